@@ -1,0 +1,28 @@
+"""`python -m dlcv` and the `dlcv` console script: errors of the user's become one line."""
+
+from __future__ import annotations
+
+import errno
+import sys
+
+from dlcv.errors import UserError
+
+
+def main() -> None:
+    from dlcv.cli import run
+
+    try:
+        run()
+    except UserError as error:
+        print(f"dlcv: error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = f" while writing {error.filename}" if error.filename else ""
+        print(f"dlcv: error: the disk is full{where}; free some space and run it again", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

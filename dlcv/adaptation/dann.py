@@ -1,0 +1,80 @@
+"""Domain-adversarial training of neural networks (Ganin et al., JMLR 2016).
+
+The features learn to tell the source's digits and, through a reversed gradient, not to tell the
+domains apart; the domain head learns to tell them apart. One optimizer updates all at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from dlcv.adaptation.augment import invert
+from dlcv.adaptation.networks import DomainNetwork
+from dlcv.adaptation.sections import Adaptation, Dann, Training
+from dlcv.params import Params
+from dlcv.training import scheduler
+
+
+def strength(progress: float, maximum: float, gamma: float) -> float:
+    """Lambda of the reversal at `progress` in [0, 1]: from 0 towards `maximum` (section 5.2.2)."""
+    return maximum * (2 / (1 + math.exp(-gamma * progress)) - 1)
+
+
+class DANN:
+    """One update from `batch["source"]`, with labels, and `batch["target"]`, whose labels are not read."""
+
+    def __init__(self, network: DomainNetwork, training: Training, dann: Dann):
+        self.training = training
+        self.dann = dann
+        self.networks: dict[str, nn.Module] = {"network": network}
+        optimizer = torch.optim.AdamW(
+            network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
+        )
+        self.optimizers: dict[str, Optimizer] = {"network": optimizer}
+        self.schedulers: list[LRScheduler] = [scheduler(training.schedule, optimizer, training.steps)]
+
+    def step(
+        self, batch: dict[str, tuple[Tensor, Tensor]], progress: float, backward: Callable[[Tensor], None]
+    ) -> dict[str, Tensor]:
+        """One update; see `dlcv.training.Method`."""
+        (source, labels), (target, _) = batch["source"], batch["target"]
+        source, target = invert(source, self.training.invert), invert(target, self.training.invert)
+        lambda_ = strength(progress, self.dann.lambda_, self.dann.gamma)
+
+        class_logits, domain_logits = self._forward(source, target, lambda_)
+        domains = torch.cat([labels.new_zeros(len(source)), labels.new_ones(len(target))])
+        class_loss = F.cross_entropy(class_logits, labels, label_smoothing=self.training.label_smoothing)
+        domain_loss = F.cross_entropy(domain_logits, domains)
+
+        self.optimizers["network"].zero_grad()
+        backward(class_loss + domain_loss)
+        self.optimizers["network"].step()
+        return {
+            "class_loss": class_loss.detach(),
+            "class_accuracy": (class_logits.argmax(1) == labels).float().mean(),
+            "domain_loss": domain_loss.detach(),
+            "domain_accuracy": (domain_logits.argmax(1) == domains).float().mean(),
+            "lambda": class_loss.new_tensor(lambda_),
+        }
+
+    def _forward(self, source: Tensor, target: Tensor, lambda_: float) -> tuple[Tensor, Tensor]:
+        """Class logits of the source, N x 10, and domain logits of both, (N + M) x 2."""
+        network = self.networks["network"]
+        if self.dann.joint_batch:
+            class_logits, domain_logits = network(torch.cat([source, target]), lambda_)
+            return class_logits[: len(source)], domain_logits
+        class_logits, source_logits = network(source, lambda_)
+        _, target_logits = network(target, lambda_)
+        return class_logits, torch.cat([source_logits, target_logits])
+
+
+def build(network: DomainNetwork, params: Params) -> DANN:
+    """The method as params.yaml sets it."""
+    return DANN(network, params[Adaptation].training, params[Dann])

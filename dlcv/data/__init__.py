@@ -1,0 +1,1 @@
+"""Digits and faces from four sources, in one prepared form."""

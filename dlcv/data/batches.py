@@ -1,0 +1,76 @@
+"""Endless shuffled batches from prepared arrays held in memory as uint8."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Shuffled:
+    """Batches of one set: every picture once an epoch, in an order of its own generator.
+
+    Args:
+        images: uint8, N x H x W x 3.
+        labels: integers, N.
+        batch_size: pictures in a batch, at most N; a remainder shorter than that is left out of its
+            epoch, because BatchNorm makes a short batch a different training step.
+        seed: of the order.
+    """
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray, batch_size: int, seed: int):
+        self.images = torch.from_numpy(np.array(images))
+        self.labels = torch.from_numpy(np.array(labels, dtype=np.int64))
+        self.batch_size = min(batch_size, len(self.images))
+        self.generator = torch.Generator().manual_seed(seed)
+        self.order = torch.randperm(len(self.images), generator=self.generator)
+        self.position = 0
+
+    def __iter__(self) -> Shuffled:
+        return self
+
+    def __next__(self) -> tuple[Tensor, Tensor]:
+        """Pictures, float32 in [-1, 1], N x 3 x H x W; labels, N."""
+        if self.position + self.batch_size > len(self.order):
+            self.order = torch.randperm(len(self.images), generator=self.generator)
+            self.position = 0
+        index = self.order[self.position : self.position + self.batch_size]
+        self.position += self.batch_size
+        # Permuted and not copied: the batch is in the channels_last memory format, as convolutions prefer.
+        return to_float(self.images[index].permute(0, 3, 1, 2)), self.labels[index]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"generator": self.generator.get_state(), "order": self.order, "position": self.position}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.generator.set_state(state["generator"])
+        self.order = state["order"]
+        self.position = state["position"]
+
+
+class Together:
+    """Several endless sources side by side: each batch is a dict with one batch of each."""
+
+    def __init__(self, sources: Mapping[str, Shuffled]):
+        self.sources = dict(sources)
+
+    def __iter__(self) -> Together:
+        return self
+
+    def __next__(self) -> dict[str, tuple[Tensor, Tensor]]:
+        return {name: next(source) for name, source in self.sources.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: source.state_dict() for name, source in self.sources.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, source in self.sources.items():
+            source.load_state_dict(state[name])
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 pictures in 0..255 as float32 in [-1, 1]."""
+    return images.float().div_(127.5).sub_(1)

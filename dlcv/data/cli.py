@@ -1,0 +1,68 @@
+"""`dlcv data`: parses arguments and calls the stages."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Prepare the digits and the faces; register an archive.")
+
+
+@app.command()
+def digits(domain: Annotated[str, typer.Argument(help="mnistm, svhn or usps")]) -> None:
+    """Prepare one domain of digits: data/digits/DOMAIN/."""
+    from dlcv import params
+    from dlcv.data.sections import DOMAINS, Domain
+
+    known = cast(Domain, _known(domain, DOMAINS, "domain"))
+    values = params.load()
+    from dlcv.data.digits import prepare
+
+    _say(prepare(known, values))
+
+
+@app.command()
+def faces() -> None:
+    """Prepare the faces: data/faces/."""
+    from dlcv import params
+
+    values = params.load()
+    from dlcv.data.faces import prepare
+
+    _say(prepare(values))
+
+
+@app.command()
+def register(
+    path: Annotated[Path, typer.Argument(help="a folder or zip archive")],
+    set_name: Annotated[
+        str | None, typer.Option("--set", help="mnistm, svhn, usps or faces: the `folder` source")
+    ] = None,
+) -> None:
+    """Write a folder's or archive's path and SHA-256 into params.yaml (the course's data, or --set's folder)."""
+    from dlcv.data.register import register as record
+    from dlcv.data.sections import SETS
+
+    written = record(path, None if set_name is None else _known(set_name, SETS, "set"))
+    for key, value in written.items():
+        print(f"{key}: {value}")
+    print(f"written to params.yaml; data.source: {'course' if set_name is None else 'folder'} makes use of it")
+
+
+def _known(name: str, valid: tuple[str, ...], what: str) -> str:
+    # Not a click.Choice: its exit code is 2, and every fault of the user's ends with 1 here.
+    from dlcv.errors import UserError
+
+    if name in valid:
+        return name
+    near = difflib.get_close_matches(name, valid, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(valid)}"
+    raise UserError(f"no {what} {name}; {hint}")
+
+
+def _say(card: dict[str, Any]) -> None:
+    counts = ", ".join(f"{split['count']} {name}" for name, split in card["splits"].items())
+    print(f"{card['name']} ({card['source']}): {counts}; {card['played_by']}")

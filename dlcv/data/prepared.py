@@ -1,0 +1,96 @@
+"""The prepared form of a data set and its reader, which everyone else uses; `writing.py` makes it.
+
+    train_images.npy, val_images.npy   uint8 N x H x W x 3 in [0, 255]
+    train_labels.npy, val_labels.npy   int64 N; absent where the source has no labels
+    card.json                          what it is, counts, classes, mean and deviation, SHA-256
+    mean.png, contact.png              the mean training picture; a sheet of training pictures
+
+The pictures of a split are in random order, so the first n are a fair sample of it.
+
+The reader stands alone because every training depends on this module: a change to how contact sheets
+are drawn must not make a network stale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from dlcv.errors import UserError
+from dlcv.files import read_json
+
+SplitName = Literal["train", "val"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """A prepared split.
+
+    Attributes:
+        images: `uint8` N x H x W x 3 in [0, 255], memory-mapped and read-only.
+        labels: `int64` N, or None where the set has none.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None
+
+
+def load_split(folder: Path, split: SplitName) -> Split:
+    """Open one split of a prepared folder such as `data/digits/usps`, without reading the pictures.
+
+    Raises:
+        UserError: the folder is missing, incomplete or damaged; names the stage that makes it.
+    """
+    folder = Path(folder)
+    card = read_card(folder)
+    images = _open_array(folder, f"{split}_images.npy", mapped=True)
+    labels = None if card["label"] is None else _open_array(folder, f"{split}_labels.npy", mapped=False)
+    expected = (card["splits"][split]["count"], card["size"], card["size"], 3)
+    if images.shape != expected or images.dtype != np.uint8:
+        raise _damaged(folder, f"{split}_images.npy is {images.dtype} {images.shape}, its card says uint8 {expected}")
+    if labels is not None and labels.shape != expected[:1]:
+        raise _damaged(folder, f"{split}_labels.npy has {len(labels)} labels for {expected[0]} pictures")
+    return Split(images, labels)
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The JSON card of a prepared folder.
+
+    Keys: name, source, played_by, provenance, label, size, splits (for train and val: count, classes,
+    mean and std for each channel in [0, 1], sha256), sha256.
+
+    Raises:
+        UserError: as `load_split`.
+    """
+    folder = Path(folder)
+    if not (folder / "card.json").is_file():
+        raise UserError(f"there is no prepared data in {folder}; run `dvc repro {_stage(folder)}` or `dvc pull`")
+    try:
+        card: dict[str, Any] = read_json(folder / "card.json")
+        card["splits"]["train"]["count"], card["splits"]["val"]["count"], card["label"], card["size"]
+    except (ValueError, KeyError, TypeError):
+        raise _damaged(folder, "card.json is not a card") from None
+    return card
+
+
+def _open_array(folder: Path, name: str, mapped: bool) -> np.ndarray:
+    try:
+        array: np.ndarray = np.load(folder / name, mmap_mode="r" if mapped else None, allow_pickle=False)
+    except FileNotFoundError:
+        raise _damaged(folder, f"{name} is missing") from None
+    except (ValueError, EOFError) as error:
+        raise _damaged(folder, f"{name} is no whole array: {' '.join(str(error).split())}") from None
+    return array
+
+
+def _damaged(folder: Path, what: str) -> UserError:
+    return UserError(f"the prepared data in {folder} is damaged ({what}); run `dvc repro -f {_stage(folder)}`")
+
+
+def _stage(folder: Path) -> str:
+    """The stage that makes a prepared folder: data/digits/usps -> stages/data/dvc.yaml:digits@usps."""
+    stage = "faces" if folder.name == "faces" else f"digits@{folder.name}"
+    return f"stages/data/dvc.yaml:{stage}"

@@ -1,0 +1,36 @@
+"""Record where data outside the repository is, and its SHA-256, in params.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dlcv import files, params
+from dlcv.data.images import is_picture
+from dlcv.data.tree import fingerprint, open_tree
+from dlcv.errors import UserError
+
+
+def register(path: Path, name: str | None) -> dict[str, str]:
+    """Write path and SHA-256 of a folder or archive into params.yaml and return what was written.
+
+    Args:
+        path: absolute, or relative to the working directory.
+        name: mnistm, svhn, usps or faces for the `folder` source; None for the course's data.
+
+    Raises:
+        UserError: there is nothing at `path`, or nothing that could be data.
+    """
+    path = Path(path).expanduser().resolve()
+    tree = open_tree(path)
+    if not any(is_picture(entry) for entry in tree.names):
+        raise UserError(f"{path} holds no pictures; register a folder or zip archive with PNG or JPEG files")
+    key = "data.course" if name is None else f"data.folder.{name}"
+    values = {f"{key}.path": _portable(path), f"{key}.sha256": fingerprint(path)}
+    params.set_values(dict(values))
+    return values
+
+
+def _portable(path: Path) -> str:
+    """Relative to the repository's root where it lies inside: a copy of the repository finds it too."""
+    root = files.root()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

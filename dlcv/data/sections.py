@@ -1,0 +1,56 @@
+"""The typed section `data` of params.yaml."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from dlcv.params import Section
+
+Domain = Literal["mnistm", "svhn", "usps"]
+DOMAINS: tuple[Domain, ...] = get_args(Domain)
+SETS = (*DOMAINS, "faces")
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(gt=0)]
+
+
+class Location(Section):
+    """A folder or archive outside the repository, as `dlcv data register` records it."""
+
+    path: str | None  # absolute, or relative to the repository's root
+    sha256: Sha256 | None
+
+
+class Folders(Section):
+    """The `folder` source: one folder of pictures for each set."""
+
+    mnistm: Location
+    svhn: Location
+    usps: Location
+    faces: Location
+
+
+class Public(Section):
+    """The `public` source: which of the public sets plays the faces."""
+
+    faces: Literal["celeba", "lfw"]
+
+
+class Limits(Section):
+    """At most so many pictures of each split, chosen by the seed; null takes them all."""
+
+    train: Count | None
+    val: Count | None
+
+
+class Data(Section):
+    """Which source plays the data sets, and how much of them is used."""
+
+    source: Literal["sample", "course", "folder", "public"]
+    course: Location
+    folder: Folders
+    public: Public
+    domains: list[Domain]
+    digits: Limits
+    faces: Limits

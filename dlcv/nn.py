@@ -1,0 +1,34 @@
+"""What the networks of several areas share."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+
+class EMA:
+    """Exponential moving average of a network's parameters, used in place of the last ones.
+
+    Buffers (BatchNorm's running statistics, spectral norm's vectors) are copied, not averaged: they
+    are estimates already, and an average of unit vectors is no unit vector.
+
+    Args:
+        network: the network in training.
+        decay: weight of the past for each step, in [0, 1); 0 copies the network.
+    """
+
+    def __init__(self, network: nn.Module, decay: float):
+        self.decay = decay
+        self.network = copy.deepcopy(network).requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Take in the parameters after `step` (from 1); a warm-up keeps the random start out."""
+        decay = min(self.decay, step / (step + 10))
+        averaged: list[torch.Tensor] = list(self.network.parameters())
+        current = [parameter.detach() for parameter in network.parameters()]
+        torch._foreach_lerp_(averaged, current, 1 - decay)
+        for buffer, value in zip(self.network.buffers(), network.buffers(), strict=True):
+            buffer.copy_(value)

@@ -1,0 +1,68 @@
+"""Grids of pictures as one picture, drawn with Pillow alone: same pictures, same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+BACKGROUND = (255, 255, 255)
+INK = (30, 30, 30)
+
+
+def grid(images: np.ndarray, columns: int, scale: int = 1, gap: int = 2) -> Image.Image:
+    """Lay pictures out row by row, each enlarged `scale` times without smoothing.
+
+    Args:
+        images: `uint8` N x H x W x 3 in [0, 255].
+        columns: pictures in a row; the last row may be shorter.
+        scale: pixels of the grid for one pixel of a picture.
+        gap: white pixels between neighbours and around the grid.
+    """
+    count, height, width, _ = images.shape
+    columns = max(1, min(columns, count))
+    rows = -(-count // columns)
+    step_y, step_x = height * scale + gap, width * scale + gap
+    canvas = np.full((rows * step_y + gap, columns * step_x + gap, 3), BACKGROUND, dtype=np.uint8)
+    for index, image in enumerate(images):
+        top, left = gap + index // columns * step_y, gap + index % columns * step_x
+        enlarged = image.repeat(scale, axis=0).repeat(scale, axis=1)
+        canvas[top : top + height * scale, left : left + width * scale] = enlarged
+    return Image.fromarray(canvas)
+
+
+def labelled_rows(rows: Sequence[np.ndarray], labels: Sequence[str], title: str = "", scale: int = 1) -> Image.Image:
+    """A grid whose rows carry their label at the left, under a title.
+
+    Args:
+        rows: for each row `uint8` N x H x W x 3; the rows may differ in N, not in H and W.
+        labels: one short text for each row.
+        title: one line above the grid; it is shortened where it does not fit.
+        scale: as in `grid`.
+    """
+    if len(rows) != len(labels):
+        raise ValueError(f"{len(rows)} rows but {len(labels)} labels")
+    font = ImageFont.load_default(size=14)
+    strips = [grid(row, columns=max(1, len(row)), scale=scale) for row in rows]
+    margin = max((int(font.getlength(label)) for label in labels), default=0) + 10 if any(labels) else 0
+    header = 24 if title else 0
+    width = margin + max(strip.width for strip in strips)
+    sheet = Image.new("RGB", (width, header + sum(strip.height for strip in strips)), BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    if title:
+        draw.text((4, 4), _shortened(title, font, width - 8), font=font, fill=INK)
+    top = header
+    for strip, label in zip(strips, labels, strict=True):
+        sheet.paste(strip, (margin, top))
+        draw.text((5, top + strip.height // 2), label, font=font, fill=INK, anchor="lm")
+        top += strip.height
+    return sheet
+
+
+def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text.rstrip() + "…"

@@ -1,0 +1,100 @@
+"""Charts with matplotlib, saved as PNG: same values, same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from dlcv.files import replacing
+
+DPI = 110
+
+
+def scatter(
+    path: Path, maps: Mapping[str, np.ndarray], groups: np.ndarray, names: list[str], title: str, legend: str
+) -> None:
+    """Draw maps of the same points side by side, coloured by group.
+
+    Args:
+        maps: title of each panel: its points, N x 2.
+        groups: index into `names` of each point, N.
+        names: of the groups, at most 10.
+        title: of the figure.
+        legend: what the colours mean.
+    """
+    colours = ListedColormap([plt.get_cmap("tab10")(index) for index in range(len(names))])
+    figure, axes = plt.subplots(1, len(maps), figsize=(5 * len(maps), 5.6), squeeze=False, layout="constrained")
+    # Shuffled, lest the group that is drawn last hide the others.
+    order = np.random.default_rng(0).permutation(len(groups))
+    for axis, (panel, points) in zip(axes[0], maps.items(), strict=True):
+        x, y = points[order].T
+        axis.scatter(x, y, c=groups[order], cmap=colours, vmin=-0.5, vmax=len(names) - 0.5, s=10, alpha=0.75, lw=0)
+        axis.set(title=panel, xticks=[], yticks=[])
+    handles = [Line2D([], [], marker="o", ls="", color=colours(index)) for index in range(len(names))]
+    columns = len(names) if max(map(len, names)) < 4 else 1
+    figure.legend(handles, names, title=legend, loc="outside lower center", ncols=columns, frameon=False)
+    figure.suptitle(title)
+    _save(figure, path)
+
+
+def confusion(path: Path, matrices: Mapping[str, np.ndarray], title: str) -> None:
+    """Draw confusion matrices side by side, each row (label) as shares of its pictures.
+
+    Args:
+        matrices: title of each panel: counts, C x C, labels by answers.
+        title: of the figure.
+    """
+    figure, axes = plt.subplots(
+        1, len(matrices), figsize=(4.4 * len(matrices), 4.9), squeeze=False, layout="constrained"
+    )
+    for axis, (panel, counts) in zip(axes[0], matrices.items(), strict=True):
+        shares = counts / counts.sum(axis=1, keepdims=True)
+        axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for label, answer in np.ndindex(*shares.shape):
+            if shares[label, answer] >= 0.005:
+                colour = "white" if shares[label, answer] > 0.5 else "black"
+                text = f"{100 * shares[label, answer]:.0f}"
+                axis.text(answer, label, text, ha="center", va="center", fontsize=7, color=colour)
+        ticks = range(len(counts))
+        axis.set(title=panel, xlabel="answer", ylabel="label, row = 100 %", xticks=ticks, yticks=ticks)
+    figure.suptitle(title)
+    _save(figure, path)
+
+
+def curves(path: Path, table: Path, title: str) -> None:
+    """Draw a training's curve: losses in the left panel, all else, which lies in [0, 1], in the right.
+
+    Args:
+        table: CSV with a column `step`.
+        title: of the figure.
+    """
+    curve = pd.read_csv(table).set_index("step")
+    names = [str(name) for name in curve]
+    losses = [name for name in names if name.endswith("loss")]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+    for axis, shown in ((left, losses), (right, [name for name in names if name not in losses])):
+        for name in shown:
+            axis.plot(curve.index, curve[name], label=name.replace("_", " "), lw=1.3)
+        axis.set(xlabel="step")
+        axis.grid(alpha=0.3)
+        axis.legend(frameon=False)
+    figure.suptitle(title)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with replacing(path) as temporary:
+        # Without the version of matplotlib, which would make the bytes depend on it.
+        figure.savefig(temporary, dpi=DPI, metadata={"Software": None})
+    plt.close(figure)

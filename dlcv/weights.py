@@ -1,0 +1,68 @@
+"""Trained weights: a safetensors file, and a JSON that says what they are and where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from dlcv.errors import UserError
+from dlcv.files import read_json, replacing, sha256, write_json
+
+
+def save_weights(folder: Path, state: Mapping[str, Tensor], about: Mapping[str, Any]) -> str:
+    """Write `weights.safetensors` and `weights.json` into `folder`.
+
+    Args:
+        state: a state dict, buffers included.
+        about: architecture and provenance; the number of values and the SHA-256 are added.
+
+    Returns:
+        SHA-256 of the weights file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / "weights.safetensors") as temporary:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, temporary)
+    digest = sha256(folder / "weights.safetensors")
+    write_json(folder / "weights.json", {**about, "sha256": digest})
+    return digest
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """The JSON beside the weights in `folder`.
+
+    Raises:
+        UserError: there are no weights.
+    """
+    for name in ("weights.json", "weights.safetensors"):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder / name} is missing; `dvc repro` trains it, `dvc pull` fetches it")
+    about: dict[str, Any] = read_json(folder / "weights.json")
+    return about
+
+
+def load_weights(folder: Path, network: nn.Module) -> dict[str, Any]:
+    """Load the weights in `folder` into `network` and return the JSON beside them.
+
+    Raises:
+        UserError: no weights there, weights that are not what their JSON says, or another network's.
+    """
+    about = read_about(folder)
+    path = folder / "weights.safetensors"
+    if sha256(path) != about.get("sha256"):
+        raise UserError(f"{path} is not the file that {folder / 'weights.json'} describes; fetch or train both again")
+    try:
+        network.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path} does not fit {type(network).__name__}: {reason}") from None
+    return about
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of trainable values, the figure that papers and `print(model)` summaries give."""
+    return sum(parameter.numel() for parameter in network.parameters())
