@@ -48,7 +48,7 @@ def profile(name: Annotated[str, typer.Argument(help="smoke, sample, course or f
 
 @tracking_app.command()
 def init() -> None:
-    """Create the database, or bring it to the installed MLflow's version. `make` does it once."""
+    """Create the database where there is none; `make` does it once, before stages meet it."""
     from dlcv.tracking import initialise
 
     initialise()
@@ -56,10 +56,10 @@ def init() -> None:
 
 @tracking_app.command("import")
 def import_(file: Annotated[Path, typer.Argument(help="in mlruns-offline/")]) -> None:
-    """Bring runs into MLflow that were written to FILE while no server answered."""
+    """Bring into MLflow what was written to FILE, or to a folder of them, while no server answered."""
     from dlcv.tracking import import_file
 
-    print(f"{import_file(file)} runs imported from {file}")
+    print(f"{import_file(file)} imported from {file}")
 
 
 def mount(arguments: list[str]) -> typer.Typer:

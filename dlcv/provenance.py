@@ -33,6 +33,7 @@ NEUTRAL = {
     "dlcv/checkpoints.py": "a resumed training equals an uninterrupted one (tested bit for bit)",
     "dlcv/provenance.py": "says what an output depends on",
     "dlcv/tracking.py": "reports to MLflow and returns nothing to the stage",
+    "dlcv/mlflow_store.py": "sends to MLflow what tracking.py is given",
 }
 
 

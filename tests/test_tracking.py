@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from dlcv import tracking
+from dlcv import mlflow_store, tracking
 from dlcv.errors import UserError
 from dlcv.tracking import Dataset
 
@@ -135,7 +135,7 @@ def test_params_datasets_scores_figures_and_tags(root):
     assert {tag.key: tag.value for tag in entry.tags}["sha256"] == SHA
     # Artifacts hang on the root, and nothing appears in the working directory.
     assert (root / f"mlartifacts/adaptation/{run.id}/artifacts/figures/grid.png").read_bytes() == b"picture"
-    assert os.listdir() == ["grid.png"]
+    assert [path.name for path in Path().iterdir()] == ["grid.png"]
 
 
 def test_children_of_one_experiment_share_a_finished_parent(root, monkeypatch):
@@ -297,7 +297,7 @@ def test_an_outdated_schema_is_upgraded(root, capsys):
             database.execute("UPDATE alembic_version SET version_num = ?", (version,))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tracking, "_mlflow", upgrade)
+        patch.setattr(mlflow_store, "_mlflow", upgrade)
         with tracking.run("train", area="adaptation", params={}):
             pass
     assert [call[:4] for call in calls] == [["-m", "mlflow", "db", "upgrade"]]
@@ -372,7 +372,7 @@ def test_the_server_may_die_while_a_run_goes_on(root, monkeypatch, capsys):
     with tracking.run("train", area="adaptation", params={"lr": 1}) as run:
         run.log({"loss": 1.0}, 0)
         run.flush()
-        monkeypatch.setattr(run._sink._client, "log_batch", _broken)
+        monkeypatch.setattr(run._sink._stored.client, "log_batch", _broken)
         run.log({"loss": 0.5}, 1)
         run.flush()
         run.log({"loss": 0.25}, 2)

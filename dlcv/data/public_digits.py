@@ -132,7 +132,7 @@ def read_idx(path: Path) -> np.ndarray:
 
 def read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """SVHN's cropped digits: `uint8` N x 32 x 32 x 3 and `int64` labels; its label 10 is the digit 0."""
-    from scipy.io import loadmat  # type: ignore[import-untyped]
+    from scipy.io import loadmat
 
     try:
         content = loadmat(path)

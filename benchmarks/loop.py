@@ -1,0 +1,114 @@
+"""The training loop against a bare PyTorch loop: same network, same batches, same updates, one process.
+
+    python benchmarks/loop.py [STEPS]
+
+Prints the ratio of the medians over alternating rounds; the loop's curve, checkpoints, progress
+bookkeeping and non-finite check are in it, the tracking server is not.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ["DLCV_TRACKING"] = "off"
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from dlcv.adaptation.dann import DANN, strength
+from dlcv.adaptation.networks import lenet
+from dlcv.adaptation.sections import Adaptation, Dann
+from dlcv.checkpoints import Checkpoints
+from dlcv.data.batches import Shuffled, Together
+from dlcv.params import load
+from dlcv.tracking import Run
+from dlcv.training import make_accelerator, train
+
+ROUNDS = 7
+
+
+def make(steps: int) -> tuple[DANN, Together]:
+    """A DANN of the shipped parameters, and batches of random pictures."""
+    params = load()
+    training = params[Adaptation].training.model_copy(
+        update={"steps": steps, "ema_decay": 0.0, "invert": 0.0, "schedule": "constant", "precision": "fp32"}
+    )
+    torch.manual_seed(0)
+    network = lenet(training.dropout, training.instance_norm).to(memory_format=torch.channels_last)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, size=(2000, 28, 28, 3), dtype=np.uint8)
+    labels = np.arange(2000) % 10
+    streams = {
+        role: Shuffled(images, labels, training.batch_size, seed) for seed, role in enumerate(("source", "target"))
+    }
+    return DANN(network, training, params[Dann].model_copy(update={"joint_batch": True})), Together(streams)
+
+
+def ours(steps: int) -> float:
+    method, batches = make(steps)
+    checkpoints = Checkpoints("benchmark", "loop", "0" * 64)
+    accelerator = make_accelerator()
+    start = time.perf_counter()
+    train(
+        method,
+        batches,
+        accelerator=accelerator,
+        name="benchmark",
+        steps=steps,
+        checkpoints=checkpoints,
+        run=Run(None),
+        checkpoint_every=steps // 2,
+    )
+    seconds = time.perf_counter() - start
+    checkpoints.remove()
+    return seconds
+
+
+def bare(steps: int) -> float:
+    """What one would write by hand, and nothing more."""
+    method, batches = make(steps)
+    network, optimizer = method.networks["network"], method.optimizers["network"]
+    training, dann = method.training, method.dann
+    network.train()
+    start = time.perf_counter()
+    for step in range(steps):
+        batch = next(batches)
+        (source, labels), (target, _) = batch["source"], batch["target"]
+        classes, domains = network(torch.cat([source, target]), strength(step / steps, dann.lambda_, dann.gamma))
+        truth = torch.cat([labels.new_zeros(len(source)), labels.new_ones(len(target))])
+        loss = F.cross_entropy(classes[: len(source)], labels, label_smoothing=training.label_smoothing)
+        loss = loss + F.cross_entropy(domains, truth)
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+    return time.perf_counter() - start
+
+
+def main(steps: int = 60) -> None:
+    repository = Path(__file__).parent.parent
+    os.chdir(repository)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["DVC_ROOT"] = folder
+        ours(5), bare(5)  # warm up
+        times: dict[str, list[float]] = {"ours": [], "bare": []}
+        for _ in range(ROUNDS):
+            # In turn, so that a drift of the machine's speed meets both.
+            times["ours"].append(ours(steps))
+            times["bare"].append(bare(steps))
+    ratios = [a / b for a, b in zip(times["ours"], times["bare"], strict=True)]
+    print(f"{ROUNDS} rounds of {steps} steps, {torch.get_num_threads()} threads")
+    for name, values in times.items():
+        print(f"{name}: median {1e3 * statistics.median(values) / steps:.2f} ms a step")
+    print(
+        f"ratio ours / bare, round by round: median {statistics.median(ratios):.3f}, {min(ratios):.3f} to {max(ratios):.3f}"
+    )
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

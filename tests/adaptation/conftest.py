@@ -1,0 +1,39 @@
+"""Small prepared domains, so that a training takes a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlcv.files import write_json
+
+COUNTS = {"train": 60, "val": 40}
+
+
+def write_domain(name: str, shift: int) -> None:
+    """Digits as bright bars at the height of their label, on noise; `shift` sets the brightness."""
+    folder = Path("data/digits") / name
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(shift)
+    for split, count in COUNTS.items():
+        labels = np.arange(count) % 10
+        images = rng.integers(0, 60, size=(count, 28, 28, 3), dtype=np.uint8)
+        for image, label in zip(images, labels, strict=True):
+            image[4 + 2 * label : 7 + 2 * label] = 120 + shift
+        np.save(folder / f"{split}_images.npy", images)
+        np.save(folder / f"{split}_labels.npy", labels.astype(np.int64))
+    splits = {
+        split: {"count": count, "classes": {str(d): count // 10 for d in range(10)}} for split, count in COUNTS.items()
+    }
+    card = {"name": name, "source": "test", "played_by": f"bars of brightness {shift}", "label": "digit", "size": 28}
+    write_json(folder / "card.json", {**card, "provenance": "made", "splits": splits, "sha256": f"{shift:064x}"})
+
+
+@pytest.fixture
+def domains(study: Path) -> Path:
+    """The study with all three domains prepared."""
+    for shift, name in enumerate(("mnistm", "svhn", "usps")):
+        write_domain(name, 40 * shift)
+    return study

@@ -1,0 +1,134 @@
+"""The dvc.yaml files against the code: every module that can change an output is in its stage's deps."""
+
+from __future__ import annotations
+
+import shlex
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from dlcv.adaptation.sections import METHODS
+from dlcv.provenance import NEUTRAL, closure, is_neutral
+
+REPOSITORY = Path(__file__).parent.parent
+
+# The module whose function each stage's command calls, and what it imports by name at run time.
+ENTRIES: dict[str, list[str]] = {
+    "digits": ["dlcv.data.digits"],
+    "faces": ["dlcv.data.faces"],
+    **{method: ["dlcv.adaptation.train", f"dlcv.adaptation.{method}"] for method in METHODS},
+    "evaluate": ["dlcv.adaptation.evaluate"],
+    "report": ["dlcv.report.report"],
+}
+
+
+@cache
+def stages() -> dict[str, dict[str, Any]]:
+    """Every stage instance as DVC resolves it: name, cmd, deps, outs and params."""
+    from dvc.repo import Repo
+
+    found = {}
+    with Repo(str(REPOSITORY)) as repo:
+        for stage in repo.index.stages:
+            name = stage.addressing.split(":")[-1]
+            found[name] = {
+                "cmd": stage.cmd,
+                "address": stage.addressing,
+                "deps": {path(item, repo) for item in stage.deps if item.def_path} - {"params.yaml"},
+                "outs": {path(item, repo) for item in stage.outs},
+                "params": {key for item in stage.deps for key in getattr(item, "params", None) or []},
+            }
+    return found
+
+
+def path(item: Any, repo: Any) -> str:
+    return Path(item.fs_path).relative_to(repo.root_dir).as_posix()
+
+
+def base(name: str) -> str:
+    return name.split("@")[0]
+
+
+def test_every_stage_has_an_entry_here() -> None:
+    assert {base(name) for name in stages()} == set(ENTRIES)
+
+
+@pytest.mark.parametrize("stage", ENTRIES)
+def test_deps_are_the_import_closure(stage: str) -> None:
+    """Too few would leave stale results, too many would train again for nothing."""
+    expected = {module for module in closure(ENTRIES[stage]) if not is_neutral(module)}
+    for name, facts in stages().items():
+        if base(name) == stage:
+            deps = {dep for dep in facts["deps"] if dep.startswith("dlcv/")}
+            if "dlcv/report" in deps:  # the report's templates are no modules: it depends on the folder
+                deps = deps - {"dlcv/report"} | {m for m in expected if m.startswith("dlcv/report/")}
+            assert deps == expected, name
+
+
+def test_the_report_reaches_every_stage() -> None:
+    """A plain `dvc repro` runs what the root dvc.yaml needs; a stage that the report does not reach is left out."""
+    everything = stages()
+    reached, queue = set(), ["report"]
+    while queue:
+        name = queue.pop()
+        if name in reached:
+            continue
+        reached.add(name)
+        for other, facts in everything.items():
+            if any(overlap(dep, out) for dep in everything[name]["deps"] for out in facts["outs"]):
+                queue.append(other)
+    assert reached == set(everything)
+
+
+def overlap(dep: str, out: str) -> bool:
+    return dep == out or dep.startswith(f"{out}/") or out.startswith(f"{dep}/")
+
+
+def test_data_deps_are_made_by_stages_or_tracked() -> None:
+    outs = {out for facts in stages().values() for out in facts["outs"]}
+    for name, facts in stages().items():
+        for dep in facts["deps"]:
+            assert any(overlap(dep, out) for out in outs) or (REPOSITORY / dep).exists(), f"{name}: {dep}"
+
+
+def test_params_exist() -> None:
+    params = YAML(typ="safe").load((REPOSITORY / "params.yaml").read_text())
+    for name, facts in stages().items():
+        for key in facts["params"]:
+            node = params
+            for part in key.split("."):
+                assert part in node, f"{name}: {key}"
+                node = node[part]
+
+
+def test_commands_exist() -> None:
+    import typer
+
+    from dlcv.cli import mount
+
+    for name, facts in stages().items():
+        python, flag, package, *words = shlex.split(facts["cmd"])
+        # The console script of an editable install would run the workspace's code in a queued experiment.
+        assert (python, flag, package) == ("python", "-m", "dlcv"), name
+        command: Any = typer.main.get_command(mount(words))
+        for word in words:
+            command = getattr(command, "commands", {}).get(word, command)
+        assert command.name in words, name
+
+
+def test_there_are_at_most_60_stage_instances() -> None:
+    assert len(stages()) <= 60
+
+
+def test_neutral_patterns_name_something() -> None:
+    for pattern in NEUTRAL:
+        assert list(REPOSITORY.glob(pattern)), pattern
+
+
+def test_a_method_is_not_in_another_methods_deps() -> None:
+    for method in METHODS:
+        others = {f"dlcv/adaptation/{other}.py" for other in METHODS if other != method}
+        assert not others & set(closure(ENTRIES[method]))

@@ -1,0 +1,170 @@
+"""The loop: resume bit for bit, the average, the stop on a loss that is not finite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dlcv.checkpoints import Checkpoints
+from dlcv.errors import UserError
+from dlcv.nn import EMA
+from dlcv.tracking import Run
+from dlcv.training import Trained, make_accelerator, scheduler, summarise, train
+
+
+class Numbers:
+    """Endless random batches with a generator of their own."""
+
+    def __init__(self) -> None:
+        self.generator = torch.Generator().manual_seed(1)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return self
+
+    def __next__(self) -> Tensor:
+        return torch.randn(8, 4, generator=self.generator)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.generator.set_state(state["generator"])
+
+
+class Regression:
+    """A method with everything that has a state: BatchNorm, dropout, Adam's moments, a schedule."""
+
+    def __init__(self, steps: int, kill_at: int = -1, nan_at: int = -1):
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 1))
+        self.networks: dict[str, nn.Module] = {"network": network}
+        optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
+        self.optimizers: dict[str, torch.optim.Optimizer] = {"network": optimizer}
+        self.schedulers = [scheduler("cosine", optimizer, steps)]
+        self.kill_at, self.nan_at = kill_at, nan_at
+        self.seen: list[float] = []
+
+    def step(self, batch: Tensor, progress: float, backward: Callable[[Tensor], None]) -> dict[str, Tensor]:
+        self.seen.append(progress)
+        loss = (self.networks["network"](batch) - batch.sum(1, keepdim=True)).square().mean()
+        if len(self.seen) == self.kill_at:
+            raise KeyboardInterrupt
+        if len(self.seen) == self.nan_at:
+            loss = loss * float("nan")
+        self.optimizers["network"].zero_grad()
+        backward(loss)
+        self.optimizers["network"].step()
+        return {"loss": loss.detach(), "other": torch.tensor(1.0)}
+
+
+def run(method: Regression, folder: str, steps: int = 50) -> Trained:
+    return train(
+        method,
+        Numbers(),
+        accelerator=make_accelerator(),
+        name="regression",
+        steps=steps,
+        checkpoints=Checkpoints("test", folder, "f" * 64),
+        run=Run(None),
+        ema_decay=0.9,
+        log_every=5,
+        checkpoint_every=10,
+    )
+
+
+@pytest.mark.usefixtures("study")
+def test_a_killed_training_goes_on_and_equals_an_uninterrupted_one(study: Path) -> None:
+    whole = run(Regression(50), "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(Regression(50, kill_at=37), "killed")
+    assert [path.name for path in (study / ".checkpoints/test/killed").glob("*/step-*")] == ["step-000000030"]
+    second = Regression(50)
+    resumed = run(second, "killed")
+    assert second.seen[0] == 30 / 50 and len(second.seen) == 20
+    assert resumed.curve == whole.curve
+    for key, value in whole.networks["network"].state_dict().items():
+        assert torch.equal(value, resumed.networks["network"].state_dict()[key]), key
+
+
+@pytest.mark.usefixtures("study")
+def test_the_curve_has_the_mean_of_each_window_and_ends_with_the_last_step() -> None:
+    trained = run(Regression(12), "curve", steps=12)
+    assert [row["step"] for row in trained.curve] == [5, 10, 12]
+    window = [{"a": torch.tensor(1.0)}, {"a": torch.tensor(4.0)}]
+    assert summarise(window, 2, "x") == {"step": 2.0, "a": 2.5}
+
+
+@pytest.mark.usefixtures("study")
+def test_a_value_that_is_not_finite_stops_with_its_step_and_keeps_the_checkpoint(study: Path) -> None:
+    with pytest.raises(UserError, match="regression: loss is nan at step 23; lower the learning rate"):
+        run(Regression(50, nan_at=23), "nan")
+    assert [path.name for path in (study / ".checkpoints/test/nan").glob("*/*")] == ["step-000000020"]
+
+
+@pytest.mark.usefixtures("study")
+def test_a_damaged_checkpoint_is_named(study: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(Regression(50, kill_at=37), "damaged")
+    (file,) = (study / ".checkpoints/test/damaged").glob("*/*/rank-0.pt")
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(UserError, match="cannot read the checkpoint .*rank-0.pt .*; remove .* to start anew"):
+        run(Regression(50), "damaged")
+
+
+@pytest.mark.usefixtures("study")
+def test_another_fingerprint_starts_anew() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(Regression(50, kill_at=37), "changed")
+    assert Checkpoints("test", "changed", "f" * 64).latest() is not None
+    assert Checkpoints("test", "changed", "0" * 64).latest() is None
+
+
+@pytest.mark.usefixtures("study")
+def test_an_unfinished_checkpoint_does_not_count() -> None:
+    checkpoints = Checkpoints("test", "unfinished", "f" * 64)
+    checkpoints.save(10, {"curve": []})
+    assert checkpoints.latest() is None
+    checkpoints.publish(10)
+    state = checkpoints.latest()
+    assert state is not None and state["step"] == 10
+    checkpoints.remove()
+    assert checkpoints.latest() is None
+
+
+def test_ema_averages_parameters_and_copies_buffers() -> None:
+    network = nn.BatchNorm1d(1)
+    average = EMA(network, decay=0.5)
+    with torch.no_grad():
+        network.weight.fill_(3.0)
+        network.running_mean.fill_(5.0)  # type: ignore[union-attr,operator]
+    average.update(network, step=1000)
+    averaged = average.network.state_dict()
+    assert averaged["weight"].item() == 2.0  # half of 1 and half of 3
+    assert averaged["running_mean"].item() == 5.0
+
+
+def test_the_average_forgets_the_random_start() -> None:
+    network = nn.Linear(1, 1, bias=False)
+    average = EMA(network, decay=0.999)
+    with torch.no_grad():
+        network.weight.fill_(7.0)
+    for step in range(1, 101):
+        average.update(network, step)
+    assert average.network.state_dict()["weight"].item() == pytest.approx(7.0, abs=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("constant", [1, 1, 1, 1]), ("cosine", [0.1, 1.0, 0.5, 0.0])])
+def test_schedule(kind: str, expected: list[float]) -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = scheduler(kind, optimizer, 100)
+    rates = []
+    for _ in range(100):
+        rates.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    assert [rates[0], rates[10], rates[55], schedule.get_last_lr()[0]] == pytest.approx(expected, abs=1e-6)
