@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from dlcv.adaptation.augment import invert
+from dlcv.adaptation.augment import augment
 from dlcv.adaptation.networks import DomainNetwork
 from dlcv.adaptation.sections import Adaptation, Dann, Training
 from dlcv.params import Params
@@ -45,7 +45,7 @@ class DANN:
     ) -> dict[str, Tensor]:
         """One update; see `dlcv.training.Method`."""
         (source, labels), (target, _) = batch["source"], batch["target"]
-        source, target = invert(source, self.training.invert), invert(target, self.training.invert)
+        source, target = (augment(pictures, self.training.augmentation) for pictures in (source, target))
         lambda_ = strength(progress, self.dann.lambda_, self.dann.gamma)
 
         class_logits, domain_logits = self._forward(source, target, lambda_)

@@ -28,6 +28,15 @@ class Scenario(Section):
         return self
 
 
+class Augmentation(Section):
+    """Random changes of training pictures, of source and target alike; 0 switches one off."""
+
+    rotation: Annotated[float, Field(ge=0, le=180)]  # degrees, at most, either way
+    shift: Annotated[float, Field(ge=0)]  # pixels, at most, either way
+    scale: Annotated[float, Field(ge=0)]  # natural logarithm of the factor, at most, either way
+    invert: Share  # of the pictures have their brightness inverted
+
+
 class Training(Section):
     """What every method has in common, so that a comparison compares the methods alone."""
 
@@ -39,7 +48,7 @@ class Training(Section):
     label_smoothing: BelowOne
     dropout: BelowOne
     instance_norm: bool  # of each input picture, per channel
-    invert: Share  # of the training pictures have their brightness inverted
+    augmentation: Augmentation
     ema_decay: BelowOne  # of the averaged weights, which are the result; 0 for the last ones
     precision: Literal["fp32", "bf16", "fp16"]
 

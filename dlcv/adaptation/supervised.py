@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from dlcv.adaptation.augment import invert
+from dlcv.adaptation.augment import augment
 from dlcv.adaptation.networks import DomainNetwork
 from dlcv.adaptation.sections import Adaptation, Training
 from dlcv.params import Params
@@ -38,7 +38,7 @@ class Supervised:
     ) -> dict[str, Tensor]:
         """One update; see `dlcv.training.Method`."""
         pictures, labels = batch["source"]
-        logits, _ = self.networks["network"](invert(pictures, self.training.invert))
+        logits, _ = self.networks["network"](augment(pictures, self.training.augmentation))
         loss = F.cross_entropy(logits, labels, label_smoothing=self.training.label_smoothing)
         self.optimizers["network"].zero_grad()
         backward(loss)
