@@ -36,7 +36,7 @@ ROUNDS = 7
 def make(steps: int) -> tuple[DANN, Together]:
     """A DANN of the shipped parameters, and batches of random pictures."""
     params = load()
-    none = Augmentation(rotation=0, shift=0, scale=0, invert=0)
+    none = Augmentation(rotation=0, shift=0, scale=0, background=0, invert=0)
     training = params[Adaptation].training.model_copy(
         update={"steps": steps, "ema_decay": 0.0, "augmentation": none, "schedule": "constant", "precision": "fp32"}
     )
@@ -48,7 +48,9 @@ def make(steps: int) -> tuple[DANN, Together]:
     streams = {
         role: Shuffled(images, labels, training.batch_size, seed) for seed, role in enumerate(("source", "target"))
     }
-    return DANN(network, training, params[Dann].model_copy(update={"joint_batch": True})), Together(streams)
+    return DANN(network, training, params[Dann].model_copy(update={"joint_batch": True, "information": 0.0})), Together(
+        streams
+    )
 
 
 def ours(steps: int) -> float:
@@ -84,7 +86,7 @@ def bare(steps: int) -> float:
         classes, domains = network(torch.cat([source, target]), strength(step / steps, dann.lambda_, dann.gamma))
         truth = torch.cat([labels.new_zeros(len(source)), labels.new_ones(len(target))])
         loss = F.cross_entropy(classes[: len(source)], labels, label_smoothing=training.label_smoothing)
-        loss = loss + F.cross_entropy(domains, truth)
+        loss = loss + 2 * F.cross_entropy(domains, truth)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()

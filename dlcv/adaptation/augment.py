@@ -15,7 +15,11 @@ def augment(pictures: Tensor, settings: Augmentation) -> Tensor:
     """Change pictures in [-1, 1], N x 3 x H x W, each in its own way, as `settings` allow."""
     if settings.rotation or settings.shift or settings.scale:
         pictures = move(pictures, settings.rotation, settings.shift, settings.scale)
-    return invert(pictures, settings.invert)
+    if settings.background:
+        pictures = add_background(pictures, settings.background)
+    if settings.invert:
+        pictures = invert(pictures, settings.invert)
+    return pictures
 
 
 def move(pictures: Tensor, rotation: float, shift: float, scale: float) -> Tensor:
@@ -41,13 +45,29 @@ def move(pictures: Tensor, rotation: float, shift: float, scale: float) -> Tenso
     return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
 
-def invert(pictures: Tensor, share: float) -> Tensor:
-    """Invert the brightness of a random `share` of pictures in [-1, 1], N x 3 x H x W.
+def add_background(pictures: Tensor, strength: float) -> Tensor:
+    """Add a smooth random field of colours to each picture, N x C x H x W.
 
-    Digits are bright on dark in one domain and either way in another; a network that has seen both
-    reads the stroke and not its sign.
+    A source of grey digits on black knows nothing of textured, coloured backgrounds; this shows it some.
+
+    Args:
+        strength: largest standard deviation of the field in units of the picture's own; each picture
+            draws its own below that.
     """
-    if share == 0:
-        return pictures
-    chosen = torch.rand(len(pictures), 1, 1, 1, device=pictures.device) < share
+    count, channels, height, width = pictures.shape
+    # Five random colours a side, blown up: structure larger than a stroke.
+    field = torch.randn(count, channels, 5, 5, device=pictures.device, dtype=pictures.dtype)
+    field = F.interpolate(field, size=(height, width), mode="bicubic", align_corners=False)
+    amount = strength * torch.rand(count, 1, 1, 1, device=pictures.device) * pictures.std((2, 3), keepdim=True)
+    return pictures + amount * field
+
+
+def invert(pictures: Tensor, share: float) -> Tensor:
+    """Invert the brightness of a random `share` of the channels of pictures around 0, N x C x H x W.
+
+    MNIST-M's recipe inverts a photograph where the digit is, so a stroke is darker than its
+    surroundings in one channel and brighter in another; a network that has seen both reads the
+    stroke and not its sign.
+    """
+    chosen = torch.rand(*pictures.shape[:2], 1, 1, device=pictures.device) < share
     return torch.where(chosen, -pictures, pictures)

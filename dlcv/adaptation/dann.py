@@ -27,8 +27,22 @@ def strength(progress: float, maximum: float, gamma: float) -> float:
     return maximum * (2 / (1 + math.exp(-gamma * progress)) - 1)
 
 
+def information(logits: Tensor) -> Tensor:
+    """Mutual information of pictures and predicted classes, in nats, at most log C, for logits N x C.
+
+    Entropy of the mean prediction (all classes are used) less the mean entropy of predictions (each
+    is sure): Shi and Sha, ICML 2012.
+    """
+    log_p = logits.log_softmax(1)
+    mean = log_p.exp().mean(0)
+    return -(mean * (mean + 1e-6).log()).sum() + (log_p.exp() * log_p).sum(1).mean()
+
+
 class DANN:
-    """One update from `batch["source"]`, with labels, and `batch["target"]`, whose labels are not read."""
+    """One update from `batch["source"]`, with labels, and `batch["target"]`, whose labels are not read.
+
+    With `dann.information` above 0 the target's predictions are asked to be sure and diverse as well.
+    """
 
     def __init__(self, network: DomainNetwork, training: Training, dann: Dann):
         self.training = training
@@ -50,29 +64,37 @@ class DANN:
 
         class_logits, domain_logits = self._forward(source, target, lambda_)
         domains = torch.cat([labels.new_zeros(len(source)), labels.new_ones(len(target))])
-        class_loss = F.cross_entropy(class_logits, labels, label_smoothing=self.training.label_smoothing)
+        on_source, on_target = class_logits[: len(source)], class_logits[len(source) :]
+        class_loss = F.cross_entropy(on_source, labels, label_smoothing=self.training.label_smoothing)
+        # The sum of the two domains' losses, each a mean over its own pictures; the curve has their mean.
         domain_loss = F.cross_entropy(domain_logits, domains)
+        loss = class_loss + 2 * domain_loss
+        values = {}
+        if self.dann.information:
+            gained = information(on_target)
+            loss = loss - strength(progress, self.dann.information, self.dann.gamma) * gained
+            values["information"] = gained.detach()
 
         self.optimizers["network"].zero_grad()
-        backward(class_loss + domain_loss)
+        backward(loss)
         self.optimizers["network"].step()
         return {
             "class_loss": class_loss.detach(),
-            "class_accuracy": (class_logits.argmax(1) == labels).float().mean(),
+            "class_accuracy": (on_source.argmax(1) == labels).float().mean(),
             "domain_loss": domain_loss.detach(),
             "domain_accuracy": (domain_logits.argmax(1) == domains).float().mean(),
             "lambda": class_loss.new_tensor(lambda_),
+            **values,
         }
 
     def _forward(self, source: Tensor, target: Tensor, lambda_: float) -> tuple[Tensor, Tensor]:
-        """Class logits of the source, N x 10, and domain logits of both, (N + M) x 2."""
+        """Class logits, (N + M) x 10, and domain logits, (N + M) x 2, the source's first."""
         network = self.networks["network"]
         if self.dann.joint_batch:
             class_logits, domain_logits = network(torch.cat([source, target]), lambda_)
-            return class_logits[: len(source)], domain_logits
-        class_logits, source_logits = network(source, lambda_)
-        _, target_logits = network(target, lambda_)
-        return class_logits, torch.cat([source_logits, target_logits])
+            return class_logits, domain_logits
+        passes = [network(pictures, lambda_) for pictures in (source, target)]
+        return torch.cat([classes for classes, _ in passes]), torch.cat([domains for _, domains in passes])
 
 
 def build(network: DomainNetwork, params: Params) -> DANN:

@@ -39,7 +39,7 @@ class DomainNetwork(nn.Module):
     def __init__(self, features: nn.Module, class_head: nn.Module, domain_head: nn.Module, instance_norm: bool):
         super().__init__()
         # The variance of a picture in [-1, 1] is about 0.1; eps keeps a blank one from becoming noise.
-        self.normalise = nn.InstanceNorm2d(3, eps=1e-3) if instance_norm else nn.Identity()
+        self.normalise = nn.InstanceNorm2d(3, eps=1e-2) if instance_norm else nn.Identity()
         self.features = features
         self.class_head = class_head
         self.domain_head = domain_head

@@ -34,7 +34,8 @@ class Augmentation(Section):
     rotation: Annotated[float, Field(ge=0, le=180)]  # degrees, at most, either way
     shift: Annotated[float, Field(ge=0)]  # pixels, at most, either way
     scale: Annotated[float, Field(ge=0)]  # natural logarithm of the factor, at most, either way
-    invert: Share  # of the pictures have their brightness inverted
+    background: Annotated[float, Field(ge=0)]  # of a smooth field of colours, in the picture's own deviation, at most
+    invert: Share  # of the channels have their brightness inverted
 
 
 class Training(Section):
@@ -83,6 +84,7 @@ class Dann(Section):
     lambda_: Annotated[float, Field(alias="lambda", ge=0)]  # of the gradient reversal at the end
     gamma: Rate  # steepness of lambda's rise
     joint_batch: bool  # both domains in one forward pass, so in one BatchNorm
+    information: Annotated[float, Field(ge=0)]  # weight of information maximisation on the target; 0: Ganin et al.
 
 
 # Every method, and the section of params.yaml that is its own. They stand here, where nothing can

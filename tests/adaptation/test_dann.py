@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from dlcv.adaptation.dann import DANN, build, strength
+from dlcv.adaptation.dann import DANN, build, information, strength
 from dlcv.adaptation.networks import lenet
 from dlcv.adaptation.sections import Adaptation
 from dlcv.params import load
@@ -63,6 +64,15 @@ def test_a_joint_batch_shares_its_normalisation(set_params: Any) -> None:
 
 def test_the_curve_has_the_domain_head_and_lambda(set_params: Any) -> None:
     values = step(method(set_params, **{"lambda": 0.5}), batch())
-    assert set(values) == {"class_loss", "class_accuracy", "domain_loss", "domain_accuracy", "lambda"}
+    keys = {"class_loss", "class_accuracy", "domain_loss", "domain_accuracy", "lambda"}
+    assert set(values) == keys | {"information"}
+    assert set(step(method(set_params, information=0.0), batch())) == keys
     assert values["lambda"].item() == pytest.approx(0.5 * 0.99991, abs=1e-4)
     assert 0 <= values["domain_accuracy"] <= 1
+
+
+def test_information_of_sure_diverse_unsure_and_collapsed_predictions() -> None:
+    sure = 50 * torch.eye(10)
+    assert information(sure).item() == pytest.approx(math.log(10), abs=1e-3)
+    assert information(torch.zeros(10, 10)).item() == pytest.approx(0, abs=1e-3)  # unsure
+    assert information(sure[:1].expand(10, 10)).item() == pytest.approx(0, abs=1e-3)  # collapsed
