@@ -67,6 +67,7 @@ def run(name: str, params: Params) -> Path:
         features[row] = on_source.features, on_target.features
         averaged = about["params"]["training"]["ema_decay"] > 0
         rows[row] = {
+            "label": label(row, about),
             **score(on_source, on_target, source, target, params.seed),
             "training": {"name": training, "fingerprint": about["fingerprint"], "sha256": about["sha256"]},
             "weights": "average at the last step" if averaged else "last step",
@@ -77,12 +78,21 @@ def run(name: str, params: Params) -> Path:
         rows[row]["gain"] = {"over_trained_on_source": gain, "interval": {"low": low, "high": high}}
 
     with replacing(OUT / name) as folder:
-        confusion = {row: np.array(scores["confusion"]) for row, scores in rows.items()}
-        draw(folder, name, source, target, features, confusion, OUT / trainings["dann"] / "curve.csv", params)
+        labels = {row: scores["label"] for row, scores in rows.items()}
+        confusion = {labels[row]: np.array(scores["confusion"]) for row, scores in rows.items()}
+        shown = {labels[row]: features[row] for row in ("trained_on_source", "dann")}
+        draw(folder, name, source, target, shown, confusion, OUT / trainings["dann"] / "curve.csv", params)
     scores = {"scenario": name, "protocol": protocol(source, target, params), "rows": rows}
     write_json(METRICS / f"{name}.json", scores)
     track(name, rows, params)
     return METRICS / f"{name}.json"
+
+
+def label(row: str, about: dict[str, Any]) -> str:
+    """What a table calls the row: the method by its whole name, so that a figure stands under what it deserves."""
+    if row == "dann":
+        return "DANN + information maximisation" if about["params"]["dann"]["information"] else "DANN"
+    return row.replace("_", " ")
 
 
 def load_network(folder: Path) -> tuple[DomainNetwork, dict[str, Any]]:

@@ -14,8 +14,6 @@ from dlcv.evaluation import tsne
 from dlcv.evaluation.sampling import balanced
 from dlcv.params import Params
 
-ROWS = {"trained_on_source": "trained on source", "dann": "DANN", "trained_on_target": "trained on target"}
-
 
 def draw(
     folder: Path,
@@ -30,18 +28,18 @@ def draw(
     """Draw `tsne-class.png`, `tsne-domain.png`, `confusion.png` and `curve.png` into `folder`.
 
     Args:
-        features: of each row, those of the source's and of the target's pictures, N x D and M x D.
-        confusion: of each row, counts on the target, labels by answers.
+        features: by title of a panel, those of the source's and of the target's pictures, N x D and M x D.
+        confusion: by title of a panel, counts on the target, labels by answers.
         curve: CSV of DANN's training.
     """
     section = params[Adaptation].tsne
     count = min(section.pictures, len(source.labels), len(target.labels))
     chosen = [balanced(side.labels, count, params.seed) for side in (source, target)]
     maps = {}
-    for row in ("trained_on_source", "dann"):
+    for panel, parts in features.items():
         # Source and target are fitted together: maps fitted apart cannot be laid over each other.
-        joint = np.concatenate([part[index] for part, index in zip(features[row], chosen, strict=True)])
-        maps[ROWS[row]] = tsne.fit(joint, section.perplexity, params.seed)
+        joint = np.concatenate([part[index] for part, index in zip(parts, chosen, strict=True)])
+        maps[panel] = tsne.fit(joint, section.perplexity, params.seed)
     digits = np.concatenate([source.labels[chosen[0]], target.labels[chosen[1]]])
     domains = np.repeat([0, 1], count)
     title = f"{name}: t-SNE of validation features, {count} pictures of each domain"
@@ -50,6 +48,5 @@ def draw(
     ]
     plots.scatter(folder / "tsne-class.png", maps, digits, [str(digit) for digit in range(10)], title, "digit")
     plots.scatter(folder / "tsne-domain.png", maps, domains, played, title, "domain")
-    matrices = {ROWS[row]: counts for row, counts in confusion.items()}
-    plots.confusion(folder / "confusion.png", matrices, f"{name}: validation pictures of the target")
+    plots.confusion(folder / "confusion.png", confusion, f"{name}: validation pictures of the target")
     plots.curves(folder / "curve.png", curve, f"DANN {name}: training batches, means over the steps of a point")
