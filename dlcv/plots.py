@@ -73,7 +73,7 @@ def confusion(path: Path, matrices: Mapping[str, np.ndarray], title: str) -> Non
 
 
 def curves(path: Path, table: Path, title: str) -> None:
-    """Draw a training's curve: losses in the left panel, all else, which lies in [0, 1], in the right.
+    """Draw a training's curve: accuracies in the right panel, all else in the left.
 
     Args:
         table: CSV with a column `step`.
@@ -81,9 +81,9 @@ def curves(path: Path, table: Path, title: str) -> None:
     """
     curve = pd.read_csv(table).set_index("step")
     names = [str(name) for name in curve]
-    losses = [name for name in names if name.endswith("loss")]
+    accuracies = [name for name in names if name.endswith("accuracy")]
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-    for axis, shown in ((left, losses), (right, [name for name in names if name not in losses])):
+    for axis, shown in ((left, [name for name in names if name not in accuracies]), (right, accuracies)):
         for name in shown:
             axis.plot(curve.index, curve[name], label=name.replace("_", " "), lw=1.3)
         axis.set(xlabel="step")

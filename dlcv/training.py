@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
@@ -156,7 +156,13 @@ def make_accelerator(precision: str = "fp32") -> Accelerator:
     """
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    return Accelerator(mixed_precision="no" if precision == "fp32" else precision, step_scheduler_with_optimizer=False)
+    return Accelerator(
+        mixed_precision="no" if precision == "fp32" else precision,
+        # Schedules count the steps of one process, whatever their number.
+        step_scheduler_with_optimizer=False,
+        # A method need not use every head of its network in every step.
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
 
 
 def seed_everything(seed: int) -> None:
