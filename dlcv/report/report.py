@@ -20,7 +20,7 @@ CAPTIONS = {
     "tsne-class.png": "t-SNE of the output of the convolutions, coloured by digit; source and target fitted together.",
     "tsne-domain.png": "The same maps, coloured by domain.",
     "confusion.png": "Confusion on the target's validation pictures: rows are labels, in per cent.",
-    "curve.png": "DANN's training batches: losses, lambda and information in nats; accuracies of the class and the domain head.",
+    "curve.png": "Training of DANN: losses, lambda and information in nats; accuracies of both heads on training batches.",
 }
 
 
