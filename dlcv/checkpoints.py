@@ -1,7 +1,9 @@
 """Checkpoints of a training that may be killed: found again by its fingerprint, gone once it succeeds.
 
-They lie in `$DVC_ROOT/.checkpoints/<area>/<name>/<fingerprint>/`, outside what DVC knows. A training
-whose parameters, data or code changed has another fingerprint and starts anew.
+They lie in `$DVC_ROOT/.checkpoints/<area>/<name>/<fingerprint>-<machine>/`, outside what DVC knows. A
+training whose parameters, data or code changed has another fingerprint and starts anew; so does one
+under another torch, on another kind of device or with another number of processes, whose steps
+would not be the same.
 """
 
 from __future__ import annotations
@@ -9,10 +11,13 @@ from __future__ import annotations
 import os
 import random
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 
 from dlcv.errors import UserError
 from dlcv.files import root
@@ -25,12 +30,25 @@ class Checkpoints:
         area: "adaptation".
         name: name of the training inside its area.
         fingerprint: `Provenance.fingerprint`.
+        device: "cpu" or "cuda".
         rank: index of this process among those that train together.
+        processes: how many do.
     """
 
-    def __init__(self, area: str, name: str, fingerprint: str, rank: int = 0):
-        self.folder = root() / ".checkpoints" / area / name / fingerprint[:16]
+    def __init__(self, area: str, name: str, fingerprint: str, device: str = "cpu", rank: int = 0, processes: int = 1):
+        machine = f"{processes}x{device}-torch{torch.__version__}"
+        self.folder = root() / ".checkpoints" / area / name / f"{fingerprint[:16]}-{machine}"
         self.rank = rank
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let another process that wants to train the same thing, in a queued experiment say, wait."""
+        if self.rank != 0:
+            yield
+            return
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder.with_name(f"{self.folder.name}.lock")):
+            yield
 
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Write one process's part of the checkpoint of `step`; `publish` makes it count."""

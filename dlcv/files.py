@@ -37,7 +37,11 @@ def replacing(path: Path) -> Iterator[Path]:
             # os.replace cannot overwrite a folder that is not empty.
             old = path.with_name(f".{path.name}.{os.getpid()}.old")
             os.replace(path, old)
-            os.replace(temporary, path)
+            try:
+                os.replace(temporary, path)
+            except OSError:
+                os.replace(old, path)
+                raise
             shutil.rmtree(old)
         else:
             os.replace(temporary, path)

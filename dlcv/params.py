@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
@@ -77,7 +77,7 @@ def validate(raw: dict[str, Any], where: str) -> Params:
         if name not in raw:
             raise UserError(f"{where}: the key {name} is missing; add it")
     try:
-        seed = TypeAdapter(Annotated[int, Field(strict=True, ge=0)]).validate_python(raw["seed"])
+        seed = TypeAdapter(Annotated[int, Field(strict=True, ge=0, lt=2**32)]).validate_python(raw["seed"])
     except ValidationError as error:
         raise UserError(f"{where}: seed: {error.errors()[0]['msg']}, not {raw['seed']!r}") from None
     models = {name: _model(name) for name in SECTIONS}
@@ -125,6 +125,7 @@ def _editing(path: Path, cause: str) -> Iterator[Any]:
     yaml.representer.add_representer(
         type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
     )
+    load(path)  # an edit could not even find its keys in a broken file
     document = _parse(yaml, path)
     yield document
     text = io.StringIO()
@@ -176,17 +177,19 @@ def _validate(where: str, name: str, model: type[Section], value: Any) -> Sectio
         if first["type"] == "missing":
             raise UserError(f"{where}: the key {key} is missing; add it") from None
         message = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{where}: {key}: {message}, not {first['input']!r}") from None
+        given = "" if first["type"] == "value_error" else f", not {first['input']!r}"
+        raise UserError(f"{where}: {key}: {message}{given}") from None
 
 
 def _keys_at(model: type[BaseModel], location: list[str]) -> list[str]:
     """The keys that the (nested) model at `location` takes, under the names that YAML uses."""
+    node: Any = model
     for part in location:
-        for name, field in model.model_fields.items():
-            if part in (name, field.alias):
-                annotation = field.annotation
-                model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else model
-    return [field.alias or name for name, field in model.model_fields.items()]
+        if get_origin(node) is dict:
+            node = get_args(node)[1]
+        else:
+            node = {field.alias or name: field for name, field in node.model_fields.items()}[part].annotation
+    return [field.alias or name for name, field in node.model_fields.items()]
 
 
 def _merge(document: Any, values: dict[str, Any], source: str, prefix: str) -> list[str]:

@@ -29,7 +29,6 @@ NEUTRAL = {
     "dlcv/*/sections.py": "declares, validates and has no defaults: the values are the stage's params",
     "dlcv/params.py": "reads and validates; the values are the stage's params",
     "dlcv/errors.py": "ends a stage, which then has no output",
-    "dlcv/files.py": "how a file gets its name, not what is in it",
     "dlcv/checkpoints.py": "a resumed training equals an uninterrupted one (tested bit for bit)",
     "dlcv/provenance.py": "says what an output depends on",
     "dlcv/tracking.py": "reports to MLflow and returns nothing to the stage",

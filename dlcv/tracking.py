@@ -28,6 +28,7 @@ from pathlib import Path
 from dlcv.errors import UserError
 from dlcv.files import root
 from dlcv.mlflow_store import Event, StoredRun, identity, initialise, line, open_run, redacted, uri, warn
+from dlcv.nested import flatten
 
 __all__ = ["Dataset", "Run", "add_scores", "import_file", "initialise", "run"]
 
@@ -278,15 +279,9 @@ def _read(file: Path) -> list[Event]:
     raise UserError(f"{file} is not what dlcv logs while MLflow is away; those files are in mlruns-offline")
 
 
-def _strings(values: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+def _strings(values: Mapping[str, object]) -> dict[str, str]:
     """Parameters or tags as MLflow takes them: {"dann": {"lr": 0.1}} becomes {"dann.lr": "0.1"}."""
-    flat: dict[str, str] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _strings(value, f"{prefix}{key}.")
-        else:
-            flat[_valid(prefix + key)] = str(value)
-    return flat
+    return {_valid(key): str(value) for key, value in flatten(values).items()}
 
 
 def _valid(name: str) -> str:

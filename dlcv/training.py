@@ -115,6 +115,8 @@ def train(
             # A run that goes on has these already and a new one lacks them; the same value twice
             # at the same step is one point.
             run.log({key: value for key, value in row.items() if key != "step"}, int(row["step"]))
+        if accelerator.is_main_process:
+            print(f"{name}: continues from its checkpoint at step {start} of {steps}", file=sys.stderr)
 
     saved, window = start, []
     quiet = not accelerator.is_main_process or not sys.stderr.isatty()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from dlcv.errors import UserError
@@ -19,14 +19,15 @@ def save_weights(folder: Path, state: Mapping[str, Tensor], about: Mapping[str, 
 
     Args:
         state: a state dict, buffers included.
-        about: architecture and provenance; the number of values and the SHA-256 are added.
+        about: architecture and provenance; the SHA-256 is added.
 
     Returns:
         SHA-256 of the weights file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "weights.safetensors") as temporary:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, temporary)
+        # Not save_file: a full disk is an OSError here and no error of its own kind.
+        temporary.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}))
     digest = sha256(folder / "weights.safetensors")
     write_json(folder / "weights.json", {**about, "sha256": digest})
     return digest
@@ -41,7 +42,10 @@ def read_about(folder: Path) -> dict[str, Any]:
     for name in ("weights.json", "weights.safetensors"):
         if not (folder / name).is_file():
             raise UserError(f"{folder / name} is missing; `dvc repro` trains it, `dvc pull` fetches it")
-    about: dict[str, Any] = read_json(folder / "weights.json")
+    try:
+        about: dict[str, Any] = read_json(folder / "weights.json")
+    except ValueError as error:
+        raise UserError(f"{folder / 'weights.json'} is not JSON ({error}); fetch or train the weights again") from None
     return about
 
 
@@ -64,5 +68,5 @@ def load_weights(folder: Path, network: nn.Module) -> dict[str, Any]:
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Number of trainable values, the figure that papers and `print(model)` summaries give."""
+    """Number of values, buffers left out: the figure that papers and `print(model)` summaries give."""
     return sum(parameter.numel() for parameter in network.parameters())

@@ -12,6 +12,8 @@ from dlcv.adaptation.sections import Adaptation, Dann
 from dlcv.errors import UserError
 from dlcv.params import apply_profile, load
 
+REPOSITORY = Path(__file__).parent.parent
+
 
 @pytest.mark.usefixtures("study")
 def test_sections_are_typed_and_lambda_has_an_alias() -> None:
@@ -58,6 +60,14 @@ def test_sections_are_typed_and_lambda_has_an_alias() -> None:
         ),
         ("adaptation.scenarios.mnistm-svhn.target", "usps", "scenario mnistm-svhn has to be named mnistm-usps"),
         ("seed", -1, "seed: Input should be greater than or equal to 0, not -1"),
+        ("seed", 2**32, "seed: Input should be less than 4294967296"),
+        (
+            "adaptation.scenarios.svhn-usps.sorce",
+            "svhn",
+            "unknown key adaptation.scenarios.svhn-usps.sorce; did you mean source?",
+        ),
+        ("adaptation.scenarios", {}, "adaptation.scenarios: Dictionary should have at least 1 item"),
+        ("adaptation.tsne.perplexity", 400, "adaptation.tsne: perplexity has to be below two thirds of pictures"),
     ],
 )
 def test_bad_value_is_named_with_its_key(study: Path, set_params: Any, key: str, value: object, message: str) -> None:
@@ -106,6 +116,10 @@ def test_every_profile_is_valid_and_sets_the_same_keys(study: Path) -> None:
         keys[path.stem] = leaves(YAML(typ="safe").load(path.read_text()))
     assert set(keys) == {"smoke", "sample", "course", "full"}
     assert len(set(map(frozenset, keys.values()))) == 1
+    # `dlcv profile sample` restores what ships, but for the user's own places.
+    shipped = leaves(YAML(typ="safe").load((REPOSITORY / "params.yaml").read_text()))
+    own = (".data.course", ".data.folder", ".data.public", ".data.domains", ".adaptation.scenarios")
+    assert keys["sample"] == {key for key in shipped if not key.startswith(own)}
 
 
 def test_profile_with_an_unknown_key_changes_nothing(study: Path) -> None:

@@ -51,8 +51,8 @@ def add_background(pictures: Tensor, strength: float) -> Tensor:
     A source of grey digits on black knows nothing of textured, coloured backgrounds; this shows it some.
 
     Args:
-        strength: largest standard deviation of the field in units of the picture's own; each picture
-            draws its own below that.
+        strength: largest factor of the field, whose colours are drawn from a normal distribution with
+            the picture's own standard deviation; each picture draws its factor below that.
     """
     count, channels, height, width = pictures.shape
     # Five random colours a side, blown up: structure larger than a stroke.

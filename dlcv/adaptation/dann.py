@@ -63,12 +63,12 @@ class DANN:
         lambda_ = strength(progress, self.dann.lambda_, self.dann.gamma)
 
         class_logits, domain_logits = self._forward(source, target, lambda_)
-        domains = torch.cat([labels.new_zeros(len(source)), labels.new_ones(len(target))])
         on_source, on_target = class_logits[: len(source)], class_logits[len(source) :]
         class_loss = F.cross_entropy(on_source, labels, label_smoothing=self.training.label_smoothing)
-        # The sum of the two domains' losses, each a mean over its own pictures; the curve has their mean.
-        domain_loss = F.cross_entropy(domain_logits, domains)
-        loss = class_loss + 2 * domain_loss
+        domains = torch.cat([labels.new_zeros(len(source)), labels.new_ones(len(target))])
+        domain_losses = F.cross_entropy(domain_logits, domains, reduction="none")
+        # Each domain's loss is a mean over its own pictures.
+        loss = class_loss + domain_losses[: len(source)].mean() + domain_losses[len(source) :].mean()
         values = {}
         if self.dann.information:
             gained = information(on_target)
@@ -81,7 +81,7 @@ class DANN:
         return {
             "class_loss": class_loss.detach(),
             "class_accuracy": (on_source.argmax(1) == labels).float().mean(),
-            "domain_loss": domain_loss.detach(),
+            "domain_loss": domain_losses.detach().mean(),
             "domain_accuracy": (domain_logits.argmax(1) == domains).float().mean(),
             "lambda": class_loss.new_tensor(lambda_),
             **values,

@@ -1,6 +1,6 @@
 """The stage `evaluate`: one scenario, every training that has a part in it, on validation pictures.
 
-The target's validation labels are read here, once, after training; nothing is chosen by them.
+The target's validation labels are read here, after training; no step is chosen by them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from dlcv import tracking
 from dlcv.adaptation.figures import draw
 from dlcv.adaptation.networks import NETWORKS, DomainNetwork
 from dlcv.adaptation.sections import Adaptation
-from dlcv.adaptation.tasks import METRICS, OUT, Domain, domain, scenario_of
+from dlcv.adaptation.tasks import METRICS, OUT, Domain, balanced_count, domain, scenario_of
 from dlcv.data.batches import to_float
 from dlcv.evaluation.classification import accuracy, confusion_matrix, per_class
 from dlcv.evaluation.domains import proxy_a_distance
 from dlcv.evaluation.intervals import paired_bootstrap
 from dlcv.evaluation.sampling import balanced
 from dlcv.files import replacing, write_json
+from dlcv.nested import flatten
 from dlcv.params import Params
 from dlcv.weights import load_weights, read_about
 
@@ -72,6 +73,10 @@ def run(name: str, params: Params) -> Path:
             "training": {"name": training, "fingerprint": about["fingerprint"], "sha256": about["sha256"]},
             "weights": "average at the last step" if averaged else "last step",
         }
+        if row == "dann":
+            # Mean of the two domains' shares of right answers: 1/2 is chance whatever the counts.
+            share = (~on_source.target).mean() + on_target.target.mean()
+            rows[row]["domain_accuracy"] = float(share / 2)
     for row in ("dann", "trained_on_target"):
         # Paired: both networks answered the same pictures.
         gain, low, high = paired_bootstrap(right[row], right["trained_on_source"], params.seed)
@@ -120,12 +125,10 @@ def answer(network: DomainNetwork, images: np.ndarray) -> Answers:
 def score(on_source: Answers, on_target: Answers, source: Domain, target: Domain, seed: int) -> dict[str, Any]:
     """The scores of one network in one scenario, from validation pictures alone."""
     confusion = confusion_matrix(target.labels, on_target.digits, CLASSES)
-    count = min(len(source.labels), len(target.labels), DISTANCE_PICTURES)
+    count = balanced_count(source, target, DISTANCE_PICTURES)
     return {
         **accuracy(on_target.digits == target.labels),
         "source_accuracy": float((on_source.digits == source.labels).mean()),
-        # Mean of the two domains' shares of right answers: 1/2 is chance whatever the counts.
-        "domain_accuracy": float(((~on_source.target).mean() + on_target.target.mean()) / 2),
         "proxy_a_distance": proxy_a_distance(
             on_source.features[balanced(source.labels, count, seed)],
             on_target.features[balanced(target.labels, count, seed)],
@@ -144,9 +147,13 @@ def protocol(source: Domain, target: Domain, params: Params) -> dict[str, Any]:
             role: {"domain": side.name, "split": "val", "count": len(side.images), "sha256": side.card["sha256"]}
             for role, side in {"source": source, "target": target}.items()
         },
-        "selection": "none",
+        "selection": "the last step",
+        "proxy_a_distance": {"pictures_of_each_domain": balanced_count(source, target, DISTANCE_PICTURES)},
         "interval": "95 %: Wilson for shares, paired bootstrap for gains",
-        "tsne": params[Adaptation].tsne.model_dump(),
+        "tsne": {
+            "pictures_of_each_domain": balanced_count(source, target, params[Adaptation].tsne.pictures),
+            "perplexity": params[Adaptation].tsne.perplexity,
+        },
         "versions": {package: version(package) for package in packages},
     }
 
@@ -154,7 +161,10 @@ def protocol(source: Domain, target: Domain, params: Params) -> dict[str, Any]:
 def track(name: str, rows: dict[str, dict[str, Any]], params: Params) -> None:
     """Show the scores in MLflow: in a run of the evaluation, and in the runs that made the weights."""
     figures = sorted((OUT / name).glob("*.png"))
-    values = {row: numbers(scores) for row, scores in rows.items()}
+    values = {
+        row: {key: value for key, value in flatten(scores).items() if isinstance(value, float)}
+        for row, scores in rows.items()
+    }
     with tracking.run(f"evaluate-{name}", area="adaptation", params=params[Adaptation].tsne.model_dump()) as tracked:
         tracked.scores({f"{row}.{key}": value for row, scores in values.items() for key, value in scores.items()})
         for figure in figures:
@@ -163,14 +173,3 @@ def track(name: str, rows: dict[str, dict[str, Any]], params: Params) -> None:
         digest = rows[row]["training"]["sha256"]
         shown = figures if row == "dann" else []
         tracking.add_scores(digest, {f"{name}.{key}": value for key, value in scores.items()}, shown)
-
-
-def numbers(scores: dict[str, Any], prefix: str = "") -> dict[str, float]:
-    """The single numbers in nested scores, by dotted name."""
-    flat: dict[str, float] = {}
-    for key, value in scores.items():
-        if isinstance(value, dict):
-            flat |= numbers(value, f"{prefix}{key}.")
-        elif isinstance(value, float):
-            flat[f"{prefix}{key}"] = value
-    return flat

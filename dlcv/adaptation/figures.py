@@ -9,7 +9,7 @@ import numpy as np
 
 from dlcv import plots
 from dlcv.adaptation.sections import Adaptation
-from dlcv.adaptation.tasks import Domain
+from dlcv.adaptation.tasks import Domain, balanced_count
 from dlcv.evaluation import tsne
 from dlcv.evaluation.sampling import balanced
 from dlcv.params import Params
@@ -33,7 +33,7 @@ def draw(
         curve: CSV of DANN's training.
     """
     section = params[Adaptation].tsne
-    count = min(section.pictures, len(source.labels), len(target.labels))
+    count = balanced_count(source, target, section.pictures)
     chosen = [balanced(side.labels, count, params.seed) for side in (source, target)]
     maps = {}
     for panel, parts in features.items():

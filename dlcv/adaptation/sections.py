@@ -60,12 +60,19 @@ class TSNE(Section):
     pictures: Annotated[int, Field(ge=20)]  # of each domain, in equal numbers
     perplexity: Rate
 
+    @model_validator(mode="after")
+    def _neighbours(self) -> TSNE:
+        # openTSNE looks at 3 perplexity neighbours and would lower the perplexity without a word.
+        if 3 * self.perplexity > 2 * self.pictures - 1:
+            raise ValueError("perplexity has to be below two thirds of pictures")
+        return self
+
 
 class Adaptation(Section):
     """Domain adaptation on digits."""
 
     network: Literal["lenet"]
-    scenarios: dict[str, Scenario]
+    scenarios: Annotated[dict[str, Scenario], Field(min_length=1)]
     training: Training
     tsne: TSNE
 
@@ -82,7 +89,7 @@ class Dann(Section):
 
     # The one key that is no Python name.
     lambda_: Annotated[float, Field(alias="lambda", ge=0)]  # of the gradient reversal at the end
-    gamma: Rate  # steepness of lambda's rise
+    gamma: Rate  # steepness of the rise of lambda and of the weight of information
     joint_batch: bool  # both domains in one forward pass, so in one BatchNorm
     information: Annotated[float, Field(ge=0)]  # weight of information maximisation on the target; 0: Ganin et al.
 

@@ -45,6 +45,9 @@ def scenario_of(name: str, params: Params) -> Scenario:
     """
     scenarios = params[Adaptation].scenarios
     expect("scenario", name, scenarios)
+    for role in (scenarios[name].source, scenarios[name].target):
+        if role not in params[Data].domains:
+            raise UserError(f"params.yaml: scenario {name} needs the domain {role}; add it to data.domains")
     return scenarios[name]
 
 
@@ -68,6 +71,11 @@ def domain(name: str, split: SplitName) -> Domain:
     if prepared.labels is None:
         raise UserError(f"the digits in {DIGITS / name} have no labels; prepare them from a source with labels")
     return Domain(name, read_card(DIGITS / name), prepared.images, prepared.labels)
+
+
+def balanced_count(source: Domain, target: Domain, most: int) -> int:
+    """How many pictures of each domain can be looked at in equal numbers, `most` at most."""
+    return min(len(source.labels), len(target.labels), most)
 
 
 def provenance_of(method: str, task: str, params: Params) -> Provenance:

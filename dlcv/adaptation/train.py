@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 
@@ -50,16 +50,28 @@ def run(method: str, task: str, params: Params) -> Path:
             for index, (role, part) in enumerate(domains.items())
         }
     )
-    checkpoints = Checkpoints("adaptation", name, provenance.fingerprint, accelerator.process_index)
-    tracked_run = tracking.run(
+    checkpoints = Checkpoints(
+        "adaptation",
         name,
-        area="adaptation",
-        params=provenance.params,
-        tags={"fingerprint": provenance.fingerprint},
-        datasets=[tracking.Dataset(part.name, part.card["sha256"], part.card["source"]) for part in domains.values()],
-        resume=checkpoints.run_id(),
+        provenance.fingerprint,
+        accelerator.device.type,
+        accelerator.process_index,
+        accelerator.num_processes,
     )
-    with tracked_run if accelerator.is_main_process else nullcontext(tracking.Run(None)) as tracked:
+    with ExitStack() as stack:
+        stack.enter_context(checkpoints.held())
+        tracked = tracking.Run(None)
+        if accelerator.is_main_process:
+            tracked = stack.enter_context(
+                tracking.run(
+                    name,
+                    area="adaptation",
+                    params=provenance.params,
+                    tags={"fingerprint": provenance.fingerprint},
+                    datasets=[tracking.Dataset(d.name, d.card["sha256"], d.card["source"]) for d in domains.values()],
+                    resume=checkpoints.run_id(),
+                )
+            )
         checkpoints.keep_run_id(tracked.id)
         trained = train(
             trainer,

@@ -71,6 +71,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     try:
         card: dict[str, Any] = read_json(folder / "card.json")
         card["splits"]["train"]["count"], card["splits"]["val"]["count"], card["label"], card["size"]
+        card["sha256"], card["source"], card["played_by"]
     except (ValueError, KeyError, TypeError):
         raise _damaged(folder, "card.json is not a card") from None
     return card

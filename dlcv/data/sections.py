@@ -51,6 +51,6 @@ class Data(Section):
     course: Location
     folder: Folders
     public: Public
-    domains: list[Domain]
+    domains: Annotated[list[Domain], Field(min_length=1)]
     digits: Limits
     faces: Limits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def to_html(text: str, folder: Path) -> str:
     """
 
     def embed(match: re.Match[str]) -> str:
-        path = folder / match["path"]
+        path = Path(os.path.normpath(folder / match["path"]))
         if not path.is_file():
             raise UserError(f"{path} is missing; `dvc repro` makes it, `dvc pull` fetches it")
         data = base64.b64encode(path.read_bytes()).decode()

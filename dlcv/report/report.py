@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dlcv.errors import UserError
 from dlcv.files import read_json, replacing
+from dlcv.nested import flatten
 from dlcv.params import Params, read_yaml
 from dlcv.report.page import to_html
 
@@ -20,7 +21,7 @@ CAPTIONS = {
     "tsne-class.png": "t-SNE of the output of the convolutions, coloured by digit; source and target fitted together.",
     "tsne-domain.png": "The same maps, coloured by domain.",
     "confusion.png": "Confusion on the target's validation pictures: rows are labels, in per cent.",
-    "curve.png": "Training of DANN: losses, lambda and information in nats; accuracies of both heads on training batches.",
+    "curve.png": "Training of DANN: losses, lambda and information (nats); accuracies on training batches.",
 }
 
 
@@ -61,10 +62,9 @@ def run(params: Params) -> Path:
         trainings=trainings(scenarios),
         versions=next(iter(scenarios.values()))["protocol"]["versions"],
     )
-    with replacing(OUT / "report.md") as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    with replacing(OUT / "report.html") as temporary:
-        temporary.write_text(to_html(text, OUT), encoding="utf-8")
+    for file, content in {"report.html": to_html(text, OUT), "report.md": text}.items():
+        with replacing(OUT / file) as temporary:
+            temporary.write_text(content, encoding="utf-8")
     return OUT / "report.md"
 
 
@@ -111,17 +111,6 @@ def verdict(scores: dict[str, Any]) -> str:
     if row["gain"]["interval"]["high"] < 0:
         return f"{row['label']} loses to the network trained on the source by more than the paired interval."
     return f"{row['label']} and the network trained on the source cannot be told apart: the interval contains 0."
-
-
-def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested parameters by dotted name; one line for each scenario."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def link(path: Path) -> str:

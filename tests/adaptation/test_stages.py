@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -38,9 +39,10 @@ def test_killed_with_sigkill_and_run_again_equals_an_uninterrupted_run(domains: 
     process.wait()
     out = domains / "out/adaptation/dann-mnistm-usps"
     assert not out.exists()
-    subprocess.run(command, env=environment, check=True)
+    second = subprocess.run(command, env=environment, check=True, stderr=subprocess.PIPE, text=True)
+    assert re.search(r"dann-mnistm-usps: continues from its checkpoint at step \d+00 of 900", second.stderr)
     resumed = {path.name: path.read_bytes() for path in out.iterdir()}
-    assert not list(checkpoints.glob("*"))  # success removes them
+    assert not list(checkpoints.glob("*/*"))  # success removes them
 
     subprocess.run(command, env=environment, check=True)
     whole = {path.name: path.read_bytes() for path in out.iterdir()}
@@ -62,6 +64,7 @@ def test_evaluation_scores_every_row_and_draws_the_figures(domains: Path, set_pa
         assert sum(map(sum, row["confusion"])) == 40
         assert 0 <= row["proxy_a_distance"] <= 2
     assert "gain" not in scores["rows"]["trained_on_source"]
+    assert [row for row, values in scores["rows"].items() if "domain_accuracy" in values] == ["dann"]
     out = domains / "out/adaptation/mnistm-usps"
     assert sorted(p.name for p in out.iterdir()) == ["confusion.png", "curve.png", "tsne-class.png", "tsne-domain.png"]
     for picture in out.iterdir():
