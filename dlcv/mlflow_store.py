@@ -223,7 +223,9 @@ def _experiment(client: MlflowClient, area: str) -> str:
         # A server keeps artifacts where it likes. Beside sqlite they would land in the working directory, which
         # `dvc exp run --temp` and `--queue` throw away.
         local = (root() / "mlartifacts" / area).as_uri() if uri().startswith(SQLITE) else None
-        return client.create_experiment(area, artifact_location=local)
+        # The kind chooses the UI's first page: runs and their curves rather than traces.
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        return client.create_experiment(area, artifact_location=local, tags=kind)
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)
