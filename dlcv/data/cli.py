@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
+
+from dlcv.errors import expect
 
 app = typer.Typer(no_args_is_help=True, help="Prepare the digits and the faces; register an archive.")
 
@@ -17,11 +18,12 @@ def digits(domain: Annotated[str, typer.Argument(help="mnistm, svhn or usps")]) 
     from dlcv import params
     from dlcv.data.sections import DOMAINS, Domain
 
-    known = cast(Domain, _known(domain, DOMAINS, "domain"))
+    # Not a click.Choice: its exit code is 2, and every fault of the user's ends with 1 here.
+    expect("domain", domain, DOMAINS)
     values = params.load()
     from dlcv.data.digits import prepare
 
-    _say(prepare(known, values))
+    _say(prepare(cast(Domain, domain), values))
 
 
 @app.command()
@@ -46,21 +48,12 @@ def register(
     from dlcv.data.register import register as record
     from dlcv.data.sections import SETS
 
-    written = record(path, None if set_name is None else _known(set_name, SETS, "set"))
+    if set_name is not None:
+        expect("set", set_name, SETS)
+    written = record(path, set_name)
     for key, value in written.items():
         print(f"{key}: {value}")
     print(f"written to params.yaml; data.source: {'course' if set_name is None else 'folder'} makes use of it")
-
-
-def _known(name: str, valid: tuple[str, ...], what: str) -> str:
-    # Not a click.Choice: its exit code is 2, and every fault of the user's ends with 1 here.
-    from dlcv.errors import UserError
-
-    if name in valid:
-        return name
-    near = difflib.get_close_matches(name, valid, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(valid)}"
-    raise UserError(f"no {what} {name}; {hint}")
 
 
 def _say(card: dict[str, Any]) -> None:
