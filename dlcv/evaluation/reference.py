@@ -1,0 +1,113 @@
+"""What generated pictures are compared with: features of real ones, computed once.
+
+train_features.npy, val_features.npy   float32 N x D
+mean.npy, factor.npy                   float64 D and R x D, of the training features (`frechet.Statistics`)
+reference.json                         which pictures, which extractor
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlcv.data.prepared import load_split, read_card
+from dlcv.errors import UserError
+from dlcv.evaluation.frechet import Statistics, statistics
+from dlcv.files import read_json, write_json
+
+if TYPE_CHECKING:  # torch takes seconds to import, and a wrong folder is refused without it
+    from dlcv.evaluation.features import Extractor
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Real pictures in the features of one extractor.
+
+    Attributes:
+        about: name, source, extractor; for the training and validation pictures split, count and SHA-256.
+        training: features, float32 N x D.
+        statistics: of all training features.
+        validation: features, float32 V x D; None where no pictures were set apart.
+    """
+
+    about: dict[str, Any]
+    training: np.ndarray
+    statistics: Statistics
+    validation: np.ndarray | None
+
+
+def of_prepared(folder: Path, extractor: Extractor) -> Reference:
+    """The reference that a prepared set makes, `data/faces` for example.
+
+    Raises:
+        UserError: the set is not prepared.
+    """
+    card = read_card(folder)
+    train, val = (extractor(load_split(folder, split).images) for split in ("train", "val"))
+    about = {
+        "name": card["name"],
+        "source": card["source"],
+        "sha256": card["sha256"],
+        "extractor": extractor.protocol(),
+        "training": {"split": "train", "count": len(train), "sha256": card["splits"]["train"]["sha256"]},
+        "validation": {"split": "val", "count": len(val), "sha256": card["splits"]["val"]["sha256"]},
+    }
+    return Reference(about, train, statistics(train), val)
+
+
+def of_pictures(
+    name: str, training: np.ndarray, validation: np.ndarray | None, extractor: Extractor, progress: bool = False
+) -> Reference:
+    """The reference that any pictures make, uint8 N x H x W x 3."""
+    about = {"name": name, "extractor": extractor.protocol(), "training": describe(training)}
+    features = extractor(training, progress)
+    if validation is None:
+        return Reference(about, features, statistics(features), None)
+    about["validation"] = describe(validation)
+    return Reference(about, features, statistics(features), extractor(validation, progress))
+
+
+def describe(images: np.ndarray) -> dict[str, Any]:
+    """Count, size and SHA-256 of pictures, uint8 N x H x W x 3."""
+    count, height, width, _ = images.shape
+    digest = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
+    return {"count": count, "size": f"{width} x {height}", "sha256": digest}
+
+
+def save_reference(folder: Path, reference: Reference) -> None:
+    """Write a reference with validation pictures into the new folder `folder`."""
+    assert reference.validation is not None
+    folder.mkdir(parents=True)
+    arrays = {
+        "train_features": reference.training,
+        "val_features": reference.validation,
+        "mean": reference.statistics.mean,
+        "factor": reference.statistics.factor,
+    }
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    write_json(folder / "reference.json", reference.about)
+
+
+def load_reference(folder: Path) -> Reference:
+    """What `save_reference` wrote, its features memory-mapped.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    try:
+        about: dict[str, Any] = read_json(folder / "reference.json")
+        train, val = (np.load(folder / f"{name}_features.npy", mmap_mode="r") for name in ("train", "val"))
+        mean, factor = (np.load(folder / f"{name}.npy") for name in ("mean", "factor"))
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename} is missing; `dvc repro stages/evaluation/dvc.yaml` makes it") from None
+    except (ValueError, EOFError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"the reference in {folder} is damaged ({reason}); run `dvc repro -f stages/evaluation/dvc.yaml`"
+        ) from None
+    return Reference(about, train, Statistics(mean, factor, len(train)), val)

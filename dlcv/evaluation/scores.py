@@ -1,0 +1,181 @@
+"""Every score of one set of generated pictures against real ones, and how the scores came about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlcv.errors import UserError
+from dlcv.evaluation import frechet
+from dlcv.evaluation.faces import UPSAMPLE, check_detector, detect
+from dlcv.evaluation.intervals import wilson
+from dlcv.evaluation.kernel import kernel_distance
+from dlcv.evaluation.manifold import manifold_scores
+from dlcv.evaluation.neighbours import memorised
+from dlcv.evaluation.reference import Reference
+from dlcv.evaluation.sections import Evaluation
+
+if TYPE_CHECKING:  # torch takes seconds to import, and what is wrong is refused without it
+    from dlcv.evaluation.features import Extractor
+
+
+def equal_count(section: Evaluation, reference: Reference) -> int:
+    """How many pictures of every row are scored: what is asked for, or as many as validate.
+
+    Real validation pictures are a row themselves, and distances of different counts do not compare.
+    """
+    validation = reference.validation
+    return section.pictures if validation is None else min(section.pictures, len(validation))
+
+
+def score(
+    images: np.ndarray,
+    reference: Reference,
+    section: Evaluation,
+    seed: int,
+    extractor: Extractor,
+    faces: bool = True,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Score the first `equal_count` of some generated pictures.
+
+    Args:
+        images: uint8 N x H x W x 3; more than are scored do no harm.
+        seed: of KID's subsets.
+        extractor: the one that the reference was made with.
+        faces: whether they are pictures of faces, so that the face score means something.
+        progress: draw bars on stderr where that is a terminal.
+
+    Returns:
+        The scores of `score_features` and, for faces, "face_score": value and Wilson interval.
+
+    Raises:
+        UserError: fewer pictures than are scored, another extractor's reference, settings that so few pictures
+            do not allow, or no dlib.
+    """
+    count = equal_count(section, reference)
+    if len(images) < count:
+        raise UserError(f"there are {len(images)} generated pictures, but {count} are scored; sample {count}")
+    if extractor.protocol() != reference.about["extractor"]:
+        raise UserError(
+            f"the reference {reference.about['name']} was made with another extractor than {extractor.name} or with "
+            "other weights; make it again"
+        )
+    check_counts(section, count)
+    if faces:
+        check_detector()
+    scores = score_features(extractor(images[:count], progress), reference, section, seed, extractor.score)
+    if faces:
+        scores["face_score"] = face_score(images[:count], progress)
+    return scores
+
+
+def check_counts(section: Evaluation, count: int) -> None:
+    """Refuse to score so few pictures.
+
+    Raises:
+        UserError: not more than a ball needs, or too few for an interval.
+    """
+    least = max(4, section.neighbours + 1)
+    if count < least:
+        raise UserError(
+            f"{count} pictures are too few to score; {least} is the least with {section.neighbours} neighbours"
+        )
+
+
+def score_features(
+    features: np.ndarray, reference: Reference, section: Evaluation, seed: int, name: str, generated: bool = True
+) -> dict[str, Any]:
+    """The scores that need no pixels.
+
+    Args:
+        features: of the pictures to score, float32 N x D.
+        name: of the Fréchet distance in these features, `Extractor.score`.
+        generated: False for the validation pictures themselves, whose distance to validation says nothing.
+
+    Returns:
+        NAME: value against the training pictures, jackknife interval, and the distances with each group left out, which
+        `frechet.difference` pairs. NAME_to_validation: the same distance to all validation pictures, where there are
+        as many as N. "kid", "precision", "recall", "density", "coverage"; "memorised" where there are
+        validation pictures. Kernel distance and balls take training pictures in numbers equal to N, the first ones.
+    """
+    count = len(features)
+    own = frechet.statistics(features)
+    value = frechet.distance(own, reference.statistics)
+    left_out = frechet.leave_group_out(features, reference.statistics, groups(section, count))
+    low, high = frechet.interval(value, left_out)
+    scores: dict[str, Any] = {name: {"value": value, "interval": {"low": low, "high": high}, "left_out": left_out}}
+    validation = reference.validation
+    if generated and validation is not None and len(validation) >= count:
+        scores[f"{name}_to_validation"] = frechet.distance(own, frechet.statistics(validation))
+    equal = equal_to_training(count, reference)
+    kid = kernel_distance(features, reference.training, section.kid_subsets, subset_size(section, equal), seed)
+    scores["kid"] = asdict(kid)
+    scores |= manifold_scores(features[:equal], reference.training[:equal], section.neighbours)
+    if validation is not None:
+        scores["memorised"] = memorised(features, validation, reference.training)
+    return scores
+
+
+def face_score(images: np.ndarray, progress: bool = False) -> dict[str, Any]:
+    """The share of pictures in which a detector finds a face, with its 95 % Wilson interval."""
+    found = detect(images, progress)
+    low, high = wilson(int(found.sum()), len(found))
+    return {"value": float(found.mean()), "interval": {"low": low, "high": high}}
+
+
+def groups(section: Evaluation, count: int) -> int:
+    """Groups of the jackknife, of two pictures at least."""
+    return min(section.jackknife_groups, count // 2)
+
+
+def equal_to_training(count: int, reference: Reference) -> int:
+    """Pictures on either side where the numbers have to be equal."""
+    return min(count, len(reference.training))
+
+
+def subset_size(section: Evaluation, equal: int) -> int:
+    """Pictures in a subset of KID."""
+    return min(section.kid_subset_size, equal)
+
+
+def protocol(
+    reference: Reference, section: Evaluation, seed: int, extractor: Extractor, faces: bool = True
+) -> dict[str, Any]:
+    """How the scores came about; no time and no commit: same inputs, same bytes."""
+    count = equal_count(section, reference)
+    equal = equal_to_training(count, reference)
+    packages = ["numpy", "scipy", "torch"]
+    if extractor.name == "inception":
+        packages += ["pytorch-fid", "torchvision"]
+    if faces:
+        packages.append(_detector_package())
+    about: Mapping[str, Any] = {key: value for key, value in reference.about.items() if key != "extractor"}
+    return {
+        "pictures": count,
+        "reference": about,
+        "extractor": extractor.protocol(),
+        "kid": {
+            "kernel": "(x.y/D + 1)^3",
+            "subsets": section.kid_subsets,
+            "subset_size": subset_size(section, equal),
+            "seed": seed,
+        },
+        "neighbours": {"k": section.neighbours, "pictures_of_each": equal},
+        "face_detector": f"dlib's frontal HOG detector, upsample {UPSAMPLE}" if faces else None,
+        "interval": f"95 %: jackknife of {groups(section, count)} groups for {extractor.score}, Wilson for shares",
+        "versions": {package: version(package) for package in packages},
+    }
+
+
+def _detector_package() -> str:
+    """The package that dlib came in: prebuilt or compiled."""
+    try:
+        version("dlib-bin")
+    except PackageNotFoundError:
+        return "dlib"
+    return "dlib-bin"

@@ -1,0 +1,71 @@
+"""Pictures, and an extractor that costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from dlcv.data import sample_faces
+from dlcv.evaluation.features import Extractor
+from dlcv.evaluation.sections import Evaluation
+
+
+@pytest.fixture(scope="session")
+def faces() -> tuple[np.ndarray, np.ndarray]:
+    """ORL faces, uint8 N x 64 x 64 x 3: 320 of training and 80 of validation."""
+    raw = sample_faces.read(np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    train, val = (split.read(rng.permutation(split.count)) for split in (raw.train, raw.val))
+    return train, val
+
+
+@pytest.fixture
+def section() -> Evaluation:
+    return Evaluation(
+        extractor="efficientnet_lite0",
+        inception_weights=None,
+        pictures=60,
+        neighbours=3,
+        kid_subsets=10,
+        kid_subset_size=40,
+        jackknife_groups=10,
+    )
+
+
+class _Blocks(nn.Module):
+    """Mean and deviation of the 8 x 8 blocks of a picture, instead of a network's features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1), requires_grad=False)  # its device is the network's
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        pixels = pixels * self.weight / 255
+        means, squares = (F.avg_pool2d(values, 28).flatten(1) for values in (pixels, pixels**2))
+        return means + 4 * (squares - means**2).clamp(min=0).sqrt()
+
+
+@pytest.fixture(scope="session")
+def extractor() -> Extractor:
+    return Extractor("efficientnet_lite0", 192, "as the network", "0" * 64, _Blocks().eval())
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, np.ndarray], Path]:
+    """Write pictures as PNG files into a folder of that name."""
+
+    def write_(name: str, images: np.ndarray) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        for index, image in enumerate(images):
+            Image.fromarray(image).save(folder / f"{index:05}.png")
+        return folder
+
+    return write_
