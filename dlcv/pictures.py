@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from dlcv.files import replacing
 
 BACKGROUND = (255, 255, 255)
 INK = (30, 30, 30)
@@ -58,6 +61,32 @@ def labelled_rows(rows: Sequence[np.ndarray], labels: Sequence[str], title: str 
         draw.text((5, top + strip.height // 2), label, font=font, fill=INK, anchor="lm")
         top += strip.height
     return sheet
+
+
+def side_by_side(sheets: Mapping[str, Image.Image], gap: int = 24) -> Image.Image:
+    """Pictures of any size beside each other, each under its title."""
+    font = ImageFont.load_default(size=16)
+    width = sum(sheet.width for sheet in sheets.values()) + gap * (len(sheets) - 1)
+    canvas = Image.new("RGB", (width, 26 + max(sheet.height for sheet in sheets.values())), BACKGROUND)
+    draw, left = ImageDraw.Draw(canvas), 0
+    for title, sheet in sheets.items():
+        draw.text((left + 4, 4), _shortened(title, font, sheet.width - 8), font=font, fill=INK)
+        canvas.paste(sheet, (left, 26))
+        left += sheet.width + gap
+    return canvas
+
+
+def save(folder: Path, images: np.ndarray) -> None:
+    """Write `0000.png` and so on into `folder`, which appears with all of them or not at all.
+
+    Args:
+        images: `uint8` N x H x W x 3.
+    """
+    digits = max(4, len(str(len(images) - 1)))
+    with replacing(folder) as temporary:
+        temporary.mkdir(parents=True)
+        for index, image in enumerate(images):
+            Image.fromarray(image).save(temporary / f"{index:0{digits}d}.png")
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:

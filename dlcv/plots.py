@@ -72,24 +72,44 @@ def confusion(path: Path, matrices: Mapping[str, np.ndarray], title: str) -> Non
     _save(figure, path)
 
 
-def curves(path: Path, table: Path, title: str) -> None:
-    """Draw a training's curve: accuracies in the right panel, all else in the left.
+def curves(
+    path: Path, table: Path, title: str, right: tuple[str, ...] = ("accuracy",), labels: Mapping[str, str] = {}
+) -> None:
+    """Draw a training's curve in two panels.
 
     Args:
         table: CSV with a column `step`.
         title: of the figure.
+        right: endings of the columns that stand in the right panel; all others stand in the left.
+        labels: what the legend says in place of a column's name.
     """
     curve = pd.read_csv(table).set_index("step")
     names = [str(name) for name in curve]
-    accuracies = [name for name in names if name.endswith("accuracy")]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-    for axis, shown in ((left, [name for name in names if name not in accuracies]), (right, accuracies)):
+    shown_right = [name for name in names if name.endswith(right)]
+    figure, (left, last) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+    for axis, shown in ((left, [name for name in names if name not in shown_right]), (last, shown_right)):
         for name in shown:
-            axis.plot(curve.index, curve[name], label=name.replace("_", " "), lw=1.3)
+            axis.plot(curve.index, curve[name], label=labels.get(name, name.replace("_", " ")), lw=1.3)
         axis.set(xlabel="step")
         axis.grid(alpha=0.3)
         axis.legend(frameon=False)
     figure.suptitle(title)
+    _save(figure, path)
+
+
+def lines(path: Path, series: Mapping[str, Mapping[int, float]], x: str, y: str, title: str) -> None:
+    """Draw points joined by lines, one line for each of `series`, whose keys are its x.
+
+    Args:
+        x, y: what the axes are.
+        title: of the figure.
+    """
+    figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    for name, points in series.items():
+        axis.plot(list(points), list(points.values()), marker="o", ms=4, lw=1.3, label=name)
+    axis.set(xlabel=x, ylabel=y, title=title)
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False)
     _save(figure, path)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -63,7 +63,7 @@ class Trained:
     """What a training leaves."""
 
     networks: dict[str, nn.Module]
-    """On the CPU, in eval mode; the averaged ones where the average was asked for."""
+    """On the CPU, in eval mode; the averages of those that have one."""
     curve: list[dict[str, float]] = field(default_factory=list)
     """One row every `log_every` steps: `step`, and the mean of each value since the row before."""
 
@@ -78,6 +78,10 @@ def train(
     checkpoints: Checkpoints,
     run: Run,
     ema_decay: float = 0.0,  # 0: the last weights, no average
+    averaged: Collection[str] | None = None,  # networks that have an average; None: all
+    snapshot_at: Collection[int] = (),  # steps after which `snapshot` is given the networks
+    snapshot: Callable[[int, Mapping[str, nn.Module]], None] = lambda step, networks: None,  # averages where there are
+    watch: Callable[[list[dict[str, float]]], None] = lambda curve: None,  # looks at the curve after each new row
     log_every: int = 20,  # steps in a row of the curve
     checkpoint_every: int = 200,  # steps, at least: only where a row of the curve ends
 ) -> Trained:
@@ -89,7 +93,12 @@ def train(
         UserError: a value of the step's is not finite; earlier checkpoints stay.
     """
     networks = dict(method.networks)
-    averages = {key: EMA(network, ema_decay) for key, network in networks.items()} if ema_decay else {}
+    averages = {
+        key: EMA(network, ema_decay)
+        for key, network in networks.items()
+        if ema_decay and (averaged is None or key in averaged)
+    }
+    results = {**networks, **{key: average.network for key, average in averages.items()}}
     for average in averages.values():
         average.network.to(accelerator.device)
     for key, network in networks.items():
@@ -129,6 +138,8 @@ def train(
         for key, average in averages.items():
             average.update(networks[key], step + 1)
         done = step + 1
+        if done in snapshot_at and accelerator.is_main_process:
+            snapshot(done, results)
         bar.update()
         # The only place where the loop waits for the device: one transfer for a whole window.
         if done % log_every == 0 or done == steps:
@@ -137,6 +148,7 @@ def train(
             curve.append(row)
             values = {key: value for key, value in row.items() if key != "step"}
             run.log(values, done)
+            watch(curve)
             bar.set_postfix({key: f"{value:.3g}" for key, value in values.items()}, refresh=False)
         if not window and done >= saved + checkpoint_every and done < steps:
             saved = done
@@ -146,8 +158,7 @@ def train(
             if accelerator.is_main_process:
                 checkpoints.publish(done)
     bar.close()
-    final = {key: averages[key].network if averages else network for key, network in networks.items()}
-    return Trained({key: network.cpu().eval() for key, network in final.items()}, curve)
+    return Trained({key: network.cpu().eval() for key, network in results.items()}, curve)
 
 
 def make_accelerator(precision: str = "fp32") -> Accelerator:

@@ -14,6 +14,28 @@ from dlcv.errors import UserError
 from dlcv.files import read_json, replacing, sha256, write_json
 
 
+def save_state(path: Path, state: Mapping[str, Tensor]) -> None:
+    """Write a state dict, buffers included, to the safetensors file `path`."""
+    with replacing(path) as temporary:
+        # Not save_file: a full disk is an OSError here and no error of its own kind.
+        temporary.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}))
+
+
+def load_state(path: Path, network: nn.Module) -> None:
+    """Load the safetensors file `path` into `network`.
+
+    Raises:
+        UserError: no such file, not safetensors, or another network's.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is missing; `dvc repro` trains it, `dvc pull` fetches it")
+    try:
+        network.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path} does not fit {type(network).__name__}: {reason}") from None
+
+
 def save_weights(folder: Path, state: Mapping[str, Tensor], about: Mapping[str, Any]) -> str:
     """Write `weights.safetensors` and `weights.json` into `folder`.
 
@@ -24,10 +46,7 @@ def save_weights(folder: Path, state: Mapping[str, Tensor], about: Mapping[str, 
     Returns:
         SHA-256 of the weights file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / "weights.safetensors") as temporary:
-        # Not save_file: a full disk is an OSError here and no error of its own kind.
-        temporary.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}))
+    save_state(folder / "weights.safetensors", state)
     digest = sha256(folder / "weights.safetensors")
     write_json(folder / "weights.json", {**about, "sha256": digest})
     return digest
@@ -59,11 +78,7 @@ def load_weights(folder: Path, network: nn.Module) -> dict[str, Any]:
     path = folder / "weights.safetensors"
     if sha256(path) != about.get("sha256"):
         raise UserError(f"{path} is not the file that {folder / 'weights.json'} describes; fetch or train both again")
-    try:
-        network.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path} does not fit {type(network).__name__}: {reason}") from None
+    load_state(path, network)
     return about
 
 

@@ -17,9 +17,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from dlcv.adaptation.augment import augment
 from dlcv.adaptation.networks import DomainNetwork
+from dlcv.adaptation.optimizer import adamw
 from dlcv.adaptation.sections import Adaptation, Dann, Training
 from dlcv.params import Params
-from dlcv.training import scheduler
 
 
 def strength(progress: float, maximum: float, gamma: float) -> float:
@@ -48,11 +48,9 @@ class DANN:
         self.training = training
         self.dann = dann
         self.networks: dict[str, nn.Module] = {"network": network}
-        optimizer = torch.optim.AdamW(
-            network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
-        )
+        optimizer, schedule = adamw(network, training)
         self.optimizers: dict[str, Optimizer] = {"network": optimizer}
-        self.schedulers: list[LRScheduler] = [scheduler(training.schedule, optimizer, training.steps)]
+        self.schedulers: list[LRScheduler] = [schedule]
 
     def step(
         self, batch: dict[str, tuple[Tensor, Tensor]], progress: float, backward: Callable[[Tensor], None]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -16,9 +15,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from dlcv.adaptation.augment import augment
 from dlcv.adaptation.networks import DomainNetwork
+from dlcv.adaptation.optimizer import adamw
 from dlcv.adaptation.sections import Adaptation, Training
 from dlcv.params import Params
-from dlcv.training import scheduler
 
 
 class Supervised:
@@ -27,11 +26,9 @@ class Supervised:
     def __init__(self, network: DomainNetwork, training: Training):
         self.training = training
         self.networks: dict[str, nn.Module] = {"network": network}
-        optimizer = torch.optim.AdamW(
-            network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
-        )
+        optimizer, schedule = adamw(network, training)
         self.optimizers: dict[str, Optimizer] = {"network": optimizer}
-        self.schedulers: list[LRScheduler] = [scheduler(training.schedule, optimizer, training.steps)]
+        self.schedulers: list[LRScheduler] = [schedule]
 
     def step(
         self, batch: dict[str, tuple[Tensor, Tensor]], progress: float, backward: Callable[[Tensor], None]

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 
-import pandas as pd
 import torch
 
-from dlcv import tracking
+from dlcv import stage
 from dlcv.adaptation.networks import NETWORKS
 from dlcv.adaptation.sections import Adaptation
 from dlcv.adaptation.tasks import OUT, domain, domains_of, provenance_of
-from dlcv.checkpoints import Checkpoints
 from dlcv.data.batches import Shuffled, Together
-from dlcv.files import replacing
 from dlcv.params import Params
-from dlcv.training import make_accelerator, seed_everything, train
-from dlcv.weights import count_parameters, save_weights
+from dlcv.training import make_accelerator, seed_everything
 
 
 def run(method: str, task: str, params: Params) -> Path:
@@ -50,51 +45,15 @@ def run(method: str, task: str, params: Params) -> Path:
             for index, (role, part) in enumerate(domains.items())
         }
     )
-    checkpoints = Checkpoints(
-        "adaptation",
-        name,
-        provenance.fingerprint,
-        accelerator.device.type,
-        accelerator.process_index,
-        accelerator.num_processes,
+    return stage.run(
+        OUT / name,
+        "network",
+        trainer,
+        batches,
+        accelerator=accelerator,
+        provenance=provenance,
+        cards=[domain.card for domain in domains.values()],
+        about={"network": section.network},
+        steps=training.steps,
+        ema_decay=training.ema_decay,
     )
-    with ExitStack() as stack:
-        stack.enter_context(checkpoints.held())
-        tracked = tracking.Run(None)
-        if accelerator.is_main_process:
-            tracked = stack.enter_context(
-                tracking.run(
-                    name,
-                    area="adaptation",
-                    params=provenance.params,
-                    tags={"fingerprint": provenance.fingerprint},
-                    datasets=[tracking.Dataset(d.name, d.card["sha256"], d.card["source"]) for d in domains.values()],
-                    resume=checkpoints.run_id(),
-                )
-            )
-        checkpoints.keep_run_id(tracked.id)
-        trained = train(
-            trainer,
-            batches,
-            accelerator=accelerator,
-            name=name,
-            steps=training.steps,
-            checkpoints=checkpoints,
-            run=tracked,
-            ema_decay=training.ema_decay,
-        )
-        if accelerator.is_main_process:
-            about = {
-                "area": "adaptation",
-                "name": name,
-                "network": section.network,
-                "parameters": count_parameters(trained.networks["network"]),
-                **provenance.as_dict(),
-            }
-            with replacing(OUT / name) as folder:
-                digest = save_weights(folder, trained.networks["network"].state_dict(), about)
-                curve = pd.DataFrame(trained.curve).astype({"step": int})
-                curve.to_csv(folder / "curve.csv", index=False, float_format="%.6g")
-            tracked.set_tags({"weights.sha256": digest})
-            checkpoints.remove()
-    return OUT / name

@@ -74,3 +74,8 @@ class Together:
 def to_float(images: Tensor) -> Tensor:
     """uint8 pictures in 0..255 as float32 in [-1, 1]."""
     return images.float().div_(127.5).sub_(1)
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """float32 pictures in [-1, 1], N x 3 x H x W, as uint8, N x H x W x 3, on the CPU; what lies outside is clipped."""
+    return images.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu()
