@@ -11,10 +11,12 @@ import typer
 
 AREAS = {
     "data": "Prepare the digits and the faces; register an archive.",
+    "evaluate": "Score pictures against real ones.",
+    "gan": "Train, sample and evaluate GANs on faces.",
     "adaptation": "Train and evaluate domain adaptation on digits.",
     "report": "Write the report from what the stages made.",
 }
-
+PACKAGES = {"evaluate": "evaluation"}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -66,7 +68,7 @@ def mount(arguments: list[str]) -> typer.Typer:
     """The whole command: the area that is called with its own commands, the others by name."""
     for area, text in AREAS.items():
         if arguments[:1] == [area]:
-            app.add_typer(import_module(f"dlcv.{area}.cli").app, name=area, help=text)
+            app.add_typer(import_module(f"dlcv.{PACKAGES.get(area, area)}.cli").app, name=area, help=text)
         else:
             app.add_typer(typer.Typer(callback=lambda: None), name=area, help=text)
     return app

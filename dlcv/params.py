@@ -7,6 +7,7 @@ what is written in params.yaml is what runs. They are light to import: a check a
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -26,6 +27,8 @@ PROFILES = Path("profiles")
 # Where each top-level section's model lives. A new method adds its line here.
 SECTIONS = {
     "data": "dlcv.data.sections:Data",
+    "evaluation": "dlcv.evaluation.sections:Evaluation",
+    "gan": "dlcv.gan.sections:Gan",
     "adaptation": "dlcv.adaptation.sections:Adaptation",
     "dann": "dlcv.adaptation.sections:Dann",
 }
@@ -131,8 +134,10 @@ def _editing(path: Path, cause: str) -> Iterator[Any]:
     text = io.StringIO()
     yaml.dump(document, text)
     validate(YAML(typ="safe").load(text.getvalue()), cause)
+    # A longer value pushes the comment behind it to the right, and a shorter one would leave it there.
+    lines = re.sub(r"(?<=\S) {2,}(?=# )", " ", text.getvalue())
     with replacing(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+        temporary.write_text(lines, encoding="utf-8")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -31,7 +31,7 @@ finally:
     shown = dlcv("--help", code=code)
     assert shown.returncode == 0
     assert "heavy: []" in shown.stderr
-    for area in ("data", "adaptation", "report", "params", "profile", "tracking"):
+    for area in ("data", "evaluate", "gan", "adaptation", "report", "params", "profile", "tracking"):
         assert f" {area} " in shown.stdout
 
 
@@ -45,7 +45,11 @@ finally:
         ("adaptation evaluate svhn-ups", "no scenario svhn-ups; did you mean svhn-usps?"),
         ("data digits uspss", "no domain uspss; did you mean usps?"),
         ("adaptation train dann mnistm-usps", "there is no prepared data in data/digits/mnistm; run `dvc repro"),
-        ("report", "metrics/adaptation/mnistm-svhn.json is missing; `dvc repro` makes it"),
+        ("report", "data/digits/mnistm/card.json is missing; `dvc repro` makes it"),
+        ("gan train dcgn", "no model dcgn; did you mean dcgan?"),
+        ("gan train sngan", "there is no prepared data in data/faces; run `dvc repro stages/data/dvc.yaml:faces`"),
+        ("gan sample wgangp", "no model wgangp; did you mean wgan-gp?"),
+        ("gan compare report-01", "no pair report-01; did you mean report-001?"),
     ],
 )
 def test_a_wrong_word_is_one_line_and_exit_code_1(study: Path, words: str, message: str) -> None:

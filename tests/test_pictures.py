@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
-from dlcv.pictures import grid, labelled_rows
+from dlcv.pictures import grid, labelled_rows, save, side_by_side
 
 
 def test_grid_places_each_picture_where_its_row_and_column_say() -> None:
@@ -31,3 +34,45 @@ def test_labelled_rows_take_rows_of_different_length_and_write_in_the_margin() -
 def test_labelled_rows_want_one_label_for_each_row() -> None:
     with pytest.raises(ValueError, match="1 rows but 2 labels"):
         labelled_rows([np.zeros((1, 2, 2, 3), dtype=np.uint8)], ["a", "b"])
+
+
+def test_side_by_side_puts_pictures_of_any_size_under_their_titles() -> None:
+    sheets = {"first": Image.new("RGB", (80, 30), (255, 0, 0)), "a title that is too long": Image.new("RGB", (60, 50))}
+    sheet = np.asarray(side_by_side(sheets, gap=10))
+    assert sheet.shape == (26 + 50, 80 + 10 + 60, 3)
+    assert (sheet[26:56, :80] == [255, 0, 0]).all() and (sheet[26:, 90:] == 0).all()
+    assert (sheet[56:, :80] == 255).all() and (sheet[:, 80:90] == 255).all()
+    assert (sheet[:26, :80] < 200).any() and (sheet[:26, 90:] < 200).any()
+
+
+def test_saved_pictures_come_back_and_are_named_in_their_order(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, size=(12, 5, 4, 3), dtype=np.uint8)
+    save(tmp_path / "deep/pictures", images)
+    files = sorted((tmp_path / "deep/pictures").iterdir())
+    assert [file.name for file in files] == [f"{number:04d}.png" for number in range(12)]
+    assert all((np.asarray(Image.open(file)) == image).all() for file, image in zip(files, images, strict=True))
+    save(tmp_path / "deep/pictures", images[:2])  # replaced as a whole
+    assert len(list((tmp_path / "deep/pictures").iterdir())) == 2
+
+
+def test_more_pictures_than_four_digits_are_still_in_order(tmp_path: Path) -> None:
+    save(tmp_path / "many", np.zeros((10_001, 1, 1, 3), dtype=np.uint8))
+    names = sorted(file.name for file in (tmp_path / "many").iterdir())
+    assert names[0] == "00000.png" and names[-1] == "10000.png" and len(names) == 10_001
+
+
+def test_a_full_disk_leaves_the_pictures_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "pictures", np.zeros((2, 4, 4, 3), dtype=np.uint8))
+    real, written = Image.Image.save, []
+
+    def failing(self: Image.Image, path: Path) -> None:
+        written.append(path)
+        if len(written) == 2:
+            raise OSError("No space left on device")
+        real(self, path)
+
+    monkeypatch.setattr(Image.Image, "save", failing)
+    with pytest.raises(OSError, match="No space"):
+        save(tmp_path / "pictures", np.ones((3, 4, 4, 3), dtype=np.uint8))
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["0000.png", "0001.png", "pictures"]
+    assert not np.asarray(Image.open(tmp_path / "pictures/0000.png")).any()

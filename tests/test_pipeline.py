@@ -16,14 +16,21 @@ from dlcv.provenance import NEUTRAL, closure, is_neutral
 
 REPOSITORY = Path(__file__).parent.parent
 
-# The module whose function each stage's command calls, and what it imports by name at run time.
+# By area and stage: the module whose function its command calls, and what that imports by name at run time.
 ENTRIES: dict[str, list[str]] = {
-    "digits": ["dlcv.data.digits"],
-    "faces": ["dlcv.data.faces"],
-    **{method: ["dlcv.adaptation.train", f"dlcv.adaptation.{method}"] for method in METHODS},
-    "evaluate": ["dlcv.adaptation.evaluate"],
+    "data/digits": ["dlcv.data.digits"],
+    "data/faces": ["dlcv.data.faces"],
+    "evaluation/reference": ["dlcv.evaluation.bounds"],
+    "gan/train": ["dlcv.gan.train"],
+    "gan/sample": ["dlcv.gan.sample"],
+    "gan/evaluate": ["dlcv.gan.evaluate"],
+    "gan/compare": ["dlcv.gan.compare"],
+    **{f"adaptation/{method}": ["dlcv.adaptation.train", f"dlcv.adaptation.{method}"] for method in METHODS},
+    "adaptation/evaluate": ["dlcv.adaptation.evaluate"],
     "report": ["dlcv.report.report"],
 }
+TRAININGS = ["gan/train", *(f"adaptation/{method}" for method in METHODS)]
+MODELS = ["gan/train", "adaptation/dann"]  # what the root dvc.yaml offers as artifacts
 
 
 @cache
@@ -34,7 +41,8 @@ def stages() -> dict[str, dict[str, Any]]:
     found = {}
     with Repo(str(REPOSITORY)) as repo:
         for stage in repo.index.stages:
-            name = stage.addressing.split(":")[-1]
+            # "stages/gan/dvc.yaml:train@sngan" is "gan/train@sngan"; the root's own stages have no area.
+            name = stage.addressing.removeprefix("stages/").replace("/dvc.yaml:", "/")
             found[name] = {
                 "cmd": stage.cmd,
                 "address": stage.addressing,
@@ -139,14 +147,20 @@ def test_neutral_patterns_name_something() -> None:
 def test_plots_and_artifacts_show_every_training() -> None:
     """The root dvc.yaml spells them out: DVC has no loop there."""
     root = YAML(typ="safe").load((REPOSITORY / "dvc.yaml").read_text())
-    folders = {out for name, facts in stages().items() if base(name) in METHODS for out in facts["outs"]}
-    plotted = {str(Path(file).parent) for plot in root["plots"] for entry in plot.values() for file in entry["y"]}
-    assert plotted == folders
-    dann = {folder for folder in folders if Path(folder).name.startswith("dann-")}
-    assert {artifact["path"] for artifact in root["artifacts"].values()} == dann
+    trained = outs_of(TRAININGS)
+    curves = {Path(file) for plot in root["plots"] for entry in plot.values() for file in entry["y"]}
+    assert {str(file.parent) for file in curves if file.name == "curve.csv"} == trained
+    assert {f"{file.parent}" for file in curves if file.name == "frechet.csv"} == {
+        out for out in outs_of(["gan/evaluate"]) if out.startswith("out/")
+    }
+    assert {artifact["path"] for artifact in root["artifacts"].values()} == outs_of(MODELS)
+
+
+def outs_of(bases: list[str]) -> set[str]:
+    return {out for name, facts in stages().items() if base(name) in bases for out in facts["outs"]}
 
 
 def test_a_method_is_not_in_another_methods_deps() -> None:
     for method in METHODS:
         others = {f"dlcv/adaptation/{other}.py" for other in METHODS if other != method}
-        assert not others & set(closure(ENTRIES[method]))
+        assert not others & set(closure(ENTRIES[f"adaptation/{method}"]))

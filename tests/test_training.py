@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ class Regression:
         return {"loss": loss.detach(), "other": torch.tensor(1.0)}
 
 
-def run(method: Regression, folder: str, steps: int = 50) -> Trained:
+def run(method: Regression, folder: str, steps: int = 50, **options: Any) -> Trained:
     return train(
         method,
         Numbers(),
@@ -71,9 +71,7 @@ def run(method: Regression, folder: str, steps: int = 50) -> Trained:
         steps=steps,
         checkpoints=Checkpoints("test", folder, "f" * 64),
         run=Run(None),
-        ema_decay=0.9,
-        log_every=5,
-        checkpoint_every=10,
+        **{"ema_decay": 0.9, "log_every": 5, "checkpoint_every": 10, **options},
     )
 
 
@@ -134,6 +132,91 @@ def test_an_unfinished_checkpoint_does_not_count() -> None:
     assert state is not None and state["step"] == 10
     checkpoints.remove()
     assert checkpoints.latest() is None
+
+
+class Two(Regression):
+    """A second network, which learns nothing and moves by one each step."""
+
+    def __init__(self, steps: int, kill_at: int = -1):
+        super().__init__(steps, kill_at)
+        self.networks["other"] = nn.Linear(1, 1, bias=False)
+        nn.init.zeros_(self.networks["other"].weight)
+
+    def step(self, batch: Tensor, progress: float, backward: Callable[[Tensor], None]) -> dict[str, Tensor]:
+        values = super().step(batch, progress, backward)
+        with torch.no_grad():
+            self.networks["other"].weight.add_(1)
+        return values
+
+
+@pytest.mark.usefixtures("study")
+@pytest.mark.parametrize(
+    ("averaged", "decay", "names"),
+    [(None, 0.9, {"network", "other"}), (["network"], 0.9, {"network"}), (["other"], 0.0, set()), ([], 0.9, set())],
+)
+def test_only_the_networks_that_are_named_have_an_average(
+    averaged: list[str] | None, decay: float, names: set[str]
+) -> None:
+    method = Two(12)
+    last = dict(method.networks)
+    trained = run(method, "averaged", steps=12, ema_decay=decay, averaged=averaged)
+    assert {name for name, network in trained.networks.items() if network is not last[name]} == names
+    assert last["other"].weight.item() == 12
+    assert (trained.networks["other"].weight.item() < 12) == ("other" in names)
+    assert not any(network.training for network in trained.networks.values())
+
+
+@pytest.mark.usefixtures("study")
+@pytest.mark.parametrize("decay", [0.0, 0.9])
+def test_snapshots_are_taken_after_their_steps_of_what_would_be_the_result(decay: float) -> None:
+    taken: dict[int, dict[str, Tensor]] = {}
+
+    def snapshot(step: int, networks: Mapping[str, nn.Module]) -> None:
+        assert set(networks) == {"network", "other"}
+        taken[step] = {
+            f"{name}.{key}": value.clone()
+            for name, network in networks.items()
+            for key, value in network.state_dict().items()
+        }
+
+    options = {"ema_decay": decay, "averaged": ["network"], "snapshot": snapshot}
+    trained = run(Two(12), "snapshots", steps=12, snapshot_at=[3, 7, 12, 99], **options)
+    assert list(taken) == [3, 7, 12]
+    assert [state["other.weight"].item() for state in taken.values()] == [3, 7, 12]
+    for name, network in trained.networks.items():
+        for key, value in network.state_dict().items():
+            assert torch.equal(taken[12][f"{name}.{key}"], value), key
+    without = run(Two(12), "none", steps=12, ema_decay=decay, averaged=["network"])
+    for key, value in without.networks["network"].state_dict().items():
+        assert torch.equal(trained.networks["network"].state_dict()[key], value), key
+
+
+@pytest.mark.usefixtures("study")
+def test_a_resumed_training_takes_only_the_snapshots_after_its_checkpoint() -> None:
+    steps: list[int] = []
+    options = {"snapshot_at": range(5, 51, 5), "snapshot": lambda step, networks: steps.append(step)}
+    with pytest.raises(KeyboardInterrupt):
+        run(Regression(50, kill_at=37), "snapshots", **options)
+    assert steps == [5, 10, 15, 20, 25, 30, 35]
+    steps.clear()
+    run(Regression(50), "snapshots", **options)
+    assert steps == [35, 40, 45, 50]
+
+
+@pytest.mark.usefixtures("study")
+def test_whoever_watches_sees_the_curve_grow_also_after_a_resume() -> None:
+    seen: list[list[float]] = []
+
+    def watch(curve: list[dict[str, float]]) -> None:
+        assert set(curve[-1]) == {"step", "loss", "other"}
+        seen.append([row["step"] for row in curve])
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Regression(50, kill_at=37), "watched", watch=watch)
+    assert seen == [list(range(5, end + 1, 5)) for end in range(5, 36, 5)]
+    seen.clear()
+    run(Regression(50), "watched", watch=watch)
+    assert seen == [list(range(5, end + 1, 5)) for end in range(35, 51, 5)]
 
 
 def test_ema_averages_parameters_and_copies_buffers() -> None:

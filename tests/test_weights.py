@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from dlcv.errors import UserError
-from dlcv.weights import count_parameters, load_weights, save_weights
+from dlcv.weights import count_parameters, load_state, load_weights, save_state, save_weights
 
 
 def test_saved_weights_come_back_with_their_json(tmp_path: Path) -> None:
@@ -32,6 +32,32 @@ def test_weights_that_are_not_what_they_claim_are_refused(tmp_path: Path) -> Non
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(UserError, match="is not the file that .*weights.json describes"):
         load_weights(tmp_path, nn.Linear(2, 1))
+
+
+def test_a_state_comes_back_with_its_buffers_in_any_memory_format(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).to(memory_format=torch.channels_last)
+    network(torch.randn(2, 3, 8, 8))
+    path = tmp_path / "snapshots" / "step-000001.safetensors"
+    save_state(path, network.state_dict())
+    other = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    load_state(path, other)
+    assert all(torch.equal(value, other.state_dict()[key]) for key, value in network.state_dict().items())
+    assert [file.name for file in path.parent.iterdir()] == [path.name]  # no temporary stays
+
+
+def test_a_state_that_is_missing_cut_or_of_another_network_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "step-000001.safetensors"
+    with pytest.raises(UserError, match="step-000001.safetensors is missing; `dvc repro` trains it"):
+        load_state(path, nn.Linear(1, 1))
+    save_state(path, nn.Linear(2, 1).state_dict())
+    with pytest.raises(UserError, match="step-000001.safetensors does not fit Linear: .*size mismatch"):
+        load_state(path, nn.Linear(1, 1))
+    with pytest.raises(UserError, match="does not fit BatchNorm1d: .*Missing key"):
+        load_state(path, nn.BatchNorm1d(1))
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(UserError, match="step-000001.safetensors does not fit Linear: ") as error:
+        load_state(path, nn.Linear(2, 1))
+    assert "\n" not in str(error.value)
 
 
 def test_count_parameters_leaves_buffers_out() -> None:

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from dlcv.errors import UserError
 from dlcv.files import write_json
 from dlcv.params import load
-from dlcv.report import report
+from dlcv.report import adaptation, gan, report
 from dlcv.report.page import to_html
 
 
@@ -31,6 +31,55 @@ def row(accuracy: float, label: str, training: str, gain: float | None = None) -
     if gain is not None:
         values["gain"] = {"over_trained_on_source": gain, "interval": {"low": gain - 0.02, "high": gain + 0.02}}
     return values
+
+
+def scores(distance: float, generated: bool = True) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "frechet_x": {
+            "value": distance,
+            "interval": {"low": distance - 2, "high": distance + 2},
+            "left_out": [distance],
+        },
+        "kid": {"value": 0.0123, "standard_deviation": 0.001},
+        "face_score": {"value": 0.9, "interval": {"low": 0.85, "high": 0.94}},
+        **dict.fromkeys(("precision", "recall", "density", "coverage", "memorised"), 0.5),
+    }
+    return values | ({"frechet_x_to_validation": distance + 1} if generated else {})
+
+
+def make_gan(study: Path) -> None:
+    """What the section on GANs reads: sngan is ahead of dcgan, wgan-gp behind dcgan-k5."""
+    section = YAML(typ="safe").load((study / "params.yaml").read_text())["gan"]
+    protocol = {
+        "pictures": 80,
+        "reference": {"training": {"count": 1320}},
+        "extractor": {"name": "x"},
+        "versions": {"dlib": "0"},
+    }
+    rows = {"real": scores(10.0, generated=False), "noise": scores(400.0)}
+    write_json(study / "metrics/evaluation/faces.json", {"rows": rows, "protocol": protocol})
+    networks = {
+        name: {"parameters": 4321, "layers": [{"layer": "Conv2d 4x4", "output": "3 x 64 x 64", "parameters": 99}]}
+        for name in ("generator", "discriminator")
+    }
+    for index, model in enumerate(section["models"]):
+        write_json(study / f"metrics/gan/{model}.json", {"scores": scores(50.0 + index)})
+        params = {"settings": section[model], "training": section["training"]}
+        about = {"area": "gan", "name": model, "fingerprint": "e" * 64, "sha256": "b" * 64, "parameters": 4321}
+        write_json(study / f"out/gan/{model}/weights.json", {**about, "params": params, "networks": networks})
+        for file in gan.CAPTIONS:
+            picture(study / f"out/gan/{model}-{file}")
+    for (name, pair), difference in zip(section["pairs"].items(), (0.5, 9.0, -9.0), strict=True):
+        interval = {"low": difference - 1, "high": difference + 1}
+        values = {**pair, "frechet_x": {"b_less_a": difference, "interval": interval}}
+        write_json(study / f"metrics/gan/{name}.json", values)
+        for file in gan.PAIR_CAPTIONS:
+            picture(study / "out/gan" / name / file)
+
+
+def picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8)).save(path)
 
 
 @pytest.fixture
@@ -53,11 +102,12 @@ def made(study: Path) -> Path:
         protocol = {"pictures": pictures, "versions": {"torch": "0"}}
         write_json(study / f"metrics/adaptation/{name}.json", {"protocol": protocol, "rows": rows})
         (study / "out/adaptation" / name).mkdir(parents=True)
-        for figure in report.CAPTIONS:
+        for figure in adaptation.CAPTIONS:
             Image.new("RGB", (8, 8)).save(study / "out/adaptation" / name / figure)
         for values in rows.values():
-            about = {**values["training"], "network": "lenet", "parameters": 257254}
+            about = {**values["training"], "area": "adaptation", "network": "lenet", "parameters": 257254}
             write_json(study / "out/adaptation" / values["training"]["name"] / "weights.json", about)
+    make_gan(study)
     return study
 
 
@@ -69,7 +119,7 @@ def test_report_says_who_wins_and_where_it_comes_from(made: Path) -> None:
     assert "mnistm → svhn: DANN beats the network trained on the source by more than" in text
     assert "mnistm → usps: DANN and the network trained on the source cannot be told apart" in text
     assert "usps → mnistm: DANN loses to the network trained on the source by more than" in text
-    assert "| `dann-usps-mnistm` | `dann@usps-mnistm` | lenet | 257,254 | `ffffffffffff` | `aaaaaaaaaaaa` |" in text
+    assert "| `adaptation/dann-usps-mnistm` | `dann@usps-mnistm` | 257,254 | `ffffffffffff` | `aaaaaaaaaaaa` |" in text
     assert "| faces | a stand-in for data/faces | 1,234 + 1,234 |" in text
     assert "here `sample` plays its parts" in text
     # Every table is whole: no blank line between a header and its rows.
@@ -79,12 +129,29 @@ def test_report_says_who_wins_and_where_it_comes_from(made: Path) -> None:
             assert lines[number - 1].startswith("| ") and lines[number + 1].startswith("| "), line
 
 
+def test_report_sets_every_gan_between_real_pictures_and_noise(made: Path) -> None:
+    report.run(load())
+    text = (made / "report/report.md").read_text()
+    scored = "12.30 ± 1.00 | 0.500 | 0.500 | 0.500 | 0.500 | 0.900 (0.850 to 0.940) | 0.500 |"
+    assert f"| dcgan | 50.00 (48.00 to 52.00) | 51.00 | {scored}" in text
+    assert f"| real | 10.00 (8.00 to 12.00) |  | {scored}" in text
+    assert "| noise | 400.00 (" in text
+    assert "so it is no FID" in text
+    assert "report-000: dcgan-noisy-labels and dcgan cannot be told apart: +0.50 (-0.50 to +1.50)." in text
+    assert "report-001: wgan-gp is behind dcgan-k5 by more than the interval: +9.00 (+8.00 to +10.00)." in text
+    assert "report-004: sngan is ahead of dcgan by more than the interval: -9.00" in text
+    assert "| wgan-gp | 4,321 (18,855,040) | 4,321 (2,878,464) |" in text
+    assert "| Conv2d 4x4 | 3 x 64 x 64 | 99 |" in text
+    assert "| `gan/sngan` | `train@sngan` | 4,321 | `eeeeeeeeeeee` | `bbbbbbbbbbbb` |" in text
+
+
 def test_html_carries_its_pictures_and_tables(made: Path) -> None:
     report.run(load())
     html = (made / "report/report.html").read_text()
-    assert html.count("data:image/png;base64,") == 4 + 4 * len(report.CAPTIONS)
+    faces = 5 * len(gan.CAPTIONS) + 3 * len(gan.PAIR_CAPTIONS)
+    assert html.count("data:image/png;base64,") == 4 + faces + 4 * len(adaptation.CAPTIONS)
     assert 'src="..' not in html
-    assert html.count("<table>") == 6
+    assert html.count("<table>") == 6 + 2 + 2 * 5
     assert "<td><strong>0.6000</strong></td>" in html
 
 

@@ -1,0 +1,1 @@
+"""Generative adversarial networks on 64x64 faces."""

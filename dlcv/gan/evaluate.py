@@ -1,0 +1,109 @@
+"""The stage `evaluate`: the scores of one model's pictures, over its training too, and its figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dlcv import pictures, plots, tracking
+from dlcv.data.prepared import load_split
+from dlcv.evaluation import frechet, neighbours
+from dlcv.evaluation.features import Extractor, load_extractor
+from dlcv.evaluation.folder import read_pictures
+from dlcv.evaluation.reference import Reference, load_reference
+from dlcv.evaluation.scores import equal_count, protocol, score
+from dlcv.evaluation.sections import Evaluation
+from dlcv.files import replacing, write_json
+from dlcv.gan.networks import latents
+from dlcv.gan.sample import generate, load_generator, snapshots_of
+from dlcv.gan.tasks import FACES, METRICS, OUT
+from dlcv.nested import flatten
+from dlcv.params import Params
+from dlcv.weights import load_state, read_about
+
+REFERENCE = Path("out/evaluation/faces")
+NEIGHBOURS = 8  # pictures whose nearest training picture is shown
+CURVE_PICTURES = 500  # at most, of each snapshot: features are what a score costs, and a curve needs the order alone
+
+
+def run(model: str, params: Params) -> Path:
+    """Score the pictures of `model`.
+
+    Returns:
+        The JSON of its scores; figures lie in `out/gan/MODEL-evaluation/`.
+
+    Raises:
+        UserError: no pictures, no reference, or fewer pictures than are to be compared.
+    """
+    section = params[Evaluation]
+    about = read_about(OUT / model)
+    images = read_pictures(OUT / f"{model}-samples" / "pictures")
+    extractor, reference = load_extractor(section), load_reference(REFERENCE)
+    scores = score(images, reference, section, params.seed, extractor)
+    over_steps = frechet_over_steps(model, extractor, reference, section, params.seed)
+
+    with replacing(OUT / f"{model}-evaluation") as folder:
+        folder.mkdir(parents=True)
+        table = pd.DataFrame({"step": list(over_steps), "distance": list(over_steps.values())})
+        table.to_csv(folder / "frechet.csv", index=False, float_format="%.6g")
+        draw_neighbours(folder / "neighbours.png", images[:NEIGHBOURS], extractor, reference)
+        plots.curves(
+            folder / "curve.png",
+            OUT / model / "curve.csv",
+            f"{model}: training batches, means over the steps of a point",
+            right=("d_real", "d_fake"),
+            labels={"d_real": "D(x)", "d_fake": "D(G(z))"},
+        )
+    write_json(
+        METRICS / f"{model}.json",
+        {
+            "model": model,
+            "scores": scores,
+            "training": {"name": model, "fingerprint": about["fingerprint"], "sha256": about["sha256"]},
+            "weights": "average at the last step" if about["params"]["training"]["ema_decay"] else "last step",
+            "protocol": {
+                **protocol(reference, section, params.seed, extractor),
+                "network_evaluations_per_picture": 1,
+                "curve_pictures": min(CURVE_PICTURES, equal_count(section, reference)),
+            },
+        },
+    )
+    track(model, scores, about, section)
+    return METRICS / f"{model}.json"
+
+
+def frechet_over_steps(
+    model: str, extractor: Extractor, reference: Reference, section: Evaluation, seed: int
+) -> dict[int, float]:
+    """The Fréchet distance at every snapshot of the training, from the same latents at each."""
+    generator, _ = load_generator(OUT / model, model)
+    noise = latents(equal_count(section, reference), seed)
+    distances = {}
+    for step, path in snapshots_of(OUT / model).items():
+        load_state(path, generator)
+        features = extractor(generate(generator, noise))
+        distances[step] = frechet.distance(frechet.statistics(features), reference.statistics)
+    return distances
+
+
+def draw_neighbours(path: Path, images: np.ndarray, extractor: Extractor, reference: Reference) -> None:
+    """Show pictures over their nearest training pictures, in the extractor's space."""
+    index, _ = neighbours.nearest(extractor(images), reference.training)
+    training = load_split(FACES, "train").images
+    sheet = pictures.labelled_rows([images, np.array(training[index])], ["generated", "nearest in training"], scale=2)
+    with replacing(path) as temporary:
+        sheet.save(temporary)
+
+
+def track(model: str, scores: dict[str, Any], about: dict[str, Any], section: Evaluation) -> None:
+    """Show scores and figures in MLflow: in a run of the evaluation, and in the run that made the weights."""
+    values = {name: value for name, value in flatten(scores).items() if isinstance(value, float)}
+    figures = [*sorted((OUT / f"{model}-evaluation").glob("*.png")), *sorted((OUT / f"{model}-samples").glob("*.png"))]
+    with tracking.run(f"evaluate-{model}", area="gan", params=section.model_dump()) as tracked:
+        tracked.scores(values)
+        for figure in figures:
+            tracked.figure(figure)
+    tracking.add_scores(about["sha256"], values, figures)

@@ -1,0 +1,68 @@
+"""What can be trained, and where it lies. Light to import, so that a wrong name is answered at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dlcv.data.prepared import read_card
+from dlcv.errors import UserError, expect
+from dlcv.gan.sections import MODELS, Gan, Settings, Two
+from dlcv.params import Params
+from dlcv.provenance import Provenance, code_hashes
+
+FACES = Path("data/faces")
+OUT = Path("out/gan")
+METRICS = Path("metrics/gan")
+SIZE = 64  # pixels
+
+
+def settings_of(model: str, params: Params) -> Settings:
+    """The settings of `model`.
+
+    Raises:
+        UserError: no such model.
+    """
+    expect("model", model, MODELS)
+    return params[Gan].settings(model)
+
+
+def pair_of(name: str, params: Params) -> Two:
+    """The pair `name` of `gan.pairs`.
+
+    Raises:
+        UserError: params.yaml has no such pair.
+    """
+    expect("pair", name, params[Gan].pairs)
+    return params[Gan].pairs[name]
+
+
+def provenance_of(model: str, params: Params) -> Provenance:
+    """What a training depends on.
+
+    Raises:
+        UserError: no such model, or no prepared faces of 64 pixels.
+    """
+    settings = settings_of(model, params)
+    card = read_card(FACES)
+    if card["size"] != SIZE:
+        raise UserError(f"{FACES} has pictures of {card['size']} pixels; the networks make {SIZE}")
+    return Provenance(
+        params={
+            "seed": params.seed,
+            "model": model,
+            "training": params[Gan].training.model_dump(),
+            "settings": settings.model_dump(),
+        },
+        data={"faces": card["sha256"]},
+        code=code_hashes(["dlcv.gan.train"]),
+    )
+
+
+def expect_empty(folder: Path) -> None:
+    """Refuse a folder that pictures cannot be written to without losing something.
+
+    Raises:
+        UserError: it is not empty, or a file.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} is not empty; name a new folder for the pictures")

@@ -1,0 +1,66 @@
+"""Batches from memory: every picture once an epoch, in the range and layout that networks take."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from dlcv.data.batches import Shuffled, to_float, to_uint8
+
+
+def shuffled(count: int = 10, batch_size: int = 3, seed: int = 0) -> Shuffled:
+    images = np.arange(count, dtype=np.uint8)[:, None, None, None] + np.zeros((count, 4, 5, 3), dtype=np.uint8)
+    return Shuffled(images, np.arange(count), batch_size, seed)
+
+
+def test_every_picture_once_an_epoch_with_its_label_and_no_short_batch() -> None:
+    batches = shuffled()
+    epochs = []
+    for _ in range(4):
+        labels = []
+        for _ in range(3):
+            pictures, truth = next(batches)
+            assert pictures.shape == (3, 3, 4, 5) and pictures.is_contiguous(memory_format=torch.channels_last)
+            assert torch.equal(to_uint8(pictures)[:, 0, 0, 0].long(), truth)
+            labels += truth.tolist()
+        assert len(set(labels)) == 9
+        epochs.append(labels)
+    assert len(set(map(tuple, epochs))) == 4
+
+
+def test_the_order_is_the_seeds_own_and_goes_on_from_a_saved_state() -> None:
+    def labels(batches: Shuffled, count: int) -> list[int]:
+        return [label for _ in range(count) for label in next(batches)[1].tolist()]
+
+    assert labels(shuffled(seed=1), 5) == labels(shuffled(seed=1), 5) != labels(shuffled(seed=2), 5)
+    torch.manual_seed(0)
+    first = shuffled()
+    labels(first, 5)
+    state = first.state_dict()
+    expected = labels(first, 10)
+    second = shuffled(seed=9)
+    second.load_state_dict(state)
+    assert labels(second, 10) == expected
+
+
+def test_a_batch_larger_than_the_set_is_the_whole_set() -> None:
+    assert sorted(next(shuffled(batch_size=99))[1].tolist()) == list(range(10))
+
+
+def test_all_256_values_come_back_from_floats() -> None:
+    values = torch.arange(256, dtype=torch.uint8).view(1, 16, 16, 1).expand(1, 16, 16, 3)
+    floats = to_float(values.permute(0, 3, 1, 2))
+    assert floats.dtype == torch.float32 and floats.min() == -1 and floats.max() == 1
+    assert torch.equal(to_uint8(floats), values)
+
+
+def test_to_uint8_rounds_clips_and_puts_channels_last() -> None:
+    pictures = torch.zeros(1, 3, 1, 2)
+    pictures[0, :, 0, 0] = torch.tensor([-1.5, 0.0, 3.0])
+    pictures[0, :, 0, 1] = torch.tensor([-1 + 1.6 / 127.5, -1 + 1.4 / 127.5, 1.0])
+    converted = to_uint8(pictures)
+    assert converted.dtype == torch.uint8 and converted.device.type == "cpu"
+    assert converted.tolist() == [[[[0, 128, 255], [2, 1, 255]]]]
+    # bfloat16 has too few digits to be added to.
+    half = torch.linspace(-1, 1, 300).expand(1, 3, 1, 300).to(torch.bfloat16)
+    assert torch.equal(to_uint8(half), to_uint8(half.float()))

@@ -1,0 +1,74 @@
+"""Small prepared faces, settings of small models, and the `dlcv` command inside this process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlcv.files import write_json
+from dlcv.gan.sections import Gan, Settings
+from dlcv.params import Params, load
+
+REPOSITORY = Path(__file__).parent.parent.parent
+COUNTS = {"train": 32, "val": 8}
+STEPS = 12
+NARROW = 1 / 32
+SMALL: dict[str, Any] = {"gan.samples": 40, "gan.training.batch_size": 4, "gan.training.snapshots": 3}
+
+
+@cache
+def shipped() -> Params:
+    """The repository's own params.yaml, read once."""
+    return load(REPOSITORY / "params.yaml")
+
+
+def settings(model: str = "dcgan", **changes: Any) -> Settings:
+    """The shipped settings of `model`, narrow and with a few changes."""
+    values = shipped()[Gan].settings(model).model_dump()
+    return Settings(**{**values, "generator_width": NARROW, "discriminator_width": NARROW, **changes})
+
+
+def small(model: str, **changes: Any) -> dict[str, Any]:
+    """Keys of params.yaml that make the training of `model` a second long."""
+    values = {"generator_width": NARROW, "discriminator_width": NARROW, "steps": STEPS, **changes}
+    return SMALL | {f"gan.{model}.{key}": value for key, value in values.items()}
+
+
+@pytest.fixture
+def faces(study: Path) -> Path:
+    """The study with prepared faces: a bright disc of a random colour and place on a dark ground."""
+    folder = study / "data" / "faces"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:64, :64]
+    for split, count in COUNTS.items():
+        images = rng.integers(0, 60, size=(count, 64, 64, 3), dtype=np.uint8)
+        for image in images:
+            y, x = rng.integers(24, 40, size=2)
+            image[(rows - y) ** 2 + (columns - x) ** 2 < 400] = rng.integers(120, 256, size=3)
+        np.save(folder / f"{split}_images.npy", images)
+    splits = {split: {"count": count, "classes": {}} for split, count in COUNTS.items()}
+    card = {"name": "faces", "source": "test", "played_by": "discs", "label": None, "size": 64, "provenance": "made"}
+    write_json(folder / "card.json", {**card, "splits": splits, "sha256": "a" * 64})
+    return study
+
+
+@pytest.fixture
+def dlcv(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[[str], tuple[int, str]]:
+    """Run a `dlcv` command line in this process, which has torch already; gives exit code and stderr."""
+    from dlcv.__main__ import main
+
+    def run(words: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["dlcv", *words.split()])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        return int(end.value.code or 0), capfd.readouterr().err
+
+    return run

@@ -1,0 +1,209 @@
+"""Pictures from trained weights: by the stage, and by `dlcv gan sample` outside it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from dlcv.data.batches import to_uint8
+from dlcv.errors import UserError
+from dlcv.files import read_json, write_json
+from dlcv.gan import sample
+from dlcv.gan.networks import Generator, build, latents
+from dlcv.params import load
+from dlcv.weights import save_state, save_weights
+from tests.gan.conftest import REPOSITORY
+
+COUNT = 105  # more than a batch, and the second one is of five
+
+
+def generator(model: str, seed: int, width: float = 1 / 16) -> Generator:
+    torch.manual_seed(seed)
+    network, _ = build(model, width, width, init_std=0.2)
+    return network.eval()
+
+
+@pytest.fixture
+def trained(study: Path, set_params: Any) -> Path:
+    """A study with nothing in it but params.yaml and one model's weights and snapshots."""
+    set_params({"gan.samples": COUNT, "seed": 5})
+    folder = study / "out/gan/dcgan-k5"
+    network = generator("dcgan-k5", seed=0)
+    save_weights(folder, network.state_dict(), {"area": "gan", "model": "dcgan-k5", "width": 1 / 16})
+    for step in (20, 30, 100):
+        save_state(folder / f"snapshots/step-{step:06d}.safetensors", generator("dcgan-k5", seed=step).state_dict())
+    return study
+
+
+def pictures(folder: Path) -> dict[str, np.ndarray]:
+    return {path.name: np.asarray(Image.open(path)) for path in sorted(folder.iterdir())}
+
+
+def tree(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+def test_the_stage_draws_the_pictures_of_the_seed_a_grid_and_a_strip(trained: Path) -> None:
+    out = sample.run("dcgan-k5", load())
+    assert out == Path("out/gan/dcgan-k5-samples")
+    assert sorted(path.name for path in out.iterdir()) == ["grid.png", "pictures", "strip.png"]
+    drawn = pictures(out / "pictures")
+    assert list(drawn) == [f"{number:04d}.png" for number in range(COUNT)]
+    with torch.no_grad():
+        expected = to_uint8(generator("dcgan-k5", seed=0)(latents(COUNT, seed=5))).numpy()
+    # Of another memory format, so to rounding.
+    assert np.abs(np.stack(list(drawn.values())).astype(int) - expected).max() <= 1
+    assert expected.std() > 10 and len(np.unique(expected.reshape(COUNT, -1), axis=0)) == COUNT
+    # The first 32 in four rows of eight; each at twice its size.
+    grid = np.asarray(Image.open(out / "grid.png"))
+    assert grid.shape == (4 * 130 + 2, 8 * 130 + 2, 3)
+    assert (grid[2 + 3 * 130 : 130 + 3 * 130 : 2, 2 + 130 : 130 + 130 : 2] == drawn["0025.png"]).all()
+    # A row of eight for each snapshot, in the order of their steps.
+    strip = np.asarray(Image.open(out / "strip.png"))
+    assert strip.shape[0] == 3 * 132 and strip.shape[1] > 8 * 130
+    with torch.no_grad():
+        last = to_uint8(generator("dcgan-k5", seed=100)(latents(8, seed=5))).numpy()
+    assert np.abs(strip[-130:-2:2, -130:-2:2].astype(int) - last[7]).max() <= 1
+
+
+def test_outside_the_pipeline_it_needs_the_weights_alone(trained: Path, dlcv: Any) -> None:
+    sample.run("dcgan-k5", load())
+    drawn = pictures(trained / "out/gan/dcgan-k5-samples/pictures")
+    alone = trained / "alone"
+    for name in ("weights.json", "weights.safetensors"):
+        alone.mkdir(exist_ok=True)
+        shutil.move(trained / "out/gan/dcgan-k5" / name, alone / name)
+    shutil.rmtree(trained / "out")
+    for count in (1, 3, 7):
+        assert dlcv(f"gan sample dcgan-k5 --count {count} --seed 5 --weights alone --out new/{count}") == (0, "")
+        few = pictures(trained / f"new/{count}")
+        assert list(few) == [f"{number:04d}.png" for number in range(count)]
+        assert all((picture == drawn[name]).all() for name, picture in few.items())
+    assert dlcv("gan sample dcgan-k5 --count 2 --seed 6 --weights alone --out new/other") == (0, "")
+    assert not (pictures(trained / "new/other")["0000.png"] == drawn["0000.png"]).all()
+    # Count and seed of params.yaml where none are given, and a folder that is there but empty.
+    (trained / "new/empty").mkdir()
+    assert dlcv("gan sample dcgan-k5 --weights alone --out new/empty") == (0, "")
+    everything = pictures(trained / "new/empty")
+    assert all((everything[name] == picture).all() for name, picture in drawn.items()) and len(everything) == COUNT
+
+
+def test_no_random_number_and_no_mode_of_before_reaches_the_pictures() -> None:
+    network = generator("dcgan-k5", seed=0)
+    state = torch.get_rng_state()
+    first = sample.generate(network, latents(3, 0))
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(7)
+    assert (sample.generate(network, latents(3, 0)) == first).all()
+    assert first.dtype == np.uint8 and first.shape == (3, 64, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("dcgan-k5 --out full", "full is not empty; name a new folder for the pictures"),
+        ("dcgan-k5 --out params.yaml", "params.yaml is not empty; name a new folder for the pictures"),
+        ("dcgan-k5 --count 4", "--count, --seed and --weights need --out, a new folder for the pictures"),
+        ("dcgan-5k --out new", "no model dcgan-5k; did you mean dcgan-k5?"),
+        ("sngan --out new", "out/gan/sngan/weights.json is missing; `dvc repro` trains it, `dvc pull` fetches it"),
+        ("sngan", "out/gan/sngan/weights.json is missing; `dvc repro` trains it, `dvc pull` fetches it"),
+        ("dcgan --weights other --out new", "other holds no GAN's weights; `dvc repro` makes them in out/gan/MODEL"),
+        (
+            "dcgan --weights out/gan/dcgan-k5 --out new",
+            "out/gan/dcgan-k5 holds the weights of dcgan-k5, not of dcgan",
+        ),
+        ("dcgan-k5 --weights cut --out new", "cut/weights.safetensors is not the file that cut/weights.json describes"),
+        ("dcgan-k5 --weights wide --out new", "wide/weights.safetensors does not fit Generator: "),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line_and_leaves_nothing(
+    trained: Path, dlcv: Any, words: str, message: str
+) -> None:
+    (trained / "full").mkdir()
+    (trained / "full/keep").write_text("me")
+    save_weights(trained / "other", {"weight": torch.zeros(1)}, {"area": "adaptation", "name": "dann-mnistm-usps"})
+    for name in ("cut", "wide"):
+        shutil.copytree(trained / "out/gan/dcgan-k5", trained / name)
+    (trained / "cut/weights.safetensors").write_bytes(b"not these")
+    about = read_json(trained / "wide/weights.json")
+    write_json(trained / "wide/weights.json", {**about, "width": 1 / 8})
+    before = tree(trained)
+    code, error = dlcv(f"gan sample {words}")
+    assert (code, error.count("\n")) == (1, 1) and error.startswith(f"dlcv: error: {message}")
+    assert tree(trained) == before
+
+
+def test_a_draw_that_is_interrupted_leaves_no_folder(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, saved = tree(trained), []
+
+    def full_disk(self: Image.Image, path: Path) -> None:
+        saved.append(path)
+        if len(saved) == 3:
+            raise OSError("No space left on device")
+        path.write_bytes(b"")
+
+    monkeypatch.setattr(Image.Image, "save", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        sample.draw("dcgan-k5", Path("out/gan/dcgan-k5"), 5, 0, Path("new"))
+    assert tree(trained) == before and len(saved) == 3
+
+
+class Rows(nn.Module):
+    """Pictures whose brightness is the number of latents they are made with: what rounding does, but visible."""
+
+    def forward(self, noise: Tensor) -> Tensor:
+        return torch.full((len(noise), 3, 64, 64), len(noise) / sample.BATCH)
+
+
+def test_a_picture_does_not_depend_on_how_many_are_drawn_with_it() -> None:
+    rows: Any = Rows()
+    for count in (1, sample.BATCH, COUNT):
+        images = sample.generate(rows, latents(count, 0))
+        assert images.shape == (count, 64, 64, 3) and (images == 255).all()
+
+
+def test_the_functions_refuse_what_the_command_refuses(trained: Path) -> None:
+    (trained / "full").mkdir()
+    (trained / "full/keep").write_text("me")
+    with pytest.raises(UserError, match="full is not empty"):
+        sample.draw("dcgan-k5", Path("out/gan/dcgan-k5"), 2, 0, Path("full"))
+    assert [path.name for path in (trained / "full").iterdir()] == ["keep"]
+    with pytest.raises(UserError, match="holds the weights of dcgan-k5, not of sngan"):
+        sample.load_generator(Path("out/gan/dcgan-k5"), "sngan")
+
+
+def test_snapshots_are_in_the_order_of_their_steps(tmp_path: Path) -> None:
+    (tmp_path / "snapshots").mkdir()
+    for step in (1_000_000, 5, 200_000):
+        (tmp_path / f"snapshots/step-{step:06d}.safetensors").touch()
+    assert list(sample.snapshots_of(tmp_path)) == [5, 200_000, 1_000_000]
+
+
+@pytest.mark.parametrize("words", ["sample dcgann", "sample dcgan --out full", "sample dcgan --seed 1", "train dcgan"])
+def test_a_wrong_word_is_answered_before_torch_is_imported(study: Path, words: str) -> None:
+    (study / "full").mkdir()
+    (study / "full/keep").write_text("me")
+    code = """
+import sys
+from dlcv.__main__ import main
+try:
+    main()
+finally:
+    print("heavy:", sorted({"torch", "pandas", "matplotlib", "mlflow"} & set(sys.modules)), file=sys.stderr)
+"""
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-c", code, "gan", *words.split()]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert answer.returncode == 1
+    heavy, error = sorted(answer.stderr.splitlines(), reverse=True)
+    assert heavy == "heavy: []" and error.startswith("dlcv: error: ")

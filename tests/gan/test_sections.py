@@ -1,0 +1,48 @@
+"""The section `gan` of params.yaml: what is refused, and in which words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dlcv.errors import UserError
+from dlcv.gan.sections import MODELS, Gan
+from dlcv.params import load
+from tests.gan.conftest import shipped
+
+NAMES = "'dcgan', 'dcgan-noisy-labels', 'dcgan-k5', 'sngan' or 'wgan-gp'"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_has_its_settings(model: str) -> None:
+    assert shipped()[Gan].settings(model).model_dump() == shipped().raw["gan"][model]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("dcgan.real_labels", [1.2, 0.9], "gan.dcgan.real_labels: has to be [low, high], not [1.2, 0.9]"),
+        ("wgan-gp.fake_labels", [0.1, 0.0], "gan.wgan-gp.fake_labels: has to be [low, high], not [0.1, 0.0]"),
+        ("sngan.fake_labels", [0.0], "gan.sngan.fake_labels: List should have at least 2 items"),
+        ("dcgan-k5.betas", [0.5, 1.0], "gan.dcgan-k5.betas.1: Input should be less than 1, not 1.0"),
+        ("dcgan.betas", [-0.1, 0.9], "gan.dcgan.betas.0: Input should be greater than or equal to 0, not -0.1"),
+        ("models", ["dcgan", "dcgann"], f"gan.models.1: Input should be {NAMES}, not 'dcgann'"),
+        ("models", [], "gan.models: List should have at least 1 item"),
+        ("dcgan-k5.step", 3, "unknown key gan.dcgan-k5.step; did you mean steps?"),
+        ("dcgan_k5", {}, "unknown key gan.dcgan_k5; did you mean dcgan-k5?"),
+        ("sngan.loss", "bec", "gan.sngan.loss: Input should be 'bce', 'hinge' or 'wasserstein', not 'bec'"),
+        ("sngan.swap_labels", 1.5, "gan.sngan.swap_labels: Input should be less than or equal to 1, not 1.5"),
+        ("sngan.generator_rate", "2e-4", "gan.sngan.generator_rate: Input should be a valid number, not '2e-4'"),
+        ("wgan-gp.penalty_every", 0, "gan.wgan-gp.penalty_every: Input should be greater than 0, not 0"),
+        ("dcgan.generator_width", 0.001, "gan.dcgan.generator_width: Input should be greater than or equal to 0.015"),
+        ("training.batch_size", 1, "gan.training.batch_size: Input should be greater than 1, not 1"),
+        ("training.ema_decay", 1.0, "gan.training.ema_decay: Input should be less than 1, not 1.0"),
+    ],
+)
+def test_bad_value_is_named_with_its_key(set_params: Any, key: str, value: object, message: str) -> None:
+    set_params({f"gan.{key}": value})
+    with pytest.raises(UserError) as error:
+        load()
+    assert f"params.yaml: {message}" in str(error.value)
+    assert "\n" not in str(error.value)
