@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit
 
 
 @dataclass(frozen=True)
@@ -125,4 +125,4 @@ def difference(
 def _half_width(left_out: np.ndarray, level: float) -> float:
     groups = len(left_out)
     variance = (groups - 1) * left_out.var()  # (g - 1)/g times the sum of squared deviations
-    return float(t.ppf(0.5 + level / 2, groups - 1) * math.sqrt(variance))
+    return float(stdtrit(groups - 1, 0.5 + level / 2) * math.sqrt(variance))
