@@ -15,13 +15,14 @@ repro: setup ## set up and run the whole study; what is up to date is not run ag
 	dvc repro
 
 JOBS ?= 2
+TRAININGS := train|supervised|dann
 AREAS := $(filter-out data,$(notdir $(patsubst %/,%,$(wildcard stages/*/))))
 
 repro-parallel: setup ## the trainings of the areas side by side, JOBS at a time; a plain repro ends it
 	dvc repro stages/data/dvc.yaml
 	# -s takes no lock on what a stage depends on, so stages may run beside each other.
 	@for area in $(AREAS); do dvc stage list --name-only stages/$$area/dvc.yaml; done \
-	  | grep -v ':evaluate@' | xargs -r -n 1 -P $(JOBS) dvc repro -s
+	  | grep -E ':($(TRAININGS))@' | xargs -r -n 1 -P $(JOBS) dvc repro -s
 	dvc repro
 
 test: setup ## set up and run the tests

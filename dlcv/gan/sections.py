@@ -25,6 +25,12 @@ def _ascending(labels: list[float]) -> list[float]:
     return labels
 
 
+def _different(models: list[str]) -> list[str]:
+    if len(set(models)) < len(models):
+        raise ValueError(f"has to name each model once, not {models}")
+    return models
+
+
 Labels = Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_ascending)]
 
 
@@ -71,7 +77,7 @@ class Two(Section):
 class Gan(Section):
     """Five GANs on faces."""
 
-    models: Annotated[list[Model], Field(min_length=1)]
+    models: Annotated[list[Model], Field(min_length=1), AfterValidator(_different)]
     pairs: dict[str, Two]
     samples: Positive  # pictures of each model
     training: Training

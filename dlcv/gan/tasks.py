@@ -40,12 +40,15 @@ def provenance_of(model: str, params: Params) -> Provenance:
     """What a training depends on.
 
     Raises:
-        UserError: no such model, or no prepared faces of 64 pixels.
+        UserError: no such model, no prepared faces of 64 pixels, or too few of them.
     """
     settings = settings_of(model, params)
     card = read_card(FACES)
     if card["size"] != SIZE:
         raise UserError(f"{FACES} has pictures of {card['size']} pixels; the networks make {SIZE}")
+    count, least = card["splits"]["train"]["count"], 2 * settings.discriminator_steps
+    if count < least:
+        raise UserError(f"{FACES} has {count} training pictures; {model} needs {least} for a step at least")
     return Provenance(
         params={
             "seed": params.seed,

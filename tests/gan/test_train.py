@@ -227,6 +227,14 @@ def test_faces_of_another_size_are_refused(faces: Path, dlcv: Any) -> None:
     )
 
 
+def test_too_few_faces_for_a_step_are_refused(faces: Path, set_params: Any, dlcv: Any) -> None:
+    set_params({"gan.wgan-gp.discriminator_steps": 17})
+    assert dlcv("gan train wgan-gp") == (
+        1,
+        "dlcv: error: data/faces has 32 training pictures; wgan-gp needs 34 for a step at least\n",
+    )
+
+
 @pytest.mark.usefixtures("study")
 @pytest.mark.parametrize(
     ("words", "message"),
