@@ -53,7 +53,7 @@ def faces(study: Path) -> Path:
             y, x = rng.integers(24, 40, size=2)
             image[(rows - y) ** 2 + (columns - x) ** 2 < 400] = rng.integers(120, 256, size=3)
         np.save(folder / f"{split}_images.npy", images)
-    splits = {split: {"count": count, "classes": {}} for split, count in COUNTS.items()}
+    splits = {split: {"count": count, "classes": {}, "sha256": "b" * 64} for split, count in COUNTS.items()}
     card = {"name": "faces", "source": "test", "played_by": "discs", "label": None, "size": 64, "provenance": "made"}
     write_json(folder / "card.json", {**card, "splits": splits, "sha256": "a" * 64})
     return study

@@ -1,0 +1,85 @@
+"""Two small models from training to their comparison, against real pictures and noise."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from dlcv.errors import UserError
+from dlcv.evaluation import bounds
+from dlcv.files import read_json
+from dlcv.gan import compare, evaluate, sample, train
+from dlcv.params import Params, load
+from tests.gan.conftest import SMALL, STEPS, small
+
+MODELS = ("dcgan", "dcgan-noisy-labels")
+PAIR = "report-000"
+SCORE = "frechet_efficientnet_lite0"
+
+
+@pytest.fixture
+def sampled(faces: Path, set_params: Any) -> Params:
+    """Two trained and sampled models, and the reference of 32 training and 8 validation pictures."""
+    few = {"evaluation.neighbours": 3, "evaluation.kid_subsets": 2, "evaluation.jackknife_groups": 4}
+    set_params({**SMALL, **small(MODELS[0]), **small(MODELS[1]), **few})
+    params = load()
+    bounds.run("faces", params)
+    for model in MODELS:
+        train.run(model, params)
+        sample.run(model, params)
+    return params
+
+
+def test_scores_figures_and_the_difference_of_two_models(sampled: Params, faces: Path) -> None:
+    paths = [evaluate.run(model, sampled) for model in MODELS]
+    first, second = (read_json(path) for path in paths)
+    assert first["scores"][SCORE]["value"] != second["scores"][SCORE]["value"]
+    real = read_json(faces / "metrics/evaluation/faces.json")["rows"]["real"]
+    for scores in (first["scores"], second["scores"]):
+        # Twelve steps make grey fog: a score that took it for as good as real pictures would be wrong.
+        assert scores[SCORE]["value"] > 2 * real[SCORE]["value"]
+        assert scores["face_score"]["value"] == 0
+        assert set(real) | {f"{SCORE}_to_validation"} == set(scores)
+    about = read_json(faces / "out/gan/dcgan/weights.json")
+    assert first["training"] == {"name": "dcgan", "fingerprint": about["fingerprint"], "sha256": about["sha256"]}
+    assert first["weights"] == "average at the last step"
+    # As many pictures as validate, though more were sampled; the protocol says so.
+    assert first["protocol"]["pictures"] == first["protocol"]["curve_pictures"] == 8
+    assert first["protocol"]["network_evaluations_per_picture"] == 1
+
+    for model in MODELS:
+        with open(faces / f"out/gan/{model}-evaluation/frechet.csv") as file:
+            rows = list(csv.DictReader(file))
+        assert [int(row["step"]) for row in rows] == [STEPS // 3, 2 * STEPS // 3, STEPS]
+        # The last snapshot is the model itself, at the same count.
+        value = read_json(faces / f"metrics/gan/{model}.json")["scores"][SCORE]["value"]
+        assert float(rows[-1]["distance"]) == pytest.approx(value, rel=1e-4)
+        for figure in ("curve.png", "neighbours.png"):
+            assert min(Image.open(faces / f"out/gan/{model}-evaluation/{figure}").size) > 64
+
+    before = paths[0].read_bytes()
+    assert evaluate.run(MODELS[0], sampled).read_bytes() == before
+
+    pair = read_json(compare.run(PAIR, sampled))
+    values = pair[SCORE]
+    assert (pair["a"], pair["b"]) == MODELS
+    assert values["b_less_a"] == second["scores"][SCORE]["value"] - first["scores"][SCORE]["value"]
+    assert values["interval"]["low"] <= values["b_less_a"] <= values["interval"]["high"]
+    grids = [Image.open(faces / f"out/gan/{model}-samples/grid.png") for model in MODELS]
+    together = Image.open(faces / f"out/gan/{PAIR}/pair.png")
+    assert together.width > sum(grid.width for grid in grids) and together.height > grids[0].height
+    assert (faces / f"out/gan/{PAIR}/frechet.png").is_file()
+
+
+def test_what_is_missing_is_named(sampled: Params, faces: Path) -> None:
+    with pytest.raises(UserError, match="metrics/gan/dcgan.json holds no scores; `dvc repro stages/gan/dvc.yaml`"):
+        compare.run(PAIR, sampled)
+    for path in sorted((faces / "out/gan/dcgan-samples/pictures").glob("*.png"))[5:]:
+        path.unlink()
+    with pytest.raises(UserError, match="5 generated pictures, but 8 are scored"):
+        evaluate.run("dcgan", sampled)
+    assert not (faces / "metrics/gan/dcgan.json").exists()
