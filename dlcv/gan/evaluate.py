@@ -67,7 +67,7 @@ def run(model: str, params: Params) -> Path:
             "protocol": {
                 **protocol(reference, section, params.seed, extractor),
                 "network_evaluations_per_picture": 1,
-                "curve_pictures": min(CURVE_PICTURES, equal_count(section, reference)),
+                "curve_pictures": curve_count(section, reference),
             },
         },
     )
@@ -75,12 +75,17 @@ def run(model: str, params: Params) -> Path:
     return METRICS / f"{model}.json"
 
 
+def curve_count(section: Evaluation, reference: Reference) -> int:
+    """How many pictures of each snapshot are scored."""
+    return min(CURVE_PICTURES, equal_count(section, reference))
+
+
 def frechet_over_steps(
     model: str, extractor: Extractor, reference: Reference, section: Evaluation, seed: int
 ) -> dict[int, float]:
     """The Fréchet distance at every snapshot of the training, from the same latents at each."""
     generator, _ = load_generator(OUT / model, model)
-    noise = latents(equal_count(section, reference), seed)
+    noise = latents(curve_count(section, reference), seed)
     distances = {}
     for step, path in snapshots_of(OUT / model).items():
         load_state(path, generator)

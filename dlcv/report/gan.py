@@ -18,7 +18,7 @@ CAPTIONS = {
 }
 PAIR_CAPTIONS = {
     "pair.png": "The first 32 pictures of each, from the same latents.",
-    "frechet.png": "Fréchet distance of the snapshots; of fewer pictures than in the table, so it lies higher.",
+    "frechet.png": "Fréchet distance of the snapshots, of 500 pictures or as many as the table has, if fewer.",
 }
 
 
