@@ -24,20 +24,18 @@ os.environ["DLCV_TRACKING"] = "off"
 
 import numpy as np
 import torch
+from ours import seconds
 from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, RandomSampler
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import CenterCrop, Compose, Normalize, Resize, ToTensor
 
-from dlcv.checkpoints import Checkpoints
 from dlcv.data.batches import Shuffled
 from dlcv.gan.gan import GAN
 from dlcv.gan.networks import LATENT, Discriminator, Generator, build
 from dlcv.gan.sections import Gan
 from dlcv.params import load
-from dlcv.tracking import Run
-from dlcv.training import make_accelerator, train
 
 MODEL = "dcgan"
 ROUNDS = 5
@@ -60,22 +58,7 @@ def ours(images: np.ndarray, steps: int, width: float, batch_size: int) -> float
         network.to(memory_format=torch.channels_last)
     method = GAN(generator, discriminator, settings, training)
     batches = Shuffled(images, np.zeros(len(images)), batch_size, seed=0)
-    checkpoints, accelerator = Checkpoints("benchmark", "gan", "0" * 64), make_accelerator()
-    start = time.perf_counter()
-    train(
-        method,
-        batches,
-        accelerator=accelerator,
-        name="benchmark",
-        steps=steps,
-        checkpoints=checkpoints,
-        run=Run(None),
-        ema_decay=EMA_DECAY,
-        averaged=["generator"],
-    )
-    seconds = time.perf_counter() - start
-    checkpoints.remove()
-    return seconds
+    return seconds(method, batches, steps, ema_decay=EMA_DECAY, averaged=["generator"])
 
 
 def tutorial(folder: Path, steps: int, width: float, batch_size: int) -> float:
@@ -117,9 +100,9 @@ def tutorial(folder: Path, steps: int, width: float, batch_size: int) -> float:
         d_g_z2 = output.mean().item()
         generator_optimizer.step()
         history.append((loss.item(), loss_real.item() + loss_fake.item(), d_x, d_g_z1, d_g_z2))
-    seconds = time.perf_counter() - start
+    taken = time.perf_counter() - start
     assert len(history) == steps
-    return seconds
+    return taken
 
 
 def make_pictures(folder: Path) -> None:

@@ -20,15 +20,13 @@ os.environ["DLCV_TRACKING"] = "off"
 import numpy as np
 import torch
 import torch.nn.functional as F
+from ours import seconds
 
 from dlcv.adaptation.dann import DANN, strength
 from dlcv.adaptation.networks import lenet
 from dlcv.adaptation.sections import Adaptation, Augmentation, Dann
-from dlcv.checkpoints import Checkpoints
 from dlcv.data.batches import Shuffled, Together
 from dlcv.params import load
-from dlcv.tracking import Run
-from dlcv.training import make_accelerator, train
 
 ROUNDS = 7
 
@@ -55,22 +53,7 @@ def make(steps: int) -> tuple[DANN, Together]:
 
 def ours(steps: int) -> float:
     method, batches = make(steps)
-    checkpoints = Checkpoints("benchmark", "loop", "0" * 64)
-    accelerator = make_accelerator()
-    start = time.perf_counter()
-    train(
-        method,
-        batches,
-        accelerator=accelerator,
-        name="benchmark",
-        steps=steps,
-        checkpoints=checkpoints,
-        run=Run(None),
-        checkpoint_every=steps // 2,
-    )
-    seconds = time.perf_counter() - start
-    checkpoints.remove()
-    return seconds
+    return seconds(method, batches, steps, checkpoint_every=steps // 2)
 
 
 def bare(steps: int) -> float:

@@ -129,7 +129,8 @@ def refuse(*_: object, **__: object) -> None:
 
 def test_faces_are_found_as_face_recognition_finds_them(faces_of_orl: np.ndarray) -> None:
     """`face_recognition.face_locations(image)`: HOG model, the picture upsampled once."""
-    dlib = pytest.importorskip("dlib")
+    import dlib
+
     detector = dlib.get_frontal_face_detector()
     found = face_detection.detect(faces_of_orl)
     assert found.dtype == bool

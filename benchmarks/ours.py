@@ -1,0 +1,29 @@
+"""The project's own training loop under the clock, for the benchmarks that race it against another."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from dlcv.checkpoints import Checkpoints
+from dlcv.tracking import Run
+from dlcv.training import Batches, Method, make_accelerator, train
+
+
+def seconds(method: Method, batches: Batches, steps: int, **options: Any) -> float:
+    """How long `steps` steps take, checkpoints included; `options` are more of `train`'s."""
+    checkpoints, accelerator = Checkpoints("benchmark", "ours", "0" * 64), make_accelerator()
+    start = time.perf_counter()
+    train(
+        method,
+        batches,
+        accelerator=accelerator,
+        name="benchmark",
+        steps=steps,
+        checkpoints=checkpoints,
+        run=Run(None),
+        **options,
+    )
+    taken = time.perf_counter() - start
+    checkpoints.remove()
+    return taken
