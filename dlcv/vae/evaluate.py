@@ -13,8 +13,8 @@ from dlcv import pictures, tracking
 from dlcv.data.prepared import Split, load_split, read_card
 from dlcv.evaluation import neighbours
 from dlcv.evaluation.features import load_extractor
-from dlcv.evaluation.reference import Reference, load_reference
-from dlcv.evaluation.scores import equal_count, protocol, score
+from dlcv.evaluation.reference import load_reference
+from dlcv.evaluation.scores import protocol, score
 from dlcv.evaluation.sections import Evaluation
 from dlcv.files import replacing, write_json
 from dlcv.nested import flatten
@@ -69,7 +69,7 @@ def run(params: Params) -> Path:
         nearest = np.array(faces["train"].images[index])
         rows, labels = [samples[:NEIGHBOURS], nearest], ["generated", "nearest in training"]
         pictures.labelled_rows(rows, labels, scale=figures.SCALE).save(folder / "neighbours.png")
-        draw_codes(folder, network, faces["val"], codes["val"], attribute, params)
+        of_map = draw_codes(folder, network, faces["val"], codes["val"], attribute, params)
     write_json(
         METRICS / f"{NAME}.json",
         {
@@ -77,9 +77,8 @@ def run(params: Params) -> Path:
             "scores": values,
             "training": {"name": NAME, "fingerprint": about["fingerprint"], "sha256": about["sha256"]},
             "weights": "average at the last step" if about["params"]["training"]["ema_decay"] else "last step",
-            "protocol": protocol(reference, section, params.seed, extractor)
-            | {"network_evaluations_per_picture": 1}
-            | own_protocol(reference, faces, about, params),
+            "protocol": own_protocol(protocol(reference, section, params.seed, extractor), faces, about, params.seed)
+            | {"tsne": of_map},
         },
     )
     track(values, over_steps, about, params)
@@ -123,18 +122,23 @@ def snapshots_of(folder: Path) -> dict[int, Path]:
 
 def draw_codes(
     folder: Path, network: Autoencoder, faces: Split, codes: Codes, attribute: str | None, params: Params
-) -> None:
-    """Draw what is made of validation pictures: reconstructions, a map of the latent, the way between two faces."""
-    images, means = np.array(faces.images[:RECONSTRUCTED]), codes.means
+) -> dict[str, float]:
+    """Draw what is made of validation pictures: reconstructions, a map of the latent, the way between two faces.
+
+    Returns:
+        The map's protocol.
+    """
+    own, images, means = params[Vae].tsne, np.array(faces.images[:RECONSTRUCTED]), codes.means
     figures.reconstructions(
         folder / "reconstructions.png", images, decode(network, means[:RECONSTRUCTED]), codes.error[:RECONSTRUCTED]
     )
-    figures.latent_map(folder / "tsne.png", means, faces.labels, attribute, params[Vae].tsne, params.seed)
+    of_map = figures.latent_map(folder / "tsne.png", means, faces.images, faces.labels, attribute, own, params.seed)
     a, b = two_faces(faces.labels)
     shares = np.linspace(0, 1, WAY)
     between = means[a] + shares[:, None].astype(np.float32) * (means[b] - means[a])
     ends = np.array(faces.images[a]), np.array(faces.images[b])
     figures.interpolation(folder / "interpolation.png", ends, decode(network, between), shares)
+    return of_map
 
 
 def two_faces(labels: np.ndarray | None) -> tuple[int, int]:
@@ -144,30 +148,24 @@ def two_faces(labels: np.ndarray | None) -> tuple[int, int]:
     return 0, int((labels != labels[0]).argmax())
 
 
-def own_protocol(
-    reference: Reference, faces: dict[str, Split], about: dict[str, Any], params: Params
-) -> dict[str, Any]:
-    """How the scores that a GAN has none of came about."""
-    section = params[Evaluation]
-    count, pictures_of_map = len(faces["val"].images), params[Vae].tsne.pictures
+def own_protocol(shared: dict[str, Any], faces: dict[str, Split], about: dict[str, Any], seed: int) -> dict[str, Any]:
+    """How the scores came about: `shared` is what the GANs' have too."""
+    counts = {split: len(part.images) for split, part in faces.items()}
     return {
-        "samples": f"the first {equal_count(section, reference)} of latents from N(0, 1), seed {params.seed}",
-        "latent": about["latent"],
+        **shared,
+        "versions": shared["versions"] | {package: version(package) for package in ("openTSNE", "scikit-learn")},
+        "network_evaluations_per_picture": 1,
+        "samples": f"the first {shared['pictures']} of latents from N(0, 1), seed {seed}",
         "reconstruction": {
             "mse": "from the posterior mean; mean over pixels, channels and pictures in [-1, 1], before rounding",
             "mse_sampled": "from one random latent of each posterior, as in the learning curves",
-            "pictures": {"validation": count, "training": len(faces["train"].images)},
+            "pictures": {"validation": counts["val"], "training": counts["train"]},
         },
         "kl": "nats of a picture, summed over the latent",
         "beta": about["beta"],
         "active_units": f"variance of the posterior mean over the validation pictures above {scores.ACTIVE}",
         "probe": "logistic regression on posterior means, its penalty not tuned",
         "curve_pictures": curve_pictures(faces),
-        "tsne": {
-            "pictures": min(pictures_of_map, count),
-            "perplexity": figures.perplexity(params[Vae].tsne, min(pictures_of_map, count)),
-        },
-        "versions_of_latent_scores": {package: version(package) for package in ("openTSNE", "scikit-learn")},
     }
 
 

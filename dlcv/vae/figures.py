@@ -58,26 +58,39 @@ def interpolation(path: Path, real: tuple[np.ndarray, np.ndarray], between: np.n
 
 
 def latent_map(
-    path: Path, means: np.ndarray, labels: np.ndarray | None, attribute: str | None, section: TSNE, seed: int
-) -> None:
-    """Draw a t-SNE map of latent means, N x D, coloured by `labels`, N, of which the ten most frequent are shown."""
+    path: Path,
+    means: np.ndarray,
+    images: np.ndarray,
+    labels: np.ndarray | None,
+    attribute: str | None,
+    section: TSNE,
+    seed: int,
+) -> dict[str, float]:
+    """Draw t-SNE maps of latent means, N x D, and of the pixels of the same pictures: what the encoder has added.
+
+    Args:
+        images: uint8 N x H x W x 3.
+        labels: N, which colour the points; only the ten most frequent are shown. None: one colour.
+        attribute: what the labels are.
+
+    Returns:
+        "pictures" and "perplexity": what was asked for, or as much as there are and as so few allow.
+    """
     if labels is None:
-        labels, names, legend = np.zeros(len(means), dtype=np.int64), ["no attribute is known"], ""
+        groups, names, legend = np.zeros(len(means), dtype=np.int64), ["no attribute is known"], ""
+        kept = groups == 0
     else:
-        values, labels, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        values, groups, counts = np.unique(labels, return_inverse=True, return_counts=True)
         shown = np.sort(np.argsort(-counts, kind="stable")[:COLOURS])
-        kept = np.isin(labels, shown)
-        means, labels, names = means[kept], np.searchsorted(shown, labels[kept]), [str(values[i]) for i in shown]
-        legend = str(attribute)
-    means, labels = means[: section.pictures], labels[: section.pictures]
-    points = tsne.fit(means, perplexity(section, len(means)), seed)
-    title = f"t-SNE of the latent means of {len(means)} validation pictures"
-    plots.scatter(path, {f"by {legend}" if legend else "": points}, labels, names, title, legend)
-
-
-def perplexity(section: TSNE, count: int) -> float:
-    """What is asked for, or as much as so few pictures allow."""
-    return min(section.perplexity, (count - 1) / 3)
+        kept = np.isin(groups, shown)
+        groups, names, legend = np.searchsorted(shown, groups), [str(values[index]) for index in shown], str(attribute)
+    chosen = np.flatnonzero(kept)[: section.pictures]
+    # openTSNE looks at 3 perplexity neighbours.
+    perplexity = min(section.perplexity, (len(chosen) - 1) / 3)
+    spaces = {"latent means": means[chosen], "pixels": images[chosen].reshape(len(chosen), -1)}
+    maps = {name: tsne.fit(space, perplexity, seed) for name, space in spaces.items()}
+    plots.scatter(path, maps, groups[chosen], names, f"t-SNE of {len(chosen)} validation pictures", legend)
+    return {"pictures": len(chosen), "perplexity": perplexity}
 
 
 def _captioned(sheet: Image.Image, size: int, captions: Sequence[str], label: str) -> Image.Image:
