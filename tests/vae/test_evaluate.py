@@ -28,6 +28,7 @@ from dlcv.vae.networks import latents
 from tests.vae.conftest import COUNTS, LATENT, SMALL, write_faces
 
 OUT = Path("out/vae/vae")
+REAL_MAP = figures.tsne.fit
 FIGURES = ["curve", "interpolation", "neighbours", "reconstructions", "samples", "tsne"]
 
 
@@ -36,6 +37,8 @@ def ready(study: Path, set_params: Any, extractor: Extractor, monkeypatch: pytes
     """Trains on faces with the attribute that it is given, and makes their reference."""
     monkeypatch.setattr(stage, "train", partial(loop, log_every=2))
     monkeypatch.setattr(evaluate, "load_extractor", lambda _: extractor)
+    # The real map takes seconds; one test draws it.
+    monkeypatch.setattr(figures.tsne, "fit", lambda features, perplexity, seed: features[:, :2])
     set_params(SMALL)
 
     def ready_(label: str | None = "Male") -> Path:
@@ -76,8 +79,9 @@ def test_scores_are_of_the_right_pictures_and_say_how_they_came_about(ready: Any
     assert {"torch", "scikit-learn", "openTSNE"} <= set(protocol["versions"])
 
 
-def test_the_same_again_is_the_same_bytes(ready: Any) -> None:
+def test_the_same_again_is_the_same_bytes(ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ready()
+    monkeypatch.setattr(figures.tsne, "fit", REAL_MAP)
     first = evaluate.run(load()).read_bytes()
     folder = Path("out/vae/vae-evaluation")
     drawn = {path.name: path.read_bytes() for path in folder.iterdir()}
