@@ -13,6 +13,7 @@ AREAS = {
     "data": "Prepare the digits and the faces; register an archive.",
     "evaluate": "Score pictures against real ones.",
     "gan": "Train, sample and evaluate GANs on faces.",
+    "ddim": "Train a noise predictor on faces and sample it by DDIM.",
     "adaptation": "Train and evaluate domain adaptation on digits.",
     "report": "Write the report from what the stages made.",
 }

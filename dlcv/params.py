@@ -29,6 +29,7 @@ SECTIONS = {
     "data": "dlcv.data.sections:Data",
     "evaluation": "dlcv.evaluation.sections:Evaluation",
     "gan": "dlcv.gan.sections:Gan",
+    "ddim": "dlcv.ddim.sections:Ddim",
     "adaptation": "dlcv.adaptation.sections:Adaptation",
     "dann": "dlcv.adaptation.sections:Dann",
 }

@@ -25,12 +25,15 @@ ENTRIES: dict[str, list[str]] = {
     "gan/sample": ["dlcv.gan.sample"],
     "gan/evaluate": ["dlcv.gan.evaluate"],
     "gan/compare": ["dlcv.gan.compare"],
+    "ddim/train": ["dlcv.ddim.train"],
+    "ddim/sample": ["dlcv.ddim.sample"],
+    "ddim/evaluate": ["dlcv.ddim.evaluate"],
     **{f"adaptation/{method}": ["dlcv.adaptation.train", f"dlcv.adaptation.{method}"] for method in METHODS},
     "adaptation/evaluate": ["dlcv.adaptation.evaluate"],
     "report": ["dlcv.report.report"],
 }
-TRAININGS = ["gan/train", *(f"adaptation/{method}" for method in METHODS)]
-MODELS = ["gan/train", "adaptation/dann"]  # what the root dvc.yaml offers as artifacts
+TRAININGS = ["gan/train", "ddim/train", *(f"adaptation/{method}" for method in METHODS)]
+MODELS = ["gan/train", "ddim/train", "adaptation/dann"]  # what the root dvc.yaml offers as artifacts
 
 
 @cache

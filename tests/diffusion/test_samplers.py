@@ -260,14 +260,19 @@ def test_pictures_agree_with_diffusers(spacing: Any, theirs: dict[str, Any], ste
     assert (bytes_[0] - bytes_[1]).square().mean() < 0.02
 
 
-def random_network() -> UNet:
-    """A small U-Net none of whose layers gives zeros, as some do at the start of a training."""
-    torch.manual_seed(0)
-    network = UNet(1 / 16, (1, 2), 1, (16,), 0.0, size=32).eval()
+def awake(seed: int, std: float = 0.05, **settings: Any) -> UNet:
+    """A new U-Net in eval mode with random weights also where it begins with zeros."""
+    torch.manual_seed(seed)
+    network = UNet(**settings)
     for parameter in network.parameters():
         if not parameter.any():
-            torch.nn.init.normal_(parameter, 0, 0.05)
-    return network
+            torch.nn.init.normal_(parameter, 0, std)
+    return network.eval()
+
+
+def random_network() -> UNet:
+    """A small U-Net whose output is not zero."""
+    return awake(0, width=1 / 16, multipliers=(1, 2), blocks=1, attention=(16,), dropout=0.0, size=32)
 
 
 @pytest.mark.parametrize("eta", [0.0, 1.0])
