@@ -208,5 +208,10 @@ def _merge(document: Any, values: dict[str, Any], source: str, prefix: str) -> l
             changes += _merge(document[key], value, source, f"{full}.")
         elif document[key] != value:
             changes.append(f"{full}: {document[key]} -> {value}")
-            document[key] = value
+            if isinstance(value, list) and isinstance(document[key], list):
+                # In place: a list carries its brackets and the comment behind it.
+                del document[key][:]
+                document[key].extend(value)
+            else:
+                document[key] = value
     return changes

@@ -35,6 +35,7 @@ SMALL: dict[str, Any] = {
     "ddim.table.steps": [2, 3],
     "ddim.table.sigma_hat": True,
     "ddim.table.pictures": 6,
+    "evaluation.neighbours": 3,
 }
 
 
@@ -53,6 +54,8 @@ def trained(study: Path, set_params: Any) -> Path:
         "fingerprint": "f" * 64,
         "params": {"training": params.raw["ddim"]["training"]},
     }
+    folder.mkdir(parents=True)
+    (folder / "curve.csv").write_text("step,loss,gradient_norm\n4,1.0,2.0\n12,0.5,1.0\n")
     network = unet(seed=0)
     save_weights(folder, network.state_dict(), about)
     for step in (4, 12):
