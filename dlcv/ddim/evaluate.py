@@ -53,10 +53,11 @@ def run(params: Params) -> Path:
 
     with replacing(OUT / f"{NAME}-evaluation") as folder:
         folder.mkdir(parents=True)
-        table.to_csv(folder / "table.csv", index=False, float_format="%.6g")
+        sampled = table[table["row"] != "real"]
+        sampled.to_csv(folder / "table.csv", index=False, float_format="%.6g")
         series = {
             str(row): {int(steps): float(value) for steps, value in zip(part["steps"], part["distance"], strict=True)}
-            for row, part in table[table["row"] != "real"].groupby("row", sort=False)
+            for row, part in sampled.groupby("row", sort=False)
         }
         name = extractor.score.replace("_", " ")
         plots.lines(folder / "table.png", series, "steps", name, f"{name} of {count} pictures")

@@ -18,9 +18,9 @@ def compare(folder: Path, reference: Path) -> dict[str, float]:
     Raises:
         UserError: a picture that only one folder has, pictures of different sizes, or what is no PNG.
     """
-    names = [[file.name for file in list_pictures(path)] for path in (folder, reference)]
-    for here, there, own, other in ((folder, reference, *names), (reference, folder, *reversed(names))):
-        if alone := sorted(set(own) - set(other)):
+    own, other = ([file.name for file in list_pictures(path)] for path in (folder, reference))
+    for here, there, names, counterparts in ((folder, reference, own, other), (reference, folder, other, own)):
+        if alone := sorted(set(names) - set(counterparts)):
             more = f" and {len(alone) - 1} more" if len(alone) > 1 else ""
             raise UserError(f"{here / alone[0]}{more} has no counterpart in {there}; the names have to be the same")
     ours, theirs = read_pictures(folder), read_pictures(reference)
@@ -28,6 +28,4 @@ def compare(folder: Path, reference: Path) -> dict[str, float]:
         sizes = [f"{images.shape[2]} x {images.shape[1]}" for images in (ours, theirs)]
         raise UserError(f"{folder} has pictures of {sizes[0]} pixels and {reference} of {sizes[1]}; give one size")
     # One at a time: whole folders would be eight times their size in float64.
-    return {
-        name: float(((a.astype(np.float64) - b) ** 2).mean()) for name, a, b in zip(names[0], ours, theirs, strict=True)
-    }
+    return {name: float(((a.astype(np.float64) - b) ** 2).mean()) for name, a, b in zip(own, ours, theirs, strict=True)}
