@@ -27,12 +27,15 @@ ENTRIES: dict[str, list[str]] = {
     "gan/compare": ["dlcv.gan.compare"],
     "vae/train": ["dlcv.vae.train"],
     "vae/evaluate": ["dlcv.vae.evaluate"],
+    "ddim/train": ["dlcv.ddim.train"],
+    "ddim/sample": ["dlcv.ddim.sample"],
+    "ddim/evaluate": ["dlcv.ddim.evaluate"],
     **{f"adaptation/{method}": ["dlcv.adaptation.train", f"dlcv.adaptation.{method}"] for method in METHODS},
     "adaptation/evaluate": ["dlcv.adaptation.evaluate"],
     "report": ["dlcv.report.report"],
 }
-TRAININGS = ["gan/train", "vae/train", *(f"adaptation/{method}" for method in METHODS)]
-MODELS = ["gan/train", "vae/train", "adaptation/dann"]  # what the root dvc.yaml offers as artifacts
+TRAININGS = ["gan/train", "vae/train", "ddim/train", *(f"adaptation/{method}" for method in METHODS)]
+MODELS = ["gan/train", "vae/train", "ddim/train", "adaptation/dann"]  # what the root dvc.yaml offers as artifacts
 
 
 @cache

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from dlcv.errors import UserError
 from dlcv.files import write_json
 from dlcv.params import load
-from dlcv.report import adaptation, gan, report, vae
+from dlcv.report import adaptation, ddim, gan, report, vae
 from dlcv.report.page import to_html
 
 
@@ -109,6 +109,41 @@ def make_vae(study: Path, probe: bool = True, on_validation: bool = False) -> No
     picture(study / "out/gan/dcgan-samples/grid.png")
 
 
+def make_ddim(study: Path) -> None:
+    """What the section on DDIM reads, with a table that is not ordered as the paper's is in one place."""
+    section = YAML(typ="safe").load((study / "params.yaml").read_text())["ddim"]
+    cell = {"face_score": {"value": 0.5, "interval": {"low": 0.4, "high": 0.6}}, "evaluations": 10}
+    rows = [f"eta {eta:g}" for eta in section["table"]["etas"]]
+    table: dict[str, Any] = {
+        row: {str(steps): {**cell, "distance": 100.0 + 10 * index - steps} for steps in section["table"]["steps"]}
+        for index, row in enumerate([*rows, "sigma-hat"])
+    }
+    table["eta 1"]["20"]["distance"] = 70.0
+    table["real"] = {**cell, "distance": 12.5}
+    values = {
+        "scores": scores(60.0),
+        "table": table,
+        "interpolation": {
+            path: {"mean_change": 100.0, "largest_change": 200.0, "smallest_norm": norm}
+            for path, norm in (("spherical", 110.0), ("linear", 78.0))
+        },
+        "protocol": {
+            "pictures": 80,
+            "reference": {"training": {"count": 1320}},
+            "table_pictures": 40,
+            "network_evaluations_per_picture": 25,
+            "sampler": {"name": "DDIM", **section["sampling"]},
+        },
+    }
+    write_json(study / "metrics/ddim/unet.json", values)
+    about = {"area": "ddim", "name": "unet", "fingerprint": "d" * 64, "sha256": "9" * 64, "parameters": 1234567}
+    layers = [{"layer": "ResidualBlock", "output": "24 x 32 x 32", "parameters": 77}]
+    params = {key: section[key] for key in ("schedule", "network", "training")}
+    write_json(study / "out/ddim/unet/weights.json", {**about, "params": params, "layers": layers})
+    for file in ddim.CAPTIONS:
+        picture(study / f"out/ddim/unet-{file}")
+
+
 def picture(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (8, 8)).save(path)
@@ -141,6 +176,7 @@ def made(study: Path) -> Path:
             write_json(study / "out/adaptation" / values["training"]["name"] / "weights.json", about)
     make_gan(study)
     make_vae(study)
+    make_ddim(study)
     return study
 
 
@@ -221,13 +257,39 @@ def test_a_missing_vae_is_named(made: Path) -> None:
         report.run(load())
 
 
+def test_report_sets_ddim_over_eta_and_steps(made: Path) -> None:
+    report.run(load())
+    text = (made / "report/report.md").read_text()
+    assert "| ddim | 60.00 (58.00 to 62.00) | 61.00 | 12.30 ± 1.00 |" in text
+    assert "| | 10 | 20 |\n| --- | --- | --- |\n| eta 0 | 90.00 (0.500) | 80.00 (0.500) |\n| eta 1 | 100.00" in text
+    assert "As many real validation pictures have 12.50 (0.500)." in text
+    assert "Here it does not everywhere: at 20 steps eta 1 is below eta 0." in text
+    assert "whose latents shrink to a norm of 78.0." in text
+    assert "Report 003 states a mean squared error of 0.3 to the course's pictures on 0..255, where 20 passes" in text
+    assert "| 1,234,567 (78,700,803) | 0.1875, 1 2 4, 1 | 16 | 2 |" in text
+    assert "| ResidualBlock | 24 x 32 x 32 | 77 |" in text
+    assert "| `ddim/unet` | `ddim/train` | 1,234,567 | `dddddddddddd` | `999999999999` |" in text
+    write_json(made / "metrics/ddim/old.json", {})
+    with pytest.raises(UserError, match="metrics/ddim/old.json belongs to nothing in params.yaml; remove it"):
+        report.run(load())
+
+
+def test_the_order_of_the_table_is_read_both_ways() -> None:
+    table = {"eta 0": {"10": {"distance": 5.0}, "20": {"distance": 4.0}}}
+    table["eta 1"] = {"10": {"distance": 9.0}, "20": {"distance": 6.0}}
+    assert ddim.order(table, ["eta 0", "eta 1"], ["10", "20"]) == []
+    table["eta 1"]["20"]["distance"] = 9.5
+    assert ddim.order(table, ["eta 0", "eta 1"], ["10", "20"]) == ["at eta 1 20 steps are above 10"]
+
+
 def test_html_carries_its_pictures_and_tables(made: Path) -> None:
     report.run(load())
     html = (made / "report/report.html").read_text()
     faces = 5 * len(gan.CAPTIONS) + 3 * len(gan.PAIR_CAPTIONS)
-    assert html.count("data:image/png;base64,") == 4 + faces + len(vae.CAPTIONS) + 1 + 4 * len(adaptation.CAPTIONS)
+    faces += len(vae.CAPTIONS) + 1 + len(ddim.CAPTIONS)
+    assert html.count("data:image/png;base64,") == 4 + faces + 4 * len(adaptation.CAPTIONS)
     assert 'src="..' not in html
-    assert html.count("<table>") == 6 + 2 + 2 * 5 + 3 + 2
+    assert html.count("<table>") == 6 + 2 + 2 * 5 + 3 + 2 + 4
     assert "<td><strong>0.6000</strong></td>" in html
 
 
