@@ -22,7 +22,7 @@ repro-parallel: setup ## the trainings of the areas side by side, JOBS at a time
 	dvc repro stages/data/dvc.yaml
 	# -s takes no lock on what a stage depends on, so stages may run beside each other.
 	@for area in $(AREAS); do dvc stage list --name-only stages/$$area/dvc.yaml; done \
-	  | grep -E ':($(TRAININGS))@' | xargs -r -n 1 -P $(JOBS) dvc repro -s
+	  | grep -E ':($(TRAININGS))(@|$$)' | xargs -r -n 1 -P $(JOBS) dvc repro -s
 	dvc repro
 
 test: setup ## set up and run the tests

@@ -13,6 +13,8 @@ AREAS = {
     "data": "Prepare the digits and the faces; register an archive.",
     "evaluate": "Score pictures against real ones.",
     "gan": "Train, sample and evaluate GANs on faces.",
+    "vae": "Train and evaluate a VAE on faces, and draw from it.",
+    "ddim": "Train a noise predictor on faces and sample it by DDIM.",
     "adaptation": "Train and evaluate domain adaptation on digits.",
     "report": "Write the report from what the stages made.",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -30,3 +31,13 @@ def expect(kind: str, name: str, valid: Iterable[str]) -> None:
     valid = list(valid)
     if name not in valid:
         raise UserError(f"no {kind} {name}{nearest(name, valid)}")
+
+
+def expect_empty(folder: Path) -> None:
+    """Refuse a `folder` that pictures cannot be written to without losing something.
+
+    Raises:
+        UserError: it is not empty, or a file.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} is not empty; name a new folder for the pictures")

@@ -29,6 +29,8 @@ SECTIONS = {
     "data": "dlcv.data.sections:Data",
     "evaluation": "dlcv.evaluation.sections:Evaluation",
     "gan": "dlcv.gan.sections:Gan",
+    "vae": "dlcv.vae.sections:Vae",
+    "ddim": "dlcv.ddim.sections:Ddim",
     "adaptation": "dlcv.adaptation.sections:Adaptation",
     "dann": "dlcv.adaptation.sections:Dann",
 }
@@ -207,5 +209,10 @@ def _merge(document: Any, values: dict[str, Any], source: str, prefix: str) -> l
             changes += _merge(document[key], value, source, f"{full}.")
         elif document[key] != value:
             changes.append(f"{full}: {document[key]} -> {value}")
-            document[key] = value
+            if isinstance(value, list) and isinstance(document[key], list):
+                # In place: a list carries its brackets and the comment behind it.
+                del document[key][:]
+                document[key].extend(value)
+            else:
+                document[key] = value
     return changes

@@ -63,6 +63,48 @@ def labelled_rows(rows: Sequence[np.ndarray], labels: Sequence[str], title: str 
     return sheet
 
 
+def captioned(
+    rows: Sequence[np.ndarray],
+    labels: Sequence[str],
+    captions: Sequence[Sequence[str]] = (),
+    headers: Sequence[str] = (),
+    scale: int = 1,
+    gap: int = 2,
+) -> Image.Image:
+    """A grid with a label at the left of each row, and words over its columns or under its pictures.
+
+    Args:
+        rows: for each row `uint8` N x H x W x 3, all of the same shape.
+        labels: one short text for each row.
+        captions: for each row N short texts, drawn under its pictures; none if empty.
+        headers: N short texts over the columns; none if empty.
+        scale, gap: as in `grid`.
+    """
+    font = ImageFont.load_default(size=13)
+    line = 18
+    count, height, width, _ = rows[0].shape
+    margin = max(int(font.getlength(label)) for label in labels) + 10
+    step = width * scale + gap
+    row_height = height * scale + gap + (line if captions else 0)
+    top = line if headers else 0
+    sheet = Image.new("RGB", (margin + count * step, top + len(rows) * row_height), BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+
+    def write(text: str, column: int, y: int) -> None:
+        draw.text((margin + column * step + step // 2, y + line // 2), text, font=font, fill=INK, anchor="mm")
+
+    for column, text in enumerate(headers):
+        write(text, column, 0)
+    for index, (row, label) in enumerate(zip(rows, labels, strict=True)):
+        strip = grid(row, columns=count, scale=scale, gap=gap).crop((0, gap, count * step, gap + height * scale))
+        sheet.paste(strip, (margin, top))
+        draw.text((5, top + height * scale // 2), label, font=font, fill=INK, anchor="lm")
+        for column, text in enumerate(captions[index] if captions else ()):
+            write(text, column, top + height * scale)
+        top += row_height
+    return sheet
+
+
 def side_by_side(sheets: Mapping[str, Image.Image], gap: int = 24) -> Image.Image:
     """Pictures of any size beside each other, each under its title."""
     font = ImageFont.load_default(size=16)

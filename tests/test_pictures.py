@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dlcv.pictures import grid, labelled_rows, save, side_by_side
+from dlcv.pictures import captioned, grid, labelled_rows, save, side_by_side
 
 
 def test_grid_places_each_picture_where_its_row_and_column_say() -> None:
@@ -76,3 +76,21 @@ def test_a_full_disk_leaves_the_pictures_of_before(tmp_path: Path, monkeypatch: 
         save(tmp_path / "pictures", np.ones((3, 4, 4, 3), dtype=np.uint8))
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["0000.png", "0001.png", "pictures"]
     assert not np.asarray(Image.open(tmp_path / "pictures/0000.png")).any()
+
+
+def test_captions_stand_under_their_pictures_and_headers_over_their_columns() -> None:
+    rows = [np.full((3, 40, 40, 3), value, dtype=np.uint8) for value in (10, 90)]
+    rows[1][2] = 200
+    bare = np.asarray(captioned(rows, ["a", "b"], scale=1, gap=2))
+    sheet = np.asarray(captioned(rows, ["a", "b"], [["1", "", ""], ["", "", "22"]], ["x", "", ""], scale=1, gap=2))
+    left = bare.shape[1] - 3 * 42
+    assert bare.shape[0] == 2 * 42 and sheet.shape == (18 + 2 * (42 + 18), bare.shape[1], 3)
+    assert (bare[:40, left + 2 : left + 42] == 10).all() and (bare[42:82, left + 86 : left + 126] == 200).all()
+    assert (sheet[18:58, left + 2 : left + 42] == 10).all() and (sheet[78:118, left + 86 : left + 126] == 200).all()
+
+    def inked(top: int, column: int) -> bool:
+        return bool((sheet[top : top + 18, left + 42 * column : left + 42 * (column + 1)] < 128).any())
+
+    assert [inked(0, column) for column in range(3)] == [True, False, False]
+    assert [inked(60, column) for column in range(3)] == [True, False, False]
+    assert [inked(120, column) for column in range(3)] == [False, False, True]

@@ -25,12 +25,17 @@ ENTRIES: dict[str, list[str]] = {
     "gan/sample": ["dlcv.gan.sample"],
     "gan/evaluate": ["dlcv.gan.evaluate"],
     "gan/compare": ["dlcv.gan.compare"],
+    "vae/train": ["dlcv.vae.train"],
+    "vae/evaluate": ["dlcv.vae.evaluate"],
+    "ddim/train": ["dlcv.ddim.train"],
+    "ddim/sample": ["dlcv.ddim.sample"],
+    "ddim/evaluate": ["dlcv.ddim.evaluate"],
     **{f"adaptation/{method}": ["dlcv.adaptation.train", f"dlcv.adaptation.{method}"] for method in METHODS},
     "adaptation/evaluate": ["dlcv.adaptation.evaluate"],
     "report": ["dlcv.report.report"],
 }
-TRAININGS = ["gan/train", *(f"adaptation/{method}" for method in METHODS)]
-MODELS = ["gan/train", "adaptation/dann"]  # what the root dvc.yaml offers as artifacts
+TRAININGS = ["gan/train", "vae/train", "ddim/train", *(f"adaptation/{method}" for method in METHODS)]
+MODELS = ["gan/train", "vae/train", "ddim/train", "adaptation/dann"]  # what the root dvc.yaml offers as artifacts
 
 
 @cache
@@ -152,6 +157,9 @@ def test_plots_and_artifacts_show_every_training() -> None:
     assert {str(file.parent) for file in curves if file.name == "curve.csv"} == trained
     assert {f"{file.parent}" for file in curves if file.name == "frechet.csv"} == {
         out for out in outs_of(["gan/evaluate"]) if out.startswith("out/")
+    }
+    assert {f"{file.parent}" for file in curves if file.name == "losses.csv"} == {
+        out for out in outs_of(["vae/evaluate"]) if out.startswith("out/")
     }
     assert {artifact["path"] for artifact in root["artifacts"].values()} == outs_of(MODELS)
 

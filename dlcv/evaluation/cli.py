@@ -92,6 +92,25 @@ def pictures(
     print(json.dumps(result, indent=2, ensure_ascii=False) if as_json else _table(result))
 
 
+@app.command()
+def mse(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="PNG files")],
+    reference: Annotated[Path, typer.Option(help="folder of PNG files of the same names")],
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, not a table")] = False,
+) -> None:
+    """The mean squared error of each picture to the one of the same name, on 0..255, and that of all."""
+    from dlcv.evaluation.mse import compare
+
+    errors = compare(folder, reference)
+    overall = sum(errors.values()) / len(errors)
+    if as_json:
+        print(json.dumps({"pictures": errors, "overall": overall}, indent=2, ensure_ascii=False))
+        return
+    width = max(len("overall"), *map(len, errors))
+    for name, value in [*errors.items(), ("overall", overall)]:
+        print(f"{name:{width}}  {value:10.4f}")
+
+
 def _check_count(count: int | None, folder: Path | None, validation: Sized | None) -> None:
     """Refuse to score more pictures than there are to validate with, which would quietly score fewer."""
     if count is not None and validation is not None and count > len(validation):

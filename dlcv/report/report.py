@@ -10,9 +10,11 @@ from dlcv.files import replacing
 from dlcv.nested import flatten
 from dlcv.params import Params, read_yaml
 from dlcv.report.adaptation import adaptation, reports, verdict
+from dlcv.report.ddim import ddim
 from dlcv.report.files import link, read
 from dlcv.report.gan import gan, pair_verdict
 from dlcv.report.page import to_html
+from dlcv.report.vae import vae
 
 OUT = Path("report")
 DATA = Path("data")
@@ -30,7 +32,8 @@ def run(params: Params) -> Path:
     cards = {domain: read(DATA / "digits" / domain / "card.json") for domain in params.raw["data"]["domains"]}
     cards["faces"] = read(DATA / "faces" / "card.json")
     folders = {name: DATA / ("faces" if name == "faces" else f"digits/{name}") for name in cards}
-    faces, digits = gan(params.raw), adaptation(params.raw)
+    faces, diffused, digits = gan(params.raw), ddim(params.raw), adaptation(params.raw)
+    autoencoder = vae(params.raw, faces)
     environment = Environment(
         loader=PackageLoader("dlcv.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -49,15 +52,20 @@ def run(params: Params) -> Path:
         sheets={name: link(folder / "contact.png") for name, folder in folders.items()},
         stage_of_data=lambda name: "faces" if name == "faces" else f"digits@{name}",
         gan=faces,
+        vae=autoencoder,
+        ddim=diffused,
         adaptation=digits,
         reference=read_yaml(Path(__file__).parent / "reference.yaml"),
         parameters=flatten({key: params.raw[key] for key in params.raw if key != "data"}),
         trainings=[
             *({**about, "stage": f"train@{model}"} for model, about in faces["trainings"].items()),
+            {**autoencoder["training"], "stage": "stages/vae/dvc.yaml:train"},
+            {**diffused["training"], "stage": "ddim/train"},
             *digits["trainings"].values(),
         ],
         versions={
             **faces["protocol"]["versions"],
+            **autoencoder["protocol"]["versions"],
             **next(iter(digits["scenarios"].values()))["protocol"]["versions"],
         },
     )

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from dlcv.errors import UserError
 from dlcv.files import write_json
 from dlcv.params import load
-from dlcv.report import adaptation, gan, report
+from dlcv.report import adaptation, ddim, gan, report, vae
 from dlcv.report.page import to_html
 
 
@@ -77,6 +77,73 @@ def make_gan(study: Path) -> None:
             picture(study / "out/gan" / name / file)
 
 
+def make_vae(study: Path, probe: bool = True, on_validation: bool = False) -> None:
+    """What the section on the VAE reads."""
+    section = YAML(typ="safe").load((study / "params.yaml").read_text())["vae"]
+    errors = {"mse": 0.0212345, "mse_0_1": 0.0053086, "mse_sampled": 0.0223, "standard_error": 0.0004, "kl": 321.04}
+    share = {"accuracy": 0.95, "interval": {"low": 0.92, "high": 0.97}, "chance": 0.03125}
+    read: dict[str, Any] = {"cross_validated": share | {"classes": 32, "pictures": 320, "folds": 5}}
+    if on_validation:
+        read["validation"] = share | {"accuracy": 0.81, "chance": 0.77, "classes": 2, "pictures": 1500}
+    values = {
+        "samples": scores(333.0) | {"recall": 0.125},
+        "validation": errors,
+        "training": errors | {"mse": 0.0101},
+        "active_units": 345,
+        "probe": {"attribute": "person", **read} if probe else None,
+    }
+    protocol = {"pictures": 80, "reconstruction": {"pictures": {"validation": 80, "training": 320}}}
+    write_json(
+        study / "metrics/vae/vae.json",
+        {"scores": values, "protocol": protocol | {"versions": {"openTSNE": "7"}}},
+    )
+    networks = {
+        name: {"parameters": 77, "layers": [{"layer": "Linear", "output": "512", "parameters": 77}]}
+        for name in ("encoder", "decoder")
+    }
+    about = {"area": "vae", "name": "vae", "fingerprint": "9" * 64, "sha256": "8" * 64, "parameters": 5555}
+    params = {"width": 0.25, "latent": 512, "training": section["training"]}
+    write_json(study / "out/vae/vae/weights.json", {**about, "beta": 0.12288, "params": params, "networks": networks})
+    for file in vae.CAPTIONS:
+        picture(study / "out/vae/vae-evaluation" / file)
+    picture(study / "out/gan/dcgan-samples/grid.png")
+
+
+def make_ddim(study: Path) -> None:
+    """What the section on DDIM reads, with a table that is not ordered as the paper's is in one place."""
+    section = YAML(typ="safe").load((study / "params.yaml").read_text())["ddim"]
+    cell = {"face_score": {"value": 0.5, "interval": {"low": 0.4, "high": 0.6}}, "evaluations": 10}
+    rows = [f"eta {eta:g}" for eta in section["table"]["etas"]]
+    table: dict[str, Any] = {
+        row: {str(steps): {**cell, "distance": 100.0 + 10 * index - steps} for steps in section["table"]["steps"]}
+        for index, row in enumerate([*rows, "sigma-hat"])
+    }
+    table["eta 1"]["20"]["distance"] = 70.0
+    table["real"] = {**cell, "distance": 12.5}
+    values = {
+        "scores": scores(60.0),
+        "table": table,
+        "interpolation": {
+            path: {"mean_change": 100.0, "largest_change": 200.0, "smallest_norm": norm}
+            for path, norm in (("spherical", 110.0), ("linear", 78.0))
+        },
+        "protocol": {
+            "pictures": 80,
+            "reference": {"training": {"count": 1320}},
+            "table_pictures": 40,
+            "network_evaluations_per_picture": 25,
+            "sampler": {"name": "DDIM", **section["sampling"]},
+        },
+    }
+    write_json(study / "metrics/ddim/unet.json", values)
+    about = {"area": "ddim", "name": "unet", "fingerprint": "d" * 64, "sha256": "9" * 64, "parameters": 1234567}
+    layers = [{"layer": "ResidualBlock", "output": "24 x 32 x 32", "parameters": 77}]
+    params = {key: section[key] for key in ("schedule", "network", "training")}
+    write_json(study / "out/ddim/unet/weights.json", {**about, "params": params, "layers": layers})
+    for file in ddim.CAPTIONS:
+        picture(study / f"out/ddim/unet-{file}")
+
+
 def picture(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (8, 8)).save(path)
@@ -108,6 +175,8 @@ def made(study: Path) -> Path:
             about = {**values["training"], "area": "adaptation", "network": "lenet", "parameters": 257254}
             write_json(study / "out/adaptation" / values["training"]["name"] / "weights.json", about)
     make_gan(study)
+    make_vae(study)
+    make_ddim(study)
     return study
 
 
@@ -145,13 +214,82 @@ def test_report_sets_every_gan_between_real_pictures_and_noise(made: Path) -> No
     assert "| `gan/sngan` | `train@sngan` | 4,321 | `eeeeeeeeeeee` | `bbbbbbbbbbbb` |" in text
 
 
+def test_report_sets_the_vae_beside_the_gans(made: Path) -> None:
+    report.run(load())
+    text = (made / "report/report.md").read_text()
+    assert "| validation (80) | 0.02123 ± 0.00040 | 0.00531 | 0.02230 | 321.0 |" in text
+    assert "| training (320) | 0.01010 ± 0.00040 |" in text
+    assert "5,555 parameters (6,297,699 at width 1" in text
+    assert "plus 1e-05 times the KL divergence in nats" in text and "weight is 0.12288." in text
+    assert "345 of 512 vary by more than 0.01" in text
+    assert "reads `person` from the latent means of training pictures with an accuracy of 0.9500 (0.9200 to" in text
+    assert "Fitted to all of them" not in text
+    # One table with the VAE, every GAN, real pictures and noise.
+    section = text[text.index("## 2. VAE") : text.index("## 3. ")].splitlines()
+    start = next(number for number, line in enumerate(section) if line.startswith("| pictures of |"))
+    table = [line.split(" | ")[0].removeprefix("| ") for line in section[start + 2 : start + 10]]
+    assert table == ["vae", "dcgan", "dcgan-noisy-labels", "dcgan-k5", "sngan", "wgan-gp", "real", "noise"]
+    assert section[start + 2].startswith("| vae | 333.00 (331.00 to 335.00) | 334.00 | 12.30 ± 1.00 | 0.500 | 0.125 |")
+    assert "| the faces of the GAN are more diverse | recall | 0.125 | 0.500 |" in text
+    assert "|  | face score | 0.900 (0.850 to 0.940) | 0.900 (0.850 to 0.940) |" in text
+    assert "../out/gan/dcgan-samples/grid.png" in text
+    assert "| `vae/vae` | `stages/vae/dvc.yaml:train` | 5,555 | `999999999999` | `888888888888` |" in text
+    assert "openTSNE 7" in text
+
+
+def test_report_says_what_the_probe_read_and_that_it_read_nothing(made: Path) -> None:
+    make_vae(made, on_validation=True)
+    report.run(load())
+    text = (made / "report/report.md").read_text()
+    assert "reads 0.8100 (0.9200 to 0.9700) of 1,500 validation pictures; the most frequent class gives 0.7700" in text
+    make_vae(made, probe=False)
+    report.run(load())
+    assert "These faces have no attribute" in (made / "report/report.md").read_text()
+
+
+def test_a_missing_vae_is_named(made: Path) -> None:
+    (made / "metrics/vae/vae.json").unlink()
+    with pytest.raises(UserError, match="metrics/vae/vae.json is missing; `dvc repro` makes it"):
+        report.run(load())
+    make_vae(made)
+    write_json(made / "metrics/vae/old.json", {})
+    with pytest.raises(UserError, match="metrics/vae/old.json belongs to nothing in params.yaml"):
+        report.run(load())
+
+
+def test_report_sets_ddim_over_eta_and_steps(made: Path) -> None:
+    report.run(load())
+    text = (made / "report/report.md").read_text()
+    assert "| ddim | 60.00 (58.00 to 62.00) | 61.00 | 12.30 ± 1.00 |" in text
+    assert "| | 10 | 20 |\n| --- | --- | --- |\n| eta 0 | 90.00 (0.500) | 80.00 (0.500) |\n| eta 1 | 100.00" in text
+    assert "As many real validation pictures have 12.50 (0.500)." in text
+    assert "Here it does not everywhere: at 20 steps eta 1 is below eta 0." in text
+    assert "whose latents shrink to a norm of 78.0." in text
+    assert "Report 003 states a mean squared error of 0.3 to the course's pictures on 0..255, where 20 passes" in text
+    assert "| 1,234,567 (78,700,803) | 0.1875, 1 2 4, 1 | 16 | 2 |" in text
+    assert "| ResidualBlock | 24 x 32 x 32 | 77 |" in text
+    assert "| `ddim/unet` | `ddim/train` | 1,234,567 | `dddddddddddd` | `999999999999` |" in text
+    write_json(made / "metrics/ddim/old.json", {})
+    with pytest.raises(UserError, match="metrics/ddim/old.json belongs to nothing in params.yaml; remove it"):
+        report.run(load())
+
+
+def test_the_order_of_the_table_is_read_both_ways() -> None:
+    table = {"eta 0": {"10": {"distance": 5.0}, "20": {"distance": 4.0}}}
+    table["eta 1"] = {"10": {"distance": 9.0}, "20": {"distance": 6.0}}
+    assert ddim.order(table, ["eta 0", "eta 1"], ["10", "20"]) == []
+    table["eta 1"]["20"]["distance"] = 9.5
+    assert ddim.order(table, ["eta 0", "eta 1"], ["10", "20"]) == ["at eta 1 20 steps are above 10"]
+
+
 def test_html_carries_its_pictures_and_tables(made: Path) -> None:
     report.run(load())
     html = (made / "report/report.html").read_text()
     faces = 5 * len(gan.CAPTIONS) + 3 * len(gan.PAIR_CAPTIONS)
+    faces += len(vae.CAPTIONS) + 1 + len(ddim.CAPTIONS)
     assert html.count("data:image/png;base64,") == 4 + faces + 4 * len(adaptation.CAPTIONS)
     assert 'src="..' not in html
-    assert html.count("<table>") == 6 + 2 + 2 * 5
+    assert html.count("<table>") == 6 + 2 + 2 * 5 + 3 + 2 + 4
     assert "<td><strong>0.6000</strong></td>" in html
 
 

@@ -1,0 +1,1 @@
+"""Denoising diffusion implicit models on 64x64 faces."""

@@ -1,0 +1,48 @@
+"""The training step of DDPM (Ho et al. 2020, algorithm 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from dlcv.ddim.sections import Training
+from dlcv.diffusion.schedule import Schedule, noised, velocity
+from dlcv.training import scheduler
+
+
+class DDPM:
+    """Updates of a network that is to find the noise (or the velocity) in pictures at any time of the schedule."""
+
+    def __init__(self, network: nn.Module, schedule: Schedule, training: Training):
+        self.schedule = schedule
+        self.training = training
+        self.networks: dict[str, nn.Module] = {"network": network}
+        optimizer = torch.optim.Adam(network.parameters(), lr=training.learning_rate)
+        self.optimizers: dict[str, Optimizer] = {"network": optimizer}
+        self.schedulers: list[LRScheduler] = [scheduler(training.schedule, optimizer, training.steps)]
+
+    def step(
+        self, batch: tuple[Tensor, Tensor], progress: float, backward: Callable[[Tensor], None]
+    ) -> dict[str, Tensor]:
+        """One gradient step on the mean squared error; see `dlcv.training.Method`."""
+        network, optimizer = self.networks["network"], self.optimizers["network"]
+        x0, _ = batch
+        if self.training.flip:
+            mirrored = torch.rand(len(x0), 1, 1, 1, device=x0.device) < 0.5
+            x0 = torch.where(mirrored, x0.flip(3), x0)
+        t = torch.randint(self.schedule.timesteps, (len(x0),), device=x0.device)
+        eps = torch.randn_like(x0)
+        a = self.schedule.alpha_bar_of(t)
+        target = eps if self.training.target == "noise" else velocity(x0, eps, a)
+
+        loss = F.mse_loss(network(noised(x0, eps, a), t), target)
+        optimizer.zero_grad()
+        backward(loss)
+        norm = nn.utils.clip_grad_norm_(network.parameters(), self.training.gradient_clip)
+        optimizer.step()
+        return {"loss": loss.detach(), "gradient_norm": norm}

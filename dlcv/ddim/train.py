@@ -1,0 +1,64 @@
+"""The stage `train`: the noise predictor on the faces, to its averaged weights, snapshots of them, and a curve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dlcv import stage
+from dlcv.data.batches import Shuffled
+from dlcv.data.prepared import load_split, read_card
+from dlcv.ddim.ddpm import DDPM
+from dlcv.ddim.sections import SIZE, Ddim
+from dlcv.ddim.tasks import FACES, NAME, OUT, provenance_of
+from dlcv.diffusion.schedule import linear
+from dlcv.diffusion.unet import UNet
+from dlcv.params import Params
+from dlcv.summary import layers
+from dlcv.training import make_accelerator, seed_everything
+
+
+def run(params: Params) -> Path:
+    """Train the noise predictor.
+
+    Returns:
+        The folder with its weights, `snapshots/` and `curve.csv`.
+
+    Raises:
+        UserError: no prepared faces, or a loss that is not finite.
+    """
+    section = params[Ddim]
+    training = section.training
+    provenance = provenance_of(params)
+    accelerator = make_accelerator(training.precision)
+    seed_everything(params.seed)
+    network = UNet(**section.network.model_dump(), size=SIZE).to(memory_format=torch.channels_last)
+    pictures = load_split(FACES, "train").images
+    example: Any = (torch.zeros(1, 3, SIZE, SIZE), torch.zeros(1, dtype=torch.int64))  # the picture and its time
+    return stage.run(
+        OUT / NAME,
+        "network",
+        DDPM(network, linear(**section.schedule.model_dump()), training),
+        # No labels: it reads none. Each process has an order of its own.
+        Shuffled(
+            pictures,
+            np.zeros(len(pictures)),
+            training.batch_size,
+            seed=1000 * params.seed + accelerator.process_index,
+        ),
+        accelerator=accelerator,
+        provenance=provenance,
+        cards=[read_card(FACES)],
+        about={
+            "network": section.network.model_dump(),
+            "schedule": section.schedule.model_dump(),
+            "target": training.target,
+            "layers": layers(network, example, depth=2),
+        },
+        steps=training.steps,
+        ema_decay=training.ema_decay,
+        snapshot_at={training.steps * part // training.snapshots for part in range(1, training.snapshots + 1)},
+    )

@@ -1,0 +1,1 @@
+"""Diffusion: schedules, samplers and networks that several areas share."""

@@ -1,0 +1,1 @@
+"""A variational autoencoder on 64x64 faces."""

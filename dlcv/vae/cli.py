@@ -1,0 +1,54 @@
+"""`dlcv vae`: parses arguments, checks all of params.yaml, and calls the stages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dlcv.params import load
+
+app = typer.Typer(no_args_is_help=True, help="Train and evaluate a VAE on faces, and draw from it.")
+
+
+@app.command()
+def train() -> None:
+    """Train the network."""
+    params = load()
+    from dlcv.vae.tasks import provenance_of
+
+    provenance_of(params)  # what is missing is said before torch is imported
+    from dlcv.vae.train import run
+
+    print(run(params))
+
+
+@app.command()
+def evaluate() -> None:
+    """Score reconstructions, latent and samples, and draw the figures."""
+    params = load()
+    from dlcv.vae.evaluate import run
+
+    print(run(params))
+
+
+@app.command()
+def sample(
+    out: Annotated[Path, typer.Option(help="new folder for PNG files")],
+    count: Annotated[int | None, typer.Option(min=1, help="pictures; default: vae.samples")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**32 - 1, help="of the latents; default: that of params.yaml")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/vae/vae")] = None,
+) -> None:
+    """Draw pictures from trained weights."""
+    params = load()
+    from dlcv.vae.sections import Vae
+    from dlcv.vae.tasks import NAME, OUT, expect_empty
+
+    expect_empty(out)  # said before torch is imported
+    from dlcv.vae.sample import draw
+
+    count, seed = count or params[Vae].samples, params.seed if seed is None else seed
+    print(draw(weights or OUT / NAME, count, seed, out))

@@ -1,0 +1,22 @@
+"""Pictures from trained weights, outside the pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dlcv import pictures
+from dlcv.vae.coding import decode, load_network
+from dlcv.vae.networks import latents
+from dlcv.vae.tasks import expect_empty
+
+
+def draw(weights: Path, count: int, seed: int, out: Path) -> Path:
+    """Write `count` pictures by the network in the folder `weights` to the new or empty folder `out`.
+
+    Raises:
+        UserError: no weights of a VAE there, or a folder that is not empty.
+    """
+    expect_empty(out)
+    network, about = load_network(weights)
+    pictures.save(out, decode(network, latents(count, about["latent"], seed)))
+    return out

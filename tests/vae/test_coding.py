@@ -1,0 +1,150 @@
+"""Codes, errors and pictures of a network, and `dlcv vae sample`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dlcv.data.batches import to_float, to_uint8
+from dlcv.errors import UserError
+from dlcv.files import read_json, write_json
+from dlcv.vae import coding
+from dlcv.vae.losses import divergence
+from dlcv.vae.networks import latents
+from dlcv.weights import save_weights
+from tests.vae.conftest import LATENT, NARROW, REPOSITORY, network
+
+COUNT = 105  # more than a batch, and the second one is of five
+
+
+def images(count: int = COUNT) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, size=(count, 64, 64, 3), dtype=np.uint8)
+
+
+def test_codes_are_the_networks_own_and_errors_those_of_its_reconstructions() -> None:
+    made, shown = network(), images()
+    codes = coding.encode(made, shown)
+    pictures = to_float(torch.from_numpy(shown).permute(0, 3, 1, 2))
+    with torch.no_grad():
+        mean, log_variance = made.encode(pictures)
+        error = (made.decode(mean) - pictures).square().flatten(1).mean(1)
+    assert np.allclose(codes.means, mean, atol=1e-5) and codes.means.shape == (COUNT, LATENT)
+    assert np.allclose(codes.kl, divergence(mean, log_variance), atol=1e-4)
+    assert np.allclose(codes.error, error, atol=1e-5) and codes.error.shape == (COUNT,)
+    assert not np.allclose(codes.sampled_error, codes.error, atol=1e-4)
+    # What is decoded for a figure is what the error is of, but for rounding to whole levels.
+    levels = coding.decode(made, codes.means).astype(np.float64) / 127.5 - 1
+    assert np.allclose(((levels - (shown / 127.5 - 1)) ** 2).mean((1, 2, 3)), codes.error, atol=1e-3)
+
+
+def test_nothing_depends_on_how_many_are_coded_together_or_on_what_was_drawn_before() -> None:
+    made, shown = network(), images()
+    state = torch.get_rng_state()
+    all_of_them = coding.encode(made, shown)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(7)
+    for count in (1, 4, 100):
+        few = coding.encode(made, shown[:count])
+        for name in ("means", "kl", "error", "sampled_error"):
+            assert (getattr(few, name) == getattr(all_of_them, name)[:count]).all(), name
+    noise = latents(COUNT, LATENT, seed=0)
+    drawn = coding.decode(made, noise)
+    assert drawn.dtype == np.uint8 and drawn.shape == (COUNT, 64, 64, 3)
+    assert all((coding.decode(made, noise[:count]) == drawn[:count]).all() for count in (1, 4, 100))
+    with torch.no_grad():
+        assert np.abs(drawn.astype(int) - to_uint8(made.decode(noise)).numpy()).max() <= 1
+    assert len(np.unique(drawn.reshape(COUNT, -1), axis=0)) == COUNT
+
+
+def test_the_noise_of_a_sampled_error_differs_from_picture_to_picture() -> None:
+    codes = coding.encode(network(), np.repeat(images(1), 3, axis=0))
+    assert len(set(codes.error)) == 1 and len(set(codes.sampled_error)) == 3
+
+
+@pytest.fixture
+def trained(study: Path) -> Path:
+    """A study with nothing in it but params.yaml and a network's weights."""
+    about = {"area": "vae", "name": "vae", "width": NARROW, "latent": LATENT}
+    save_weights(study / "out/vae/vae", network().state_dict(), about)
+    return study
+
+
+def pictures_in(folder: Path) -> dict[str, np.ndarray]:
+    return {path.name: np.asarray(Image.open(path)) for path in sorted(folder.iterdir())}
+
+
+def test_pictures_are_drawn_from_the_weights_alone(trained: Path, dlcv: Any, set_params: Any) -> None:
+    assert dlcv("vae sample --count 5 --seed 3 --out new/five") == (0, "")
+    five = pictures_in(trained / "new/five")
+    assert list(five) == [f"{number:04d}.png" for number in range(5)]
+    assert (np.stack(list(five.values())) == coding.decode(network(), latents(5, LATENT, seed=3))).all()
+    shutil.move(trained / "out/vae/vae", trained / "elsewhere")
+    set_params({"vae.samples": 2, "seed": 3, "vae.latent": 99, "vae.width": 1.0})  # the weights know their own
+    (trained / "new/empty").mkdir()
+    assert dlcv("vae sample --weights elsewhere --out new/empty") == (0, "")
+    two = pictures_in(trained / "new/empty")
+    assert len(two) == 2 and all((two[name] == five[name]).all() for name in two)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--out full", "full is not empty; name a new folder for the pictures"),
+        ("--out params.yaml", "params.yaml is not empty; name a new folder for the pictures"),
+        ("--weights none --out new", "none/weights.json is missing; `dvc repro` trains it"),
+        ("--weights other --out new", "other holds no VAE's weights; `dvc repro` makes them in out/vae/vae"),
+        ("--weights cut --out new", "cut/weights.safetensors is not the file that cut/weights.json describes"),
+        ("--weights wide --out new", "wide/weights.safetensors does not fit Autoencoder: "),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line_and_leaves_nothing(
+    trained: Path, dlcv: Any, words: str, message: str
+) -> None:
+    (trained / "full").mkdir()
+    (trained / "full/keep").write_text("me")
+    save_weights(trained / "other", {"weight": torch.zeros(1)}, {"area": "gan", "name": "dcgan"})
+    for name in ("cut", "wide"):
+        shutil.copytree(trained / "out/vae/vae", trained / name)
+    (trained / "cut/weights.safetensors").write_bytes(b"not these")
+    about = read_json(trained / "wide/weights.json")
+    write_json(trained / "wide/weights.json", {**about, "width": 1 / 8})
+    before = sorted(trained.rglob("*"))
+    code, error = dlcv(f"vae sample {words}")
+    assert (code, error.count("\n")) == (1, 1) and error.startswith(f"dlcv: error: {message}")
+    assert sorted(trained.rglob("*")) == before
+
+
+def test_the_function_refuses_what_the_command_refuses(trained: Path) -> None:
+    from dlcv.vae.sample import draw
+
+    with pytest.raises(UserError, match=r"params\.yaml is not empty"):
+        draw(Path("out/vae/vae"), 1, 0, Path("params.yaml"))
+
+
+@pytest.mark.parametrize("words", ["sample --out full", "train"])
+def test_what_is_wrong_is_answered_before_torch_is_imported(study: Path, words: str) -> None:
+    (study / "full").mkdir()
+    (study / "full/keep").write_text("me")
+    code = """
+import sys
+from dlcv.__main__ import main
+try:
+    main()
+finally:
+    print("heavy:", sorted({"torch", "pandas", "matplotlib", "mlflow"} & set(sys.modules)), file=sys.stderr)
+"""
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-c", code, "vae", *words.split()]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert answer.returncode == 1
+    heavy, error = sorted(answer.stderr.splitlines(), reverse=True)
+    assert heavy == "heavy: []" and error.startswith("dlcv: error: ")
