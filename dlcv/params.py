@@ -33,6 +33,8 @@ SECTIONS = {
     "ddim": "dlcv.ddim.sections:Ddim",
     "adaptation": "dlcv.adaptation.sections:Adaptation",
     "dann": "dlcv.adaptation.sections:Dann",
+    "gta": "dlcv.adaptation.sections:Gta",
+    "selftraining": "dlcv.adaptation.sections:SelfTraining",
 }
 
 
@@ -57,6 +59,10 @@ class Params:
         section = self._sections[model]
         assert isinstance(section, model)
         return section
+
+    def with_sections(self, *sections: Section) -> Params:
+        """The same with other values for some sections; `raw` is what the file says still."""
+        return Params(self.seed, {**self._sections, **{type(section): section for section in sections}}, self.raw)
 
 
 def load(path: Path = PATH) -> Params:

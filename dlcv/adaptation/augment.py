@@ -1,4 +1,4 @@
-"""Random changes of training pictures, the same for source and target."""
+"""Random changes of training pictures."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ from dlcv.adaptation.sections import Augmentation
 
 def augment(pictures: Tensor, settings: Augmentation) -> Tensor:
     """Change pictures in [-1, 1], N x 3 x H x W, each in its own way, as `settings` allow."""
-    if settings.rotation or settings.shift or settings.scale:
-        pictures = move(pictures, settings.rotation, settings.shift, settings.scale)
+    if settings.rotation or settings.shear or settings.shift or settings.scale:
+        pictures = move(pictures, settings.rotation, settings.shift, settings.scale, settings.shear)
+    if settings.blend:
+        pictures = blend(pictures, settings.blend)
     if settings.background:
         pictures = add_background(pictures, settings.background)
     if settings.invert:
         pictures = invert(pictures, settings.invert)
+    if settings.noise:
+        pictures = add_noise(pictures, settings.noise)
     return pictures
 
 
-def move(pictures: Tensor, rotation: float, shift: float, scale: float) -> Tensor:
-    """Rotate, shift and scale each picture at random; the border is repeated where the picture ends.
+def move(pictures: Tensor, rotation: float, shift: float, scale: float, shear: float = 0.0) -> Tensor:
+    """Rotate, shear, scale and shift each picture at random; the border is repeated where the picture ends.
 
     Args:
         pictures: N x C x H x W, square.
         rotation: degrees, at most, either way.
         shift: pixels, at most, along each axis, either way.
         scale: natural logarithm of the factor, at most, either way; digits fill a USPS picture and not an MNIST one.
+        shear: the slant that is added, as a share of the height, at most, either way.
     """
     count, size = len(pictures), pictures.shape[-1]
 
@@ -40,9 +45,43 @@ def move(pictures: Tensor, rotation: float, shift: float, scale: float) -> Tenso
     cosine, sine = angle.cos() * factor, angle.sin() * factor
     # affine_grid measures in half pictures: the whole is 2 wide.
     across, down = uniform(2 * shift / size), uniform(2 * shift / size)
-    matrices = torch.stack([torch.stack([cosine, -sine, across], 1), torch.stack([sine, cosine, down], 1)], 1)
+    # No random number where there is no shear, so that what was trained without it stays what it was.
+    slant = uniform(shear) if shear else torch.zeros_like(cosine)
+    rows = [[cosine, slant * cosine - sine, across], [sine, slant * sine + cosine, down]]
+    matrices = torch.stack([torch.stack(row, 1) for row in rows], 1)
     grid = F.affine_grid(matrices, list(pictures.shape), align_corners=False)
     return F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+
+
+def blend(pictures: Tensor, share: float) -> Tensor:
+    """Take a random `share` of the pictures in [-1, 1], N x 3 x H x W, off a random texture, in absolute value.
+
+    MNIST-M is made so, of MNIST digits and photographs (Ganin et al. 2016, section 5.2.4). A grey
+    digit on black becomes one on a texture that it inverts, and no picture of the target is needed.
+    """
+    chosen = torch.rand(len(pictures), 1, 1, 1, device=pictures.device) < share
+    # In [0, 1], where black leaves the texture as it is and white inverts it.
+    blended = ((pictures + 1) / 2 - texture(pictures)).abs()
+    return torch.where(chosen, 2 * blended - 1, pictures)
+
+
+def texture(like: Tensor) -> Tensor:
+    """Random textures in [0, 1] of the shape of `like`, N x 3 x H x W: noise of three scales around a random colour.
+
+    As in photographs, most of what changes within a texture is brightness, and large structures are the strongest.
+    """
+    count, _, height, width = like.shape
+
+    def noise(channels: int, cells: int) -> Tensor:
+        drawn = torch.randn(count, channels, cells, cells, device=like.device, dtype=like.dtype)
+        return F.interpolate(drawn, size=(height, width), mode="bilinear", align_corners=False)
+
+    def uniform(largest: float) -> Tensor:
+        return largest * torch.rand(count, 1, 1, 1, device=like.device, dtype=like.dtype)
+
+    brightness = sum((uniform(largest) * noise(1, cells) for cells, largest in ((3, 0.3), (7, 0.25), (14, 0.2))))
+    grey, colour = uniform(1.0), 0.15 * torch.randn(count, 3, 1, 1, device=like.device, dtype=like.dtype)
+    return (grey + colour + brightness + uniform(0.15) * noise(3, 5)).clamp(0, 1)
 
 
 def add_background(pictures: Tensor, strength: float) -> Tensor:
@@ -63,7 +102,7 @@ def add_background(pictures: Tensor, strength: float) -> Tensor:
 
 
 def invert(pictures: Tensor, share: float) -> Tensor:
-    """Invert the brightness of a random `share` of the channels of pictures around 0, N x C x H x W.
+    """Invert the brightness of a random `share` of the channels of pictures around 0, N x 3 x H x W.
 
     MNIST-M's recipe inverts a photograph where the digit is, so a stroke is darker than its
     surroundings in one channel and brighter in another; a network that has seen both reads the
@@ -71,3 +110,13 @@ def invert(pictures: Tensor, share: float) -> Tensor:
     """
     chosen = torch.rand(*pictures.shape[:2], 1, 1, device=pictures.device) < share
     return torch.where(chosen, -pictures, pictures)
+
+
+def add_noise(pictures: Tensor, strength: float) -> Tensor:
+    """Add noise to every value of pictures, N x C x H x W.
+
+    Args:
+        strength: largest deviation of the noise in units of the picture's own; each picture draws its own below that.
+    """
+    amount = strength * torch.rand(len(pictures), 1, 1, 1, device=pictures.device)
+    return pictures + amount * pictures.std((1, 2, 3), keepdim=True) * torch.randn_like(pictures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,24 +11,47 @@ from dlcv.params import load
 
 app = typer.Typer(no_args_is_help=True, help="Train and evaluate domain adaptation on digits.")
 
+Scenario = Annotated[str, typer.Argument(help="such as mnistm-usps")]
+
 
 @app.command()
 def train(
-    method: Annotated[str, typer.Argument(help="supervised or dann")],
+    method: Annotated[str, typer.Argument(help="supervised, dann, gta or selftraining")],
     task: Annotated[str, typer.Argument(help="a domain for supervised, else a scenario such as mnistm-usps")],
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**32 - 1, help="default: the first of adaptation.seeds")
+    ] = None,
 ) -> None:
     """Train one method on one domain or scenario."""
     params = load()
-    from dlcv.adaptation.tasks import provenance_of
+    from dlcv.adaptation.sections import Adaptation
+    from dlcv.adaptation.tasks import Task, provenance_of
 
-    provenance_of(method, task, params)  # what is missing is said before torch is imported
+    chosen = Task(method, task, params[Adaptation].seeds[0] if seed is None else seed)
+    provenance_of(chosen, params)  # what is missing is said before torch is imported
     from dlcv.adaptation.train import run
 
-    print(run(method, task, params))
+    print(run(chosen, params))
 
 
 @app.command()
-def evaluate(scenario: Annotated[str, typer.Argument(help="such as mnistm-usps")]) -> None:
+def variant(
+    name: Annotated[str, typer.Argument(help="of adaptation.variants")],
+    scenario: Scenario,
+) -> None:
+    """Train DANN with other settings on a scenario, and the source alone with the same."""
+    params = load()
+    from dlcv.adaptation.tasks import scenario_of, with_variant
+
+    with_variant(name, params)
+    scenario_of(scenario, params)
+    from dlcv.adaptation.variant import run
+
+    print(run(name, scenario, params))
+
+
+@app.command()
+def evaluate(scenario: Scenario) -> None:
     """Score every training of a scenario and draw its figures."""
     params = load()
     from dlcv.adaptation.tasks import scenario_of
@@ -36,3 +60,45 @@ def evaluate(scenario: Annotated[str, typer.Argument(help="such as mnistm-usps")
     from dlcv.adaptation.evaluate import run
 
     print(run(scenario, params))
+
+
+@app.command()
+def compare(scenario: Scenario) -> None:
+    """Score the variants on a scenario."""
+    params = load()
+    from dlcv.adaptation.tasks import scenario_of
+
+    scenario_of(scenario, params)
+    from dlcv.adaptation.compare import run
+
+    print(run(scenario, params))
+
+
+@app.command()
+def predict(
+    pictures: Annotated[Path, typer.Argument(help="folder of pictures, grey or colour, of any size")],
+    scenario: Annotated[str, typer.Option(help="such as mnistm-usps: the pictures are like its target")],
+    out: Annotated[Path, typer.Option(help="table to write, image_name and label")],
+    method: Annotated[
+        str | None, typer.Option(help="dann, gta or selftraining; default: the last of these that has the scenario")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="folder of trained weights; default: out/adaptation/SCENARIO/METHOD-SEED")
+    ] = None,
+) -> None:
+    """Read the digits in a folder of pictures."""
+    params = load()
+    from dlcv.adaptation.sections import Adaptation
+    from dlcv.adaptation.tasks import Task, methods_of, scenario_of
+    from dlcv.errors import UserError, expect
+
+    scenario_of(scenario, params)
+    methods = methods_of(scenario, params)
+    if method is not None:
+        expect("method", method, methods)
+    if weights is None and not methods:
+        raise UserError(f"params.yaml: no list of adaptation.methods has {scenario}; add it, or give --weights")
+    folder = weights or Task(method or methods[-1], scenario, params[Adaptation].seeds[0]).folder
+    from dlcv.adaptation.predict import run
+
+    print(run(pictures, scenario, folder, out))

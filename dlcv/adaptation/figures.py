@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from dlcv import plots
-from dlcv.adaptation.sections import Adaptation
-from dlcv.adaptation.tasks import Domain, balanced_count
+from dlcv import pictures, plots
+from dlcv.adaptation.augment import augment
+from dlcv.adaptation.gta_networks import CLASSES, GTANetworks
+from dlcv.adaptation.scores import Judged
+from dlcv.adaptation.sections import METHODS, Adaptation, Augmentation
+from dlcv.adaptation.tasks import OUT, Domain, balanced_count
+from dlcv.adaptation.trained import load
+from dlcv.data.batches import to_float, to_uint8
 from dlcv.evaluation import tsne
 from dlcv.evaluation.sampling import balanced
 from dlcv.params import Params
+
+SHOWN = 12  # pictures of a row
+DEVIATIONS = 2.5  # of a normalised picture, from black to white
 
 
 def draw(
@@ -20,26 +31,56 @@ def draw(
     name: str,
     source: Domain,
     target: Domain,
-    features: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    confusion: Mapping[str, np.ndarray],
-    curve: Path,
+    judged: Mapping[str, Sequence[Judged]],
+    rows: Mapping[str, dict[str, Any]],
     params: Params,
 ) -> None:
-    """Draw `tsne-class.png`, `tsne-domain.png`, `confusion.png` and `curve.png` into `folder`.
+    """Draw the figures of the scenario `name` into `folder`.
+
+    `tsne-class.png`, `tsne-domain.png`, `confusion.png`, `inputs.png`, a `curve-METHOD.png` for each method that
+    adapts and, with Generate To Adapt, `painted.png`.
 
     Args:
-        features: by title of a panel, those of the source's and of the target's pictures, N x D and M x D.
-        confusion: by title of a panel, counts on the target, labels by answers.
-        curve: CSV of DANN's training.
+        judged: by row, a network of each seed; figures of features and curves show the first.
+        rows: the scores, by row.
     """
+    draw_maps(folder, name, source, target, judged, rows, params)
+    confusion = {scores["label"]: np.array(scores["confusion"]) for scores in rows.values()}
+    plots.confusion(folder / "confusion.png", confusion, f"{name}: validation pictures of the target")
+    chosen = [side.images[balanced(side.labels, SHOWN, params.seed)] for side in (source, target)]
+    labels = source.labels[balanced(source.labels, SHOWN, params.seed)]
+    adapted = {row: [one.about for one in trained] for row, trained in judged.items() if row in METHODS}
+    draw_inputs(folder / "inputs.png", name, chosen, {row: about[0]["params"] for row, about in adapted.items()})
+    for row, (about, *_) in adapted.items():
+        title = f"{rows[row]['label']} {name}, seed {about['seed']}: training batches, means over the steps of a point"
+        table = OUT / name / f"{row}-{about['seed']}" / "curve.csv"
+        plots.curves(folder / f"curve-{row}.png", table, title, right=("accuracy", "share"))
+    if "gta" in adapted:
+        network, _ = load(OUT / name / f"gta-{adapted['gta'][0]['seed']}")
+        assert isinstance(network, GTANetworks)
+        draw_painted(folder / "painted.png", name, network, chosen, labels)
+
+
+def draw_maps(
+    folder: Path,
+    name: str,
+    source: Domain,
+    target: Domain,
+    judged: Mapping[str, Sequence[Judged]],
+    rows: Mapping[str, dict[str, Any]],
+    params: Params,
+) -> None:
+    """Draw the t-SNE of every row's features but the target's own, by class and by domain."""
     section = params[Adaptation].tsne
     count = balanced_count(source, target, section.pictures)
     chosen = [balanced(side.labels, count, params.seed) for side in (source, target)]
     maps = {}
-    for panel, parts in features.items():
-        # Source and target are fitted together: maps fitted apart cannot be laid over each other.
-        joint = np.concatenate([part[index] for part, index in zip(parts, chosen, strict=True)])
-        maps[panel] = tsne.fit(joint, section.perplexity, params.seed)
+    for row, (first, *_) in judged.items():
+        if row != "trained_on_target":
+            parts = (first.on_source.features, first.on_target.features)
+            # Source and target are fitted together: maps fitted apart cannot be laid over each other.
+            joint = np.concatenate([part[index] for part, index in zip(parts, chosen, strict=True)])
+            maps[rows[row]["label"]] = tsne.fit(joint, section.perplexity, params.seed)
     digits = np.concatenate([source.labels[chosen[0]], target.labels[chosen[1]]])
     domains = np.repeat([0, 1], count)
     title = f"{name}: t-SNE of validation features, {count} pictures of each domain"
@@ -48,5 +89,62 @@ def draw(
     ]
     plots.scatter(folder / "tsne-class.png", maps, digits, [str(digit) for digit in range(10)], title, "digit")
     plots.scatter(folder / "tsne-domain.png", maps, domains, played, title, "domain")
-    plots.confusion(folder / "confusion.png", confusion, f"{name}: validation pictures of the target")
-    plots.curves(folder / "curve.png", curve, f"DANN {name}: training batches, means over the steps of a point")
+
+
+def draw_inputs(path: Path, name: str, chosen: Sequence[np.ndarray], settings: Mapping[str, dict[str, Any]]) -> None:
+    """Draw pictures as the networks see them in training.
+
+    Args:
+        chosen: of source and target, uint8 N x 28 x 28 x 3.
+        settings: what each method was trained with, by its name.
+    """
+    source, target = (to_float(torch.from_numpy(np.array(images)).permute(0, 3, 1, 2)) for images in chosen)
+    strips: list[tuple[str, np.ndarray]] = [("source", to_uint8(source).numpy())]
+    common = next(iter(settings.values()))["training"] if settings else None
+    if common is not None:
+        strips.append(("source, changed", seen(source, common["augmentation"], common["instance_norm"])))
+    own = settings.get("selftraining")
+    if own is not None:
+        strips.append(("source, self-training", seen(source, own["selftraining"]["source"], common["instance_norm"])))
+    strips.append(("target", to_uint8(target).numpy()))
+    if common is not None:
+        strips.append(("target, changed", seen(target, common["augmentation"], common["instance_norm"])))
+    if own is not None:
+        for role, view in (("teacher", "weak"), ("student", "strong")):
+            strips.append((f"target, {role}", seen(target, own["selftraining"][view], common["instance_norm"])))
+    sheet = pictures.labelled_rows(
+        [strip for _, strip in strips], [label for label, _ in strips], f"{name}: what the networks see", scale=2
+    )
+    save(sheet, path)
+
+
+def seen(batch: Tensor, augmentation: dict[str, Any], instance_norm: bool) -> np.ndarray:
+    """Pictures after augmentation and normalisation, as `uint8`; the random numbers are always the same."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        changed = augment(batch, Augmentation.model_validate(augmentation))
+    if instance_norm:
+        changed = torch.nn.functional.instance_norm(changed, eps=1e-2) / DEVIATIONS
+    shown: np.ndarray = to_uint8(changed).numpy()
+    return shown
+
+
+@torch.inference_mode()
+def draw_painted(path: Path, name: str, network: GTANetworks, chosen: Sequence[np.ndarray], labels: np.ndarray) -> None:
+    """Draw what G paints from the features of source pictures, in their classes, and of target pictures, unknown."""
+    rows = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        unknown = torch.full((len(chosen[1]),), CLASSES)
+        for images, classes in zip(chosen, (torch.from_numpy(labels), unknown), strict=True):
+            batch = to_float(torch.from_numpy(np.array(images)).permute(0, 3, 1, 2))
+            rows += [to_uint8(network.prepare(batch)).numpy()]
+            rows += [to_uint8(network.generator(network.embed(batch), classes)).numpy()]
+    labels_of_rows = ["source", "painted from its features", "target", "painted from its features"]
+    save(pictures.labelled_rows(rows, labels_of_rows, f"{name}: what G paints", scale=2), path)
+
+
+def save(sheet: Any, path: Path) -> None:
+    """Write a picture; the folder may be new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path)

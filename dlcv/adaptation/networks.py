@@ -1,15 +1,22 @@
 """The networks of domain adaptation: one feature extractor with a class and a domain head.
 
-Each is named in `NETWORKS`; all share `DomainNetwork`, so a method does not know which it trains.
+Each is named in `NETWORKS`; all share `DomainNetwork`, so a method does not know which it trains. A
+printed LogSoftmax or Sigmoid stands in the loss, which takes logits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from dlcv.adaptation.sections import Adaptation, NetworkSettings
+
+Parts = tuple[nn.Module, nn.Module, nn.Module]  # features, class head, domain head
 
 
 class GradientReversal(torch.autograd.Function):
@@ -29,24 +36,33 @@ class DomainNetwork(nn.Module):
     """Features, a class head and a domain head behind a gradient reversal.
 
     Args:
-        features: pictures, N x 3 x 28 x 28, to features, N x D.
+        features: pictures, N x 3 x S x S, to features, N x D.
         class_head: features to logits of the 10 digits.
         domain_head: features to logits of (source, target).
         instance_norm: whether each channel of each picture is brought to mean 0 and standard
             deviation 1 first. It has no parameters; what it removes is colour cast and contrast.
+        size: S; pictures of another size are resized, after they are normalised.
     """
 
-    def __init__(self, features: nn.Module, class_head: nn.Module, domain_head: nn.Module, instance_norm: bool):
+    def __init__(
+        self,
+        features: nn.Module,
+        class_head: nn.Module,
+        domain_head: nn.Module,
+        instance_norm: bool,
+        size: int = 28,
+    ):
         super().__init__()
         # The variance of a picture in [-1, 1] is about 0.1; eps keeps a blank one from becoming noise.
         self.normalise = nn.InstanceNorm2d(3, eps=1e-2) if instance_norm else nn.Identity()
         self.features = features
         self.class_head = class_head
         self.domain_head = domain_head
+        self.size = size
 
     def embed(self, pictures: Tensor) -> Tensor:
         """Output of the convolutions, N x D, for pictures in [-1, 1], N x 3 x 28 x 28."""
-        features: Tensor = self.features(self.normalise(pictures))
+        features: Tensor = self.features(resized(self.normalise(pictures), self.size))
         return features
 
     def forward(self, pictures: Tensor, strength: float = 0.0) -> tuple[Tensor, Tensor]:
@@ -55,17 +71,39 @@ class DomainNetwork(nn.Module):
         Args:
             pictures: in [-1, 1], N x 3 x 28 x 28.
             strength: lambda of the reversal: the gradient of a loss on the domain logits reaches
-                the features times -strength, and the domain head itself in full.
+                the features times -strength, and the domain head itself in full. 0 detaches them.
         """
         features = self.embed(pictures)
         return self.class_head(features), self.domain_head(GradientReversal.apply(features, strength))
 
+    def printed(self) -> dict[str, tuple[nn.Module, nn.Module, Tensor]]:
+        """Its parts as `dlcv.adaptation.method.Plan` has them."""
+        parts = {"features": self.features, "class head": self.class_head, "domain head": self.domain_head}
+        picture = torch.zeros(1, 3, self.size, self.size)
+        width = next(part.in_features for part in self.class_head.modules() if isinstance(part, nn.Linear))
+        features = torch.zeros(1, width)
+        return {name: (part, part, picture if name == "features" else features) for name, part in parts.items()}
 
-def lenet(dropout: float, instance_norm: bool) -> DomainNetwork:
-    """The network of report 002, after fungtion/DANN: 257,254 parameters, 800 features.
 
-    The printed LogSoftmax stands in the loss (cross-entropy on logits).
+def resized(pictures: Tensor, size: int) -> Tensor:
+    """Pictures N x C x H x W at size x size; the same ones where they have it."""
+    if pictures.shape[-1] == size:
+        return pictures
+    return F.interpolate(pictures, size=(size, size), mode="bilinear", align_corners=False)
+
+
+class OneLogit(nn.Module):
+    """Logits of (source, target), N x 2, from one logit of the target, N x 1.
+
+    The softmax of (0, z) is the sigmoid of z: cross-entropy on these is binary cross-entropy on that.
     """
+
+    def forward(self, logit: Tensor) -> Tensor:
+        return torch.cat([torch.zeros_like(logit), logit], dim=1)
+
+
+def lenet(dropout: float, settings: NetworkSettings) -> Parts:
+    """The network of report 002, after fungtion/DANN: 257,254 parameters, 800 features."""
     features = nn.Sequential(
         nn.Conv2d(3, 64, 5),
         nn.BatchNorm2d(64),
@@ -78,8 +116,86 @@ def lenet(dropout: float, instance_norm: bool) -> DomainNetwork:
         nn.ReLU(),
         nn.Flatten(),
     )
-    class_head = nn.Sequential(
-        nn.Linear(800, 100),
+    return features, hidden_100(800, dropout), domain_100(800)
+
+
+def deep(dropout: float, settings: NetworkSettings) -> Parts:
+    """The network of report 001: five 3x3 convolutions, 512 features; 3,729,163 parameters, whatever the poolings.
+
+    With `poolings: 2` as it prints: 28 → 14 → 7 → 5 → 3 → 1. With 5 as its reference has it, the
+    homework whose pictures are 32x32: every convolution keeps the size and every pooling halves it. It
+    has no dropout.
+    """
+    halve_all = settings.deep.poolings == 5
+    layers: list[nn.Module] = []
+    channels = (3, 64, 128, 256, 256, 512)
+    for index, (before, after) in enumerate(pairwise(channels)):
+        halve = halve_all or index < 2
+        layers += [nn.Conv2d(before, after, 3, padding=1 if halve else 0), nn.BatchNorm2d(after), nn.ReLU()]
+        layers += [nn.MaxPool2d(2)] if halve else []
+    class_head = nn.Sequential(nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10))
+    hidden = [part for _ in range(4) for part in (nn.Linear(512, 512), nn.BatchNorm1d(512), nn.ReLU())]
+    return nn.Sequential(*layers, nn.Flatten()), class_head, nn.Sequential(*hidden, nn.Linear(512, 1), OneLogit())
+
+
+def wide(dropout: float, settings: NetworkSettings) -> Parts:
+    """The network of report 003: 64-64-128 channels, 512 features, 295,952 parameters."""
+    features = nn.Sequential(
+        nn.Conv2d(3, 64, 5),
+        nn.BatchNorm2d(64),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Conv2d(64, 64, 5),
+        nn.BatchNorm2d(64),
+        nn.Dropout2d(dropout),
+        nn.MaxPool2d(2),
+        nn.ReLU(),
+        nn.Conv2d(64, 128, 3),
+        nn.Flatten(),
+    )
+    return features, hidden_100(512, dropout), domain_100(512)
+
+
+def mish(dropout: float, settings: NetworkSettings) -> Parts:
+    """The network of report 004: 768 features; 355,164 parameters with its class head of 192 and 128.
+
+    The report drops 0.3. It finds that the class head "should not be too hard" for SVHN and that a
+    deeper one is better for USPS: `mish.hidden` has its widths.
+    """
+    features = nn.Sequential(
+        nn.Conv2d(3, 64, 5),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(64, 48, 5),
+        nn.BatchNorm2d(48),
+        nn.Dropout2d(dropout),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+    )
+    return features, mish_head(768, settings.mish.hidden, 10, dropout), mish_head(768, [128], 2, dropout)
+
+
+def compact(dropout: float, settings: NetworkSettings) -> Parts:
+    """Ours: six 3x3 convolutions, each with BatchNorm and leaky ReLU, whose mean over places is 128 features.
+
+    A digit that moves changes the mean little, where a flattened map changes in every entry.
+    """
+    layers: list[nn.Module] = []
+    channels = (3, 32, 48, 64, 64, 128, 128)
+    for index, (before, after) in enumerate(pairwise(channels)):
+        layers += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.1)]
+        if index in (0, 3):  # 28 → 14 → 7: the first pooling comes early, where places are dear
+            layers += [nn.MaxPool2d(2), nn.Dropout2d(dropout / 2)]
+    features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return features, nn.Sequential(nn.Dropout(dropout), nn.Linear(128, 10)), domain_100(128)
+
+
+def hidden_100(features: int, dropout: float) -> nn.Module:
+    """The class head of reports 002 and 003."""
+    return nn.Sequential(
+        nn.Linear(features, 100),
         nn.BatchNorm1d(100),
         nn.ReLU(),
         nn.Dropout(dropout),
@@ -88,13 +204,51 @@ def lenet(dropout: float, instance_norm: bool) -> DomainNetwork:
         nn.ReLU(),
         nn.Linear(100, 10),
     )
-    domain_head = nn.Sequential(
-        nn.Linear(800, 100),
-        nn.BatchNorm1d(100),
-        nn.ReLU(),
-        nn.Linear(100, 2),
-    )
-    return DomainNetwork(features, class_head, domain_head, instance_norm)
 
 
-NETWORKS: dict[str, Callable[[float, bool], DomainNetwork]] = {"lenet": lenet}
+def domain_100(features: int) -> nn.Module:
+    """The domain head of reports 002 and 003."""
+    return nn.Sequential(nn.Linear(features, 100), nn.BatchNorm1d(100), nn.ReLU(), nn.Linear(100, 2))
+
+
+def mish_head(features: int, hidden: Sequence[int], outputs: int, dropout: float) -> nn.Module:
+    """A head of report 004: hidden layers of the widths `hidden`, each behind dropout."""
+    widths = [features, *hidden]
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        layers += [nn.Dropout(dropout), nn.Linear(before, after), nn.BatchNorm1d(after), nn.Mish()]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
+
+
+NETWORKS: dict[str, Callable[[float, NetworkSettings], Parts]] = {
+    "lenet": lenet,
+    "deep": deep,
+    "wide": wide,
+    "mish": mish,
+    "compact": compact,
+}
+
+
+def build(network: str, dropout: float, instance_norm: bool, settings: Mapping[str, Any]) -> DomainNetwork:
+    """A network with fresh weights.
+
+    Args:
+        network: a key of `NETWORKS`.
+        dropout: share of what is dropped, in [0, 1), where the network drops anything.
+        instance_norm: as in `DomainNetwork`.
+        settings: `adaptation.networks`.
+    """
+    typed = NetworkSettings.model_validate(settings)
+    # Five halvings need 32 pixels.
+    size = 32 if network == "deep" and typed.deep.poolings == 5 else 28
+    return DomainNetwork(*NETWORKS[network](dropout, typed), instance_norm, size)
+
+
+def architecture_of(network: str, section: Adaptation, dropout: float) -> dict[str, Any]:
+    """The arguments of `build`, as the JSON beside the weights holds them."""
+    return {
+        "network": network,
+        "dropout": dropout,
+        "instance_norm": section.training.instance_norm,
+        "settings": section.networks.model_dump(),
+    }

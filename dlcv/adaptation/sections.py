@@ -1,4 +1,4 @@
-"""The typed sections `adaptation` and `dann` of params.yaml."""
+"""The typed sections `adaptation`, `dann`, `gta` and `selftraining` of params.yaml."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from dlcv.params import Section
 
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Network = Literal["lenet", "deep", "wide", "mish", "compact"]
+Schedule = Literal["constant", "cosine", "restarts"]
 
 
 class Scenario(Section):
@@ -28,14 +32,36 @@ class Scenario(Section):
         return self
 
 
+class Deep(Section):
+    """The network of report 001."""
+
+    poolings: Literal[2, 5]  # 2 as it prints, 5 as its reference has it
+
+
+class Mish(Section):
+    """The network of report 004."""
+
+    hidden: Annotated[list[Positive], Field(min_length=1)]  # widths of the class head
+
+
+class NetworkSettings(Section):
+    """Of the networks that have some."""
+
+    deep: Deep
+    mish: Mish
+
+
 class Augmentation(Section):
-    """Random changes of training pictures, of source and target alike; 0 switches one off."""
+    """Random changes of training pictures; 0 switches one off."""
 
     rotation: Annotated[float, Field(ge=0, le=180)]  # degrees, at most, either way
-    shift: Annotated[float, Field(ge=0)]  # pixels, at most, either way
-    scale: Annotated[float, Field(ge=0)]  # natural logarithm of the factor, at most, either way
-    background: Annotated[float, Field(ge=0)]  # of a smooth field of colours, in the picture's own deviation, at most
+    shear: NotNegative  # pixels of a side that the other moves by, as a share of it, at most, either way
+    shift: NotNegative  # pixels, at most, along each axis, either way
+    scale: NotNegative  # natural logarithm of the factor, at most, either way
+    blend: Share  # of the pictures are taken off a random texture, in absolute value
+    background: NotNegative  # of a smooth field of colours, in the picture's own deviation, at most
     invert: Share  # of the channels have their brightness inverted
+    noise: NotNegative  # deviation of noise on every value, at most, in the picture's own deviation
 
 
 class Training(Section):
@@ -44,12 +70,12 @@ class Training(Section):
     steps: Positive  # updates
     batch_size: Annotated[int, Field(gt=1)]  # pictures of each domain
     learning_rate: Rate  # the largest, of AdamW
-    schedule: Literal["constant", "cosine"]  # cosine: a linear warm-up, then down to 0
-    weight_decay: Annotated[float, Field(ge=0)]
+    schedule: Schedule  # cosine: a linear warm-up, then down to 0; restarts: report 003
+    weight_decay: NotNegative
     label_smoothing: BelowOne
     dropout: BelowOne
     instance_norm: bool  # of each input picture, per channel
-    augmentation: Augmentation
+    augmentation: Augmentation  # of source and target alike
     ema_decay: BelowOne  # of the averaged weights, which are the result; 0 for the last ones
     precision: Literal["fp32", "bf16", "fp16"]
 
@@ -68,20 +94,76 @@ class TSNE(Section):
         return self
 
 
+class Variant(Section):
+    """DANN with other settings; what a variant does not name is as it stands for everyone."""
+
+    network: Network | None = None
+    poolings: Literal[2, 5] | None = None  # of `deep`
+    hidden: Annotated[list[Positive], Field(min_length=1)] | None = None  # of `mish`
+    dropout: BelowOne | None = None
+    learning_rate: Rate | None = None
+    weight_decay: NotNegative | None = None
+    schedule: Schedule | None = None
+    update: Literal["joint", "alternating"] | None = None
+    lambda_: Annotated[float | None, Field(alias="lambda", ge=0)] = None
+    joint_batch: bool | None = None
+    information: NotNegative | None = None
+
+
+class Comparison(Section):
+    """Which variants are compared, on which scenarios; each by DANN and by the source alone."""
+
+    variants: Annotated[list[str], Field(min_length=1)]
+    scenarios: Annotated[list[str], Field(min_length=1)]
+    steps: Positive  # of each training
+
+
+class Methods(Section):
+    """The scenarios that each method is trained on."""
+
+    dann: list[str]
+    gta: list[str]
+    selftraining: list[str]
+
+
 class Adaptation(Section):
     """Domain adaptation on digits."""
 
-    network: Literal["lenet"]
+    network: Network  # of every method that does not bring its own
+    networks: NetworkSettings
     scenarios: Annotated[dict[str, Scenario], Field(min_length=1)]
+    methods: Methods
+    seeds: Annotated[list[Seed], Field(min_length=1)]  # each of them trains anew
     training: Training
+    validator: Literal["information", "entropy", "source_accuracy"]
     tsne: TSNE
+    variants: dict[str, Variant]
+    comparison: Comparison
 
     @model_validator(mode="after")
     def _names(self) -> Adaptation:
         for name, scenario in self.scenarios.items():
             if name != f"{scenario.source}-{scenario.target}":
                 raise ValueError(f"scenario {name} has to be named {scenario.source}-{scenario.target}")
+        lists = {f"methods.{method}": names for method, names in self.methods}
+        for key, names in {**lists, "comparison.scenarios": self.comparison.scenarios}.items():
+            _only(key, names, self.scenarios, "scenarios")
+        trained = {name for names in lists.values() for name in names}
+        for name in self.scenarios:
+            if name not in trained:
+                raise ValueError(f"no list of methods has the scenario {name}; add it to one, or take it out of scenarios")
+        _only("comparison.variants", self.comparison.variants, self.variants, "variants")
+        _only("seeds", self.seeds, self.seeds, "seeds")
         return self
+
+
+def _only(key: str, names: list[str] | list[int], known: object, where: str) -> None:
+    """Refuse a list with a name that is not in `known`, or with one twice: DVC would have one stage for both."""
+    for name in names:
+        if name not in known:  # type: ignore[operator]
+            raise ValueError(f"{key} names {name}, which {where} does not have")
+    if len(set(names)) < len(names):
+        raise ValueError(f"{key} names something twice")
 
 
 class Dann(Section):
@@ -90,10 +172,44 @@ class Dann(Section):
     # The one key that is no Python name.
     lambda_: Annotated[float, Field(alias="lambda", ge=0)]  # of the gradient reversal at the end
     gamma: Rate  # steepness of the rise of lambda and of the weight of information
+    update: Literal["joint", "alternating"]  # by gradient reversal, or the domain head first (report 001)
     joint_batch: bool  # both domains in one forward pass, so in one BatchNorm
-    information: Annotated[float, Field(ge=0)]  # weight of information maximisation on the target; 0: Ganin et al.
+    information: NotNegative  # weight of information maximisation on the target; 0: Ganin et al.
+
+
+class Gta(Section):
+    """Generate To Adapt, Sankaranarayanan et al. 2018, as report 002 has it."""
+
+    width: Rate  # factor on the channels of generator and discriminator; 1 is as the report prints them
+    noise: Positive  # dimensions of the generator's noise
+    steps: Positive
+    learning_rate: Rate  # of Adam, for all four networks
+    beta1: BelowOne
+    rate_decay: NotNegative  # the rate is divided by 1 + this times the step; not the generator's
+    adversarial_weight: NotNegative  # of the discriminator's word in the feature network's loss
+    target_weight: NotNegative  # of the target in that
+    grey: list[str]  # scenarios whose pictures are made grey first
+    ema_decay: BelowOne
+
+
+class SelfTraining(Section):
+    """Self-training by an average of the weights, after French et al. 2018 and Sohn et al. 2020."""
+
+    network: Network
+    steps: Positive
+    learning_rate: Rate
+    dropout: BelowOne
+    teacher_decay: BelowOne  # of the averaged weights, which are teacher and result
+    confidence: Share  # of the teacher, from which it teaches a class that it answers as often as any other
+    balance: Share  # how far the confidence asked for falls with a class's share of the answers
+    target_weight: NotNegative  # of the target's loss at the end
+    information: NotNegative  # weight of information maximisation on the target
+    gamma: Rate  # steepness of the rise of both weights
+    source: Augmentation  # of what teaches by its labels
+    weak: Augmentation  # of what the teacher sees
+    strong: Augmentation  # of what the student sees of the target
 
 
 # Every method, and the section of params.yaml that is its own. They stand here, where nothing can
 # change an output, so that adding a method makes no other training stale.
-METHODS: dict[str, type[Section] | None] = {"supervised": None, "dann": Dann}
+METHODS: dict[str, type[Section] | None] = {"supervised": None, "dann": Dann, "gta": Gta, "selftraining": SelfTraining}

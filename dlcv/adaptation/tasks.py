@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dlcv.adaptation.sections import METHODS, Adaptation, Scenario
+from dlcv.adaptation.sections import METHODS, Adaptation, Dann, Deep, Mish, Scenario
 from dlcv.data.prepared import SplitName, load_split, read_card
 from dlcv.data.sections import Data
 from dlcv.errors import UserError, expect
@@ -18,6 +18,31 @@ from dlcv.provenance import Provenance, code_hashes
 DIGITS = Path("data/digits")
 OUT = Path("out/adaptation")
 METRICS = Path("metrics/adaptation")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training: a method on a domain (`supervised`) or a scenario (every other), from one seed."""
+
+    method: str
+    name: str  # of the domain or scenario
+    seed: int
+    variant: str = ""  # of `adaptation.variants`; none: what stands for everyone
+
+    @property
+    def title(self) -> str:
+        """Its name among all trainings: "dann-mnistm-svhn-0"."""
+        return "-".join(part for part in (self.variant, self.method, self.name, str(self.seed)) if part)
+
+    @property
+    def folder(self) -> Path:
+        """Where its weights and curve lie: under its task, so that a scenario's evaluation depends on one folder."""
+        return OUT / self.name / f"{self.method}-{self.seed}"
+
+
+def variant_folder(variant: str, scenario: str) -> Path:
+    """Where the trainings of a variant lie, `supervised` and `dann`."""
+    return OUT / f"{scenario}-variants" / variant
 
 
 def domains_of(method: str, task: str, params: Params) -> dict[str, str]:
@@ -51,6 +76,36 @@ def scenario_of(name: str, params: Params) -> Scenario:
     return scenarios[name]
 
 
+def methods_of(scenario: str, params: Params) -> list[str]:
+    """The methods that are trained on a scenario, in the order of the table."""
+    return [method for method, scenarios in params[Adaptation].methods if scenario in scenarios]
+
+
+def with_variant(name: str, params: Params) -> Params:
+    """What params.yaml says once the variant `name` has its way, with the steps of the comparison.
+
+    Raises:
+        UserError: no such variant.
+    """
+    section, dann = params[Adaptation], params[Dann]
+    expect("variant", name, section.variants)
+    variant = section.variants[name].model_dump(exclude_none=True)
+    networks = section.networks
+    if "poolings" in variant:
+        networks = networks.model_copy(update={"deep": Deep(poolings=variant["poolings"])})
+    if "hidden" in variant:
+        networks = networks.model_copy(update={"mish": Mish(hidden=variant["hidden"])})
+    own = {key: variant[key] for key in ("dropout", "learning_rate", "weight_decay", "schedule") if key in variant}
+    training = section.training.model_copy(update={**own, "steps": section.comparison.steps})
+    changed = section.model_copy(
+        update={"network": variant.get("network", section.network), "networks": networks, "training": training}
+    )
+    adversarial = ("update", "lambda_", "joint_batch", "information")
+    return params.with_sections(
+        changed, dann.model_copy(update={key: variant[key] for key in adversarial if key in variant})
+    )
+
+
 @dataclass(frozen=True)
 class Domain:
     """A split of a prepared domain of digits."""
@@ -78,23 +133,26 @@ def balanced_count(source: Domain, target: Domain, most: int) -> int:
     return min(len(source.labels), len(target.labels), most)
 
 
-def provenance_of(method: str, task: str, params: Params) -> Provenance:
+def provenance_of(task: Task, params: Params) -> Provenance:
     """What a training depends on.
 
     Raises:
         UserError: an unknown method or task, or no prepared data.
     """
-    domains = domains_of(method, task, params)
+    domains = domains_of(task.method, task.name, params)
+    section = params[Adaptation]
     values: dict[str, Any] = {
-        "seed": params.seed,
+        "seed": task.seed,
         **domains,
-        "network": params[Adaptation].network,
-        "training": params[Adaptation].training.model_dump(),
+        "networks": section.networks.model_dump(),
+        "training": section.training.model_dump(),
     }
-    if (own := METHODS[method]) is not None:
-        values[method] = params[own].model_dump(by_alias=True)
+    if task.method in ("supervised", "dann"):
+        values["network"] = section.network
+    if (own := METHODS[task.method]) is not None:
+        values[task.method] = params[own].model_dump(by_alias=True)
     return Provenance(
         params=values,
         data={domain: read_card(DIGITS / domain)["sha256"] for domain in domains.values()},
-        code=code_hashes(["dlcv.adaptation.train", f"dlcv.adaptation.{method}"]),
+        code=code_hashes(["dlcv.adaptation.train", f"dlcv.adaptation.{task.method}"]),
     )

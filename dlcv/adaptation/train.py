@@ -1,59 +1,90 @@
-"""The stage `train`: one method on one domain or scenario, to weights and a curve."""
+"""The stages `supervised`, `dann`, `gta` and `selftraining`: one method on one task, to weights and a curve."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from dlcv import stage
-from dlcv.adaptation.networks import NETWORKS
 from dlcv.adaptation.sections import Adaptation
-from dlcv.adaptation.tasks import OUT, domain, domains_of, provenance_of
+from dlcv.adaptation.tasks import OUT, Task, domain, domains_of, provenance_of
 from dlcv.data.batches import Shuffled, Together
+from dlcv.errors import UserError
+from dlcv.files import replacing
 from dlcv.params import Params
+from dlcv.summary import layers
 from dlcv.training import make_accelerator, seed_everything
+from dlcv.weights import count_parameters
 
 
-def run(method: str, task: str, params: Params) -> Path:
-    """Train `method` on `task`: a domain for `supervised`, a scenario for every other method.
+def run(task: Task, params: Params, folder: Path | None = None) -> Path:
+    """Train `task`.
+
+    Args:
+        folder: where the result belongs; `task.folder` without it.
 
     Returns:
         The folder with `weights.safetensors`, `weights.json` and `curve.csv`.
 
     Raises:
-        UserError: an unknown method or task, no prepared data, or a loss that is not finite.
+        UserError: an unknown method or task, no prepared data, several processes where the method takes one, or a
+            loss that is not finite.
     """
-    name = f"{method}-{task}"
-    section = params[Adaptation]
-    training = section.training
-    provenance = provenance_of(method, task, params)
-    domains = {role: domain(named, "train") for role, named in domains_of(method, task, params).items()}
+    training = params[Adaptation].training
+    provenance = provenance_of(task, params)
+    domains = {role: domain(named, "train") for role, named in domains_of(task.method, task.name, params).items()}
 
     accelerator = make_accelerator(training.precision)
-    seed_everything(params.seed)
-    network = NETWORKS[section.network](training.dropout, training.instance_norm)
-    network = network.to(memory_format=torch.channels_last)
+    seed_everything(task.seed)
     # Only the chosen method is imported, so that a new method makes no other training stale.
-    trainer = import_module(f"dlcv.adaptation.{method}").build(network, params)
+    plan = import_module(f"dlcv.adaptation.{task.method}").build(task.name, params)
+    if plan.single and accelerator.num_processes > 1:
+        raise UserError(f"{task.method} is trained by one process; train several scenarios side by side instead")
+    for network in plan.method.networks.values():
+        network.to(memory_format=torch.channels_last)
     # Every set of every process has an order of its own.
-    first = 1000 * params.seed + len(domains) * accelerator.process_index
+    first = 1000 * task.seed + len(domains) * accelerator.process_index
     batches = Together(
         {
             role: Shuffled(part.images, part.labels, training.batch_size, seed=first + index)
             for index, (role, part) in enumerate(domains.items())
         }
     )
-    return stage.run(
-        OUT / name,
-        "network",
-        trainer,
+    images = {role: part.images for role, part in domains.items()}
+    trained = stage.run(
+        OUT / task.title,
+        plan.result,
+        plan.method,
         batches,
         accelerator=accelerator,
         provenance=provenance,
         cards=[domain.card for domain in domains.values()],
-        about={"network": section.network},
-        steps=training.steps,
-        ema_decay=training.ema_decay,
+        about={
+            "method": task.method,
+            "task": task.name,
+            "seed": task.seed,
+            "architecture": dict(plan.architecture),
+            "networks": description(plan.printed),
+        },
+        steps=plan.steps,
+        ema_decay=plan.ema_decay,
+        averaged=[plan.result],
+        finish=lambda network: plan.finish(network, images),
     )
+    # The stage knows a training by its whole name; a scenario's trainings lie together.
+    if accelerator.is_main_process:
+        with replacing(folder or task.folder) as place:
+            trained.rename(place)
+    return folder or task.folder
+
+
+def description(printed: dict[str, tuple[nn.Module, nn.Module, Tensor]]) -> dict[str, dict[str, Any]]:
+    """What the report prints of each part of a network, given as `Plan` has it: its parameters and its layers."""
+    return {
+        name: {"parameters": count_parameters(part), "layers": layers(shown, example, depth=1)}
+        for name, (part, shown, example) in printed.items()
+    }

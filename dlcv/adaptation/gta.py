@@ -1,0 +1,145 @@
+"""Generate To Adapt (Sankaranarayanan et al., CVPR 2018), as report 002 describes it.
+
+F's features of a picture, its class and noise let G paint the picture as one of the source. D says
+what it sees and whether it is real. F learns from C, and from D: features of the target are to be
+such that G paints from them what D takes for a picture of the source.
+
+The order is the report's: D, G, C, F. Its reference keeps the activations of one forward pass for all
+four steps, which torch refuses since it checks what was changed in place (rightly: the gradients would
+mix old activations with new weights). Here each step computes its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+
+from dlcv.adaptation.augment import augment
+from dlcv.adaptation.gta_networks import CLASSES, GTANetworks
+from dlcv.adaptation.method import Backward, Batch, Plan, classify, update
+from dlcv.adaptation.sections import Adaptation, Gta, Training
+from dlcv.params import Params
+
+REAL, FAKE = 1.0, 0.0
+
+
+class GTA:
+    """One update of each network from `batch["source"]`, with labels, and `batch["target"]`, without.
+
+    What F sees is augmented; D's real pictures are the source's own, so G learns to paint the picture
+    behind its change.
+    """
+
+    def __init__(self, networks: GTANetworks, training: Training, gta: Gta):
+        self.training = training
+        self.gta = gta
+        self.networks: dict[str, nn.Module] = {"network": networks}
+        parts = {
+            "D": networks.discriminator,
+            "G": networks.generator,
+            "C": networks.class_head,
+            "F": networks.features,
+        }
+        self.optimizers: dict[str, Optimizer] = {
+            name: torch.optim.Adam(part.parameters(), lr=gta.learning_rate, betas=(gta.beta1, 0.999))
+            for name, part in parts.items()
+        }
+        # As the reference: the generator's rate stays.
+        self.schedulers: list[LRScheduler] = [
+            LambdaLR(optimizer, lambda step: 1 / (1 + gta.rate_decay * step))
+            for name, optimizer in self.optimizers.items()
+            if name != "G"
+        ]
+
+    def step(self, batch: Batch, progress: float, backward: Backward) -> dict[str, Tensor]:
+        """One update of each network; see `dlcv.training.Method`."""
+        networks = self.networks["network"]
+        assert isinstance(networks, GTANetworks)
+        (source, labels), (target, _) = batch["source"], batch["target"]
+        real = networks.prepare(source)
+        source, target = (augment(pictures, self.training.augmentation) for pictures in (source, target))
+        unknown = torch.full_like(labels[:1], CLASSES).expand(len(target))
+
+        # D, on what G paints from features that are held fixed.
+        with torch.no_grad():
+            from_source = networks("generator", networks("embed", source), labels)
+            from_target = networks("generator", networks("embed", target), unknown)
+        real_classes, real_score = networks("discriminator", real)
+        _, source_score = networks("discriminator", from_source)
+        _, target_score = networks("discriminator", from_target)
+        seen_as_real = judged(real_score, REAL)
+        d_loss = F.cross_entropy(real_classes, labels) + seen_as_real
+        d_loss = d_loss + judged(source_score, FAKE) + judged(target_score, FAKE)
+        update(self.optimizers["D"], d_loss, backward)
+
+        # G: the source's pictures, in their classes, taken for real.
+        with torch.no_grad():
+            features = networks("embed", source)
+        with fixed(networks.discriminator):
+            painted_classes, painted_score = networks("discriminator", networks("generator", features, labels))
+            g_loss = F.cross_entropy(painted_classes, labels) + judged(painted_score, REAL)
+            update(self.optimizers["G"], g_loss, backward)
+
+        # C, on features that are held fixed.
+        logits = networks("class_head", features)
+        class_loss, values = classify(logits, labels, self.training.label_smoothing)
+        update(self.optimizers["C"], class_loss, backward)
+
+        # F: what C asks for, and what G makes of its features against D.
+        with fixed(networks.class_head), fixed(networks.generator), fixed(networks.discriminator):
+            features = networks("embed", source)
+            f_loss, _ = classify(networks("class_head", features), labels, self.training.label_smoothing)
+            painted_classes, _ = networks("discriminator", networks("generator", features, labels))
+            _, painted_score = networks("discriminator", networks("generator", networks("embed", target), unknown))
+            adversarial = F.cross_entropy(painted_classes, labels)
+            adversarial = adversarial + self.gta.target_weight * judged(painted_score, REAL)
+            update(self.optimizers["F"], f_loss + self.gta.adversarial_weight * adversarial, backward)
+
+        # Share of D's right answers on real pictures and on those from the target's features: 1/2 is chance.
+        domain_accuracy = ((real_score > 0).float().mean() + (target_score < 0).float().mean()) / 2
+        return {
+            **values,
+            "discriminator_loss": d_loss.detach(),
+            "generator_loss": g_loss.detach(),
+            "domain_loss": (seen_as_real + judged(target_score, FAKE)).detach() / 2,
+            "feature_loss": f_loss.detach(),
+            "domain_accuracy": domain_accuracy,
+        }
+
+
+def judged(score: Tensor, truth: float) -> Tensor:
+    """Binary cross-entropy of D's logits, N, against "real" or "fake"."""
+    return F.binary_cross_entropy_with_logits(score, torch.full_like(score, truth))
+
+
+@contextmanager
+def fixed(network: nn.Module) -> Iterator[None]:
+    """Let gradients pass through `network` and none stay in it: they would be computed for nothing."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
+
+
+def build(task: str, params: Params) -> Plan:
+    """The method as params.yaml sets it for the scenario `task`, with fresh weights."""
+    training, gta = params[Adaptation].training, params[Gta]
+    architecture: dict[str, Any] = {
+        "network": "gta",
+        "noise": gta.noise,
+        "width": gta.width,
+        "instance_norm": training.instance_norm,
+        "grey": task in gta.grey,
+    }
+    networks = GTANetworks(gta.noise, gta.width, training.instance_norm, architecture["grey"])
+    # One process: the four networks are one to the loop, which would wait for gradients of all of them.
+    method = GTA(networks, training, gta)
+    return Plan(method, networks.printed(), architecture, gta.steps, gta.ema_decay, single=True)

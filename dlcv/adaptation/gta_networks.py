@@ -1,0 +1,146 @@
+"""The four networks of Generate To Adapt, as report 002 prints them; pictures are 32x32 inside.
+
+A module of its own: a change here is to make no other method's training stale.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dlcv.adaptation.networks import resized
+
+FEATURES = 128
+CLASSES = 10
+SIZE = 32  # pixels; a picture of the data has 28
+
+
+class Generator(nn.Module):
+    """Pictures in [-1, 1], N x 3 x 32 x 32, from features, classes and noise.
+
+    Args:
+        noise: dimensions of the normal noise.
+        width: factor on the channels; 1, with 512 dimensions of noise, has 4,090,752 parameters.
+    """
+
+    def __init__(self, noise: int, width: float):
+        super().__init__()
+        self.noise = noise
+        channels = [scaled(count, width) for count in (512, 256, 128, 64)]
+        # 2x2 first: the kernel of the first layer is its output.
+        layers: list[nn.Module] = [nn.ConvTranspose2d(noise + FEATURES + CLASSES + 1, channels[0], 2, bias=False)]
+        for before, after in zip(channels, [*channels[1:], 3], strict=True):
+            layers += [nn.BatchNorm2d(before), nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)]
+        self.main = nn.Sequential(*layers, nn.Tanh())
+
+    def forward(self, features: Tensor, classes: Tensor) -> Tensor:
+        """Paint features, N x 128, as classes, N, where 10 stands for "unknown"; noise is drawn anew."""
+        hot = nn.functional.one_hot(classes, CLASSES + 1).to(features.dtype)
+        noise = torch.randn(len(features), self.noise, device=features.device, dtype=features.dtype)
+        pictures: Tensor = self.main(torch.cat([noise, features, hot], dim=1)[:, :, None, None])
+        return pictures
+
+
+class Discriminator(nn.Module):
+    """What a picture in [-1, 1], N x 3 x 32 x 32, shows, and whether it is real.
+
+    Args:
+        width: factor on the channels; 1 has 668,427 parameters. The printed Sigmoid stands in the loss.
+    """
+
+    def __init__(self, width: float):
+        super().__init__()
+        channels = [scaled(count, width) for count in (64, 128, 256, 128)]
+        layers: list[nn.Module] = []
+        for before, after, pooling in zip([3, *channels[:-1]], channels, (2, 2, 2, 4), strict=True):
+            layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
+            layers += [nn.MaxPool2d(pooling)]
+        self.feature = nn.Sequential(*layers, nn.Flatten())
+        self.classifier_c = nn.Linear(channels[-1], CLASSES)
+        self.classifier_s = nn.Linear(channels[-1], 1)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of the classes, N x 10, and of being real, N."""
+        features = self.feature(pictures)
+        return self.classifier_c(features), self.classifier_s(features)[:, 0]
+
+
+class GTANetworks(nn.Module):
+    """F and C, which are asked about digits, and G and D, which teach F.
+
+    Args:
+        noise, width: of generator and discriminator.
+        instance_norm: of F's input, as in `dlcv.adaptation.networks.DomainNetwork`.
+        grey: whether pictures are made grey first.
+    """
+
+    def __init__(self, noise: int, width: float, instance_norm: bool, grey: bool):
+        super().__init__()
+        self.grey = grey
+        self.normalise = nn.InstanceNorm2d(3, eps=1e-2) if instance_norm else nn.Identity()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 64, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(64, 64, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(64, FEATURES, 5),
+            nn.ReLU(),
+            nn.Flatten(),
+        )
+        self.class_head = nn.Sequential(nn.Linear(FEATURES, FEATURES), nn.ReLU(), nn.Linear(FEATURES, CLASSES))
+        self.generator = Generator(noise, width)
+        self.discriminator = Discriminator(width)
+        self.apply(initialise)
+
+    def prepare(self, pictures: Tensor) -> Tensor:
+        """Pictures in [-1, 1] as D sees the real ones: 32x32, and grey where the scenario asks for it."""
+        return resized(to_grey(pictures) if self.grey else pictures, SIZE)
+
+    def embed(self, pictures: Tensor) -> Tensor:
+        """Output of F's convolutions, N x 128, for pictures in [-1, 1], N x 3 x 28 x 28."""
+        features: Tensor = self.features(self.normalise(self.prepare(pictures)))
+        return features
+
+    def forward(self, part: str, *inputs: Tensor) -> Any:
+        """Call a part by its name: `embed`, `class_head`, `generator` or `discriminator`.
+
+        The training loop gives its precision to what passes through here.
+        """
+        return getattr(self, part)(*inputs)
+
+    def printed(self) -> dict[str, tuple[nn.Module, nn.Module, Tensor]]:
+        """Its parts as `dlcv.adaptation.method.Plan` has them."""
+        generator, discriminator, picture = self.generator, self.discriminator, torch.zeros(1, 3, SIZE, SIZE)
+        return {
+            "F": (self.features, self.features, picture),
+            "C": (self.class_head, self.class_head, torch.zeros(1, FEATURES)),
+            "G": (generator, generator.main, torch.zeros(1, generator.noise + FEATURES + CLASSES + 1, 1, 1)),
+            "D, without its two linear heads": (discriminator, discriminator.feature, picture),
+        }
+
+
+def to_grey(pictures: Tensor) -> Tensor:
+    """The brightness of pictures, N x 3 x H x W, in all three channels (ITU-R 601)."""
+    weights = pictures.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    return (pictures * weights).sum(1, keepdim=True).expand_as(pictures)
+
+
+def scaled(count: int, width: float) -> int:
+    """A number of channels times `width`, at least 1."""
+    return max(1, round(count * width))
+
+
+def initialise(module: nn.Module) -> None:
+    """The reference's initial weights: normal, with a deviation of 0.02, and of 0.1 for linear layers."""
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, 0.0, 0.1)
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,83 @@
+"""`dlcv adaptation predict`: the digits in a folder of pictures, by trained weights alone."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from dlcv.adaptation.trained import answer, load
+from dlcv.data.images import SUFFIXES, decode, is_picture
+from dlcv.errors import UserError
+from dlcv.files import replacing
+
+SIZE = 28  # pixels of what the networks are asked about
+AT_ONCE = 1000  # pictures in memory
+
+
+def run(pictures: Path, scenario: str, weights: Path, out: Path) -> Path:
+    """Write `image_name,label` of every picture in the folder `pictures` to the table `out`, in the order of names.
+
+    Sub-folders are not searched; hidden files, and tables and notes beside the pictures, are passed over.
+
+    Args:
+        scenario: which the weights have to be of.
+        weights: folder of a training.
+
+    Raises:
+        UserError: no weights of the scenario; no folder, no pictures in it, or one that cannot be read. `out` is then
+            as it was.
+    """
+    files = list_pictures(pictures)
+    refuse_folder(out)
+    network, about = load(weights)
+    if about["task"] != scenario:
+        raise UserError(f"{weights} holds weights of {about['task']}, not of {scenario}; name others by --weights")
+    with replacing(out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as table:
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(["image_name", "label"])
+        for start in range(0, len(files), AT_ONCE):
+            part = files[start : start + AT_ONCE]
+            images = np.stack([decode(read(file), str(file), SIZE, crop=False) for file in part])
+            digits = answer(network, images).digits
+            writer.writerows((file.name, int(digit)) for file, digit in zip(part, digits, strict=True))
+    return out
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """The pictures of `folder` by name, none of which is opened.
+
+    Raises:
+        UserError: no such folder, no picture in it, or a file that is no picture.
+    """
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}; give one with pictures of digits")
+    files = []
+    for file in sorted(folder.iterdir()):
+        if file.is_dir() or file.name.startswith(".") or file.suffix.lower() in (".csv", ".json", ".md", ".txt"):
+            continue
+        if not is_picture(file.name):
+            raise UserError(f"{file} is no picture ({', '.join(SUFFIXES)}); take it out or convert it")
+        files.append(file)
+    if not files:
+        raise UserError(f"{folder} holds no pictures; give the folder that has them directly inside")
+    return files
+
+
+def refuse_folder(out: Path) -> None:
+    """Refuse to write a table where a folder is."""
+    if out.is_dir():
+        raise UserError(f"{out} is a folder; name a file for the table, such as {out / 'predictions.csv'}")
+
+
+def read(file: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {file} ({error.strerror}); mend its permissions or take it out") from None

@@ -1,0 +1,139 @@
+"""The scores of a method in one scenario, over its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from dlcv.adaptation.sections import Adaptation
+from dlcv.adaptation.tasks import Domain, balanced_count
+from dlcv.adaptation.trained import Answers
+from dlcv.adaptation.validator import PICTURES
+from dlcv.evaluation.classification import accuracy, confusion_matrix, per_class
+from dlcv.evaluation.domains import proxy_a_distance
+from dlcv.evaluation.intervals import paired_bootstrap
+from dlcv.evaluation.sampling import balanced
+from dlcv.params import Params
+
+CLASSES = 10
+DISTANCE_PICTURES = 2000  # of each domain, at most: a linear classifier learns no more from 9,000
+
+LABELS = {
+    "trained_on_source": "trained on source",
+    "dann": "DANN",
+    "gta": "Generate To Adapt",
+    "selftraining": "self-training",
+    "trained_on_target": "trained on target",
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A trained network and its answers to validation pictures."""
+
+    about: dict[str, Any]  # the JSON beside its weights
+    on_source: Answers
+    on_target: Answers
+
+
+def score(judged: Sequence[Judged], source: Domain, target: Domain, seed: int) -> dict[str, Any]:
+    """The scores of one method from one or several seeds.
+
+    Accuracies and shares are means over the seeds, and so are the ends of the interval: it speaks of these pictures,
+    the standard deviation of the seeds. `confusion` counts the pictures of all seeds.
+
+    Args:
+        seed: of the folds of the proxy A-distance, which is that of the first network.
+    """
+    each = [accuracy(one.on_target.digits == target.labels) for one in judged]
+    confusion = sum(confusion_matrix(target.labels, one.on_target.digits, CLASSES) for one in judged)
+    assert isinstance(confusion, np.ndarray)
+    count = balanced_count(source, target, DISTANCE_PICTURES)
+    first = judged[0]
+    scores: dict[str, Any] = {
+        "accuracy": mean(one["accuracy"] for one in each),
+        "interval": {end: mean(one["interval"][end] for one in each) for end in ("low", "high")},
+        "seeds": {str(one.about["seed"]): value["accuracy"] for one, value in zip(judged, each, strict=True)},
+        "source_accuracy": mean(float((one.on_source.digits == source.labels).mean()) for one in judged),
+        "proxy_a_distance": proxy_a_distance(
+            first.on_source.features[balanced(source.labels, count, seed)],
+            first.on_target.features[balanced(target.labels, count, seed)],
+            seed,
+        ),
+    }
+    if len(judged) > 1:
+        scores["standard_deviation"] = float(np.std([one["accuracy"] for one in each], ddof=1))
+    domains = [domain_accuracy(one) for one in judged if one.on_source.target is not None]
+    if domains:
+        scores["domain_accuracy"] = mean(domains)
+    return {**scores, "per_class": per_class(confusion), "confusion": confusion.tolist()}
+
+
+def domain_accuracy(judged: Judged) -> float:
+    """Mean of the two domains' shares of right answers of the domain head: 1/2 is chance whatever the counts."""
+    on_source, on_target = judged.on_source.target, judged.on_target.target
+    assert on_source is not None and on_target is not None
+    return float(((~on_source).mean() + on_target.mean()) / 2)
+
+
+def gain(judged: Sequence[Judged], base: Sequence[Judged], target: Domain, seed: int) -> dict[str, Any]:
+    """How much more of the target a method reads than the networks trained on the source, seed by seed.
+
+    Returns:
+        The mean over the seeds, and the means of the ends of each seed's interval, which is paired: both networks
+        answered the same pictures.
+    """
+    pairs = [
+        paired_bootstrap(one.on_target.digits == target.labels, other.on_target.digits == target.labels, seed)
+        for one, other in zip(judged, base, strict=True)
+    ]
+    point, low, high = (mean(values) for values in zip(*pairs, strict=True))
+    return {"over_trained_on_source": point, "interval": {"low": low, "high": high}}
+
+
+def mean(values: Any) -> float:
+    """The mean of some numbers."""
+    return float(np.mean(list(values)))
+
+
+def label(row: str, about: dict[str, Any]) -> str:
+    """What a table calls the row: the method by its whole name, so that a figure stands under what it deserves."""
+    name = LABELS[row]
+    if row == "dann":
+        dann = about["params"]["dann"]
+        name += " (alternating)" if dann["update"] == "alternating" else ""
+        name += " + information maximisation" if dann["information"] else ""
+    return name
+
+
+def training(about: dict[str, Any]) -> dict[str, Any]:
+    """Which training a score belongs to."""
+    return {key: about[key] for key in ("name", "fingerprint", "sha256")}
+
+
+def protocol(source: Domain, target: Domain, params: Params) -> dict[str, Any]:
+    """How the scores came about; no time and no commit: same inputs, same bytes."""
+    packages = ("numpy", "openTSNE", "scikit-learn", "torch")
+    return {
+        "pictures": {
+            role: {"domain": side.name, "split": "val", "count": len(side.images), "sha256": side.card["sha256"]}
+            for role, side in {"source": source, "target": target}.items()
+        },
+        "seeds": list(params[Adaptation].seeds),
+        "selection": "the last step",
+        "validator": {
+            "criterion": params[Adaptation].validator,
+            "pictures": f"at most {PICTURES} of the target's training set, without labels",
+        },
+        "proxy_a_distance": {"pictures_of_each_domain": balanced_count(source, target, DISTANCE_PICTURES)},
+        "interval": "95 %: Wilson for shares, paired bootstrap for gains; means over the seeds",
+        "tsne": {
+            "pictures_of_each_domain": balanced_count(source, target, params[Adaptation].tsne.pictures),
+            "perplexity": params[Adaptation].tsne.perplexity,
+        },
+        "versions": {package: version(package) for package in packages},
+    }

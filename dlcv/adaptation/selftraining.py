@@ -1,0 +1,139 @@
+"""Self-training by an average of the weights, without labels of the target.
+
+The average of the student's weights is its teacher (French et al., ICLR 2018). What the teacher is sure of in
+weakly changed pictures of the target, the student learns to say of strongly changed ones (FixMatch, Sohn et al.,
+NeurIPS 2020); the confidence that is asked for is lower for classes which the teacher seldom answers (FreeMatch,
+Wang et al., ICLR 2023), lest the frequent ones take over. Source pictures are changed as strongly, and some are
+blended into textures by MNIST-M's recipe: where the source is grey and the target textured, the first
+pseudo-labels would be too often wrong to learn from.
+
+Each domain passes through the network in its own batch, so BatchNorm brings both to the same mean and deviation in
+every layer; at the end the result is given the statistics of the target alone (AdaBN, Li et al. 2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dlcv.adaptation import networks, sections
+from dlcv.adaptation.augment import augment
+from dlcv.adaptation.method import AdamWMethod, Backward, Batch, Plan, classify, information, strength
+from dlcv.adaptation.networks import DomainNetwork, architecture_of
+from dlcv.adaptation.sections import Adaptation, Training
+from dlcv.data.batches import to_float
+from dlcv.nn import EMA
+from dlcv.params import Params
+
+CLASSES = 10
+MEMORY = 0.99  # of the teacher's mean answer, for each step: over about 100 batches
+STATISTICS = 4000  # pictures of the target that the result's BatchNorm is given the statistics of, at most
+BATCH = 200  # of these, at a time
+
+
+class Standing(nn.Module):
+    """The teacher's mean answer so far, a buffer so that a resumed training goes on with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("share", torch.full((CLASSES,), 1 / CLASSES))
+        self.share: Tensor
+
+
+class SelfTraining(AdamWMethod):
+    """One update from `batch["source"]`, with labels, and `batch["target"]`, whose labels are not read.
+
+    The result is `networks["teacher"]`.
+    """
+
+    def __init__(self, network: DomainNetwork, training: Training, own: sections.SelfTraining):
+        self.average = EMA(network, own.teacher_decay)
+        self.standing = Standing()
+        parts: dict[str, nn.Module] = {"network": network, "teacher": self.average.network, "standing": self.standing}
+        super().__init__(parts, training, {"network": network.parameters()})
+        self.own = own
+
+    def step(self, batch: Batch, progress: float, backward: Backward) -> dict[str, Tensor]:
+        """One update; see `dlcv.training.Method`."""
+        own, student = self.own, self.networks["network"]
+        (source, labels), (target, _) = batch["source"], batch["target"]
+        answers, sure = self.teach(augment(target, own.weak))
+
+        logits, _ = student(augment(source, own.source))
+        class_loss, values = classify(logits, labels, self.training.label_smoothing)
+        on_target, _ = student(augment(target, own.strong))
+        # A mean over all pictures: while few are sure, the target says little.
+        target_loss = (F.cross_entropy(on_target, answers, reduction="none") * sure).mean()
+        gained = information(on_target)
+        loss = class_loss + strength(progress, own.target_weight, own.gamma) * target_loss
+        loss = loss - strength(progress, own.information, own.gamma) * gained
+        self.update("network", loss, backward)
+        self.average.update(student, round(progress * self.training.steps) + 1)
+        return {
+            **values,
+            "target_loss": target_loss.detach(),
+            "information": gained.detach(),
+            "taught_share": sure.float().mean(),
+            "rarest_class_share": self.standing.share.min().clone(),
+        }
+
+    @torch.no_grad()
+    def teach(self, target: Tensor) -> tuple[Tensor, Tensor]:
+        """The teacher's answers to pictures of the target, N, and which it is sure enough of, bool N."""
+        teacher = self.networks["teacher"]
+        use_batch_statistics(teacher)
+        logits, _ = teacher(target)
+        shares = logits.float().softmax(1)
+        self.standing.share.lerp_(shares.mean(0), 1 - MEMORY)
+        confidence, answers = shares.max(1)
+        # 1 for the class that is answered most, less for the others.
+        seldom = self.standing.share / self.standing.share.max()
+        asked = self.own.confidence * (1 - self.own.balance * (1 - seldom))
+        return answers, confidence > asked[answers]
+
+
+def use_batch_statistics(network: nn.Module) -> None:
+    """Put `network` in eval mode but for BatchNorm, which then takes each batch as it is."""
+    network.eval()
+    for norm in norms_of(network):
+        norm.train()
+
+
+def norms_of(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    return [part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+
+
+@torch.no_grad()
+def adapt_statistics(network: nn.Module, images: Mapping[str, np.ndarray]) -> None:
+    """Give BatchNorm the statistics of the target's training pictures, and leave `network` in eval mode.
+
+    Args:
+        images: of "target", uint8 N x 28 x 28 x 3, in random order.
+    """
+    use_batch_statistics(network)
+    for norm in norms_of(network):
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over all batches
+    device = next(network.parameters()).device
+    target = images["target"][:STATISTICS]
+    for start in range(0, len(target), BATCH):
+        batch = torch.from_numpy(np.array(target[start : start + BATCH])).permute(0, 3, 1, 2)
+        network(to_float(batch).to(device))
+    network.eval()
+
+
+def build(task: str, params: Params) -> Plan:
+    """The method as params.yaml sets it, with fresh weights."""
+    section, own = params[Adaptation], params[sections.SelfTraining]
+    training = section.training.model_copy(update={"steps": own.steps, "learning_rate": own.learning_rate})
+    architecture = architecture_of(own.network, section, own.dropout)
+    network = networks.build(**architecture)
+    method = SelfTraining(network, training, own)
+    # The teacher is an average already.
+    return Plan(
+        method, network.printed(), architecture, own.steps, result="teacher", single=True, finish=adapt_statistics
+    )

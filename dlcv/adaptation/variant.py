@@ -1,0 +1,26 @@
+"""The stage `variant`: DANN with other settings on one scenario, and the source alone with the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dlcv.adaptation import train
+from dlcv.adaptation.sections import Adaptation
+from dlcv.adaptation.tasks import Task, scenario_of, variant_folder, with_variant
+from dlcv.params import Params
+
+
+def run(variant: str, scenario: str, params: Params) -> Path:
+    """Train the variant of `adaptation.variants` on a scenario, from the first seed.
+
+    Returns:
+        The folder with a folder of weights for `supervised` and for `dann`.
+
+    Raises:
+        UserError: as `dlcv.adaptation.train.run`, or no such variant.
+    """
+    changed, folder = with_variant(variant, params), variant_folder(variant, scenario)
+    seed = params[Adaptation].seeds[0]
+    for method, task in (("supervised", scenario_of(scenario, params).source), ("dann", scenario)):
+        train.run(Task(method, task, seed, variant), changed, folder / method)
+    return folder
