@@ -9,12 +9,24 @@ from dlcv.report.files import link, read, refuse_unclaimed
 
 METRICS = Path("metrics/adaptation")
 OUT = Path("out/adaptation")
+METHODS = ("dann", "gta", "selftraining")
 CAPTIONS = {
     "tsne-class.png": "t-SNE of the output of the convolutions, coloured by digit; source and target fitted together.",
     "tsne-domain.png": "The same maps, coloured by domain.",
-    "confusion.png": "Confusion on the target's validation pictures: rows are labels, in per cent.",
-    "curve.png": "Training of DANN: losses, lambda and information (nats); accuracies on training batches.",
+    "confusion.png": "Confusion on the target's validation pictures, of all seeds: rows are labels, in per cent.",
+    "inputs.png": "Validation pictures as they are and as the networks see them in training: changed at random, then "
+    "normalised.",
 }
+CURVES = {
+    "dann": "Training of DANN: class and domain loss, lambda and information (nats); accuracies on training batches, "
+    "where a domain accuracy of 1/2 is chance.",
+    "gta": "Training of Generate To Adapt: losses of C (class), D, G and F (features), and D's loss on real pictures "
+    "and on those painted from the target (domain); the domain accuracy is D's, on the same.",
+    "selftraining": "Self-training: class loss on the source, loss on what the teacher is sure of (target); the share "
+    "of the target that is taught so, and the teacher's share of the digit that it answers least.",
+}
+PAINTED = "What G paints from the features of source pictures, in their classes, and of target pictures, in none: "
+PAINTED += "digits of the source's look under the target's are what the method is after."
 
 
 def adaptation(params: dict[str, Any]) -> dict[str, Any]:
@@ -23,25 +35,58 @@ def adaptation(params: dict[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: a file that params.yaml implies is missing, or one lies there that it does not imply.
     """
-    names = list(params["adaptation"]["scenarios"])
-    refuse_unclaimed(METRICS, {f"{name}.json" for name in names})
+    section = params["adaptation"]
+    names, compared = list(section["scenarios"]), section["comparison"]["scenarios"]
+    refuse_unclaimed(METRICS, {f"{name}.json" for name in [*names, *(f"{name}-variants" for name in compared)]})
     scenarios = {name: read(METRICS / f"{name}.json") for name in names}
+    comparisons = {name: read(METRICS / f"{name}-variants.json") for name in compared}
+    found = trainings(scenarios, comparisons)
     return {
         "scenarios": scenarios,
-        "figures": {name: {link(OUT / name / file): caption for file, caption in CAPTIONS.items()} for name in names},
-        "trainings": trainings(scenarios),
+        "comparisons": comparisons,
+        "figures": {name: figures(name, section) for name in names},
+        "networks": printed(found),
+        "trainings": found,
     }
 
 
-def trainings(scenarios: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Every training behind the scores, with the JSON beside its weights."""
-    found: dict[str, dict[str, Any]] = {}
-    for scores in scenarios.values():
+def figures(name: str, section: dict[str, Any]) -> dict[str, str]:
+    """Link and caption of every figure of a scenario."""
+    run = [method for method in METHODS if name in section["methods"][method]]
+    captions = {**CAPTIONS, **{f"curve-{method}.png": CURVES[method] for method in run}}
+    if "gta" in run:
+        captions["painted.png"] = PAINTED
+    return {link(OUT / f"{name}-evaluation" / file): caption for file, caption in captions.items()}
+
+
+def trainings(scenarios: dict[str, Any], comparisons: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Every training behind the scores by its name, with the JSON beside its weights."""
+    folders: dict[str, tuple[Path, str]] = {}
+    for name, scores in scenarios.items():
         for values in scores["rows"].values():
-            name = values["training"]["name"]
-            method, _, task = name.partition("-")
-            found[name] = {**read(OUT / name / "weights.json"), "stage": f"{method}@{task}"}
-    return dict(sorted(found.items()))
+            for training in values["trainings"]:
+                # "dann-mnistm-svhn-0" lies in mnistm-svhn/dann-0.
+                method, *task, seed = training["name"].split("-")
+                folder = OUT / "-".join(task) / f"{method}-{seed}"
+                folders[training["name"]] = folder, f"{method}@{'-'.join(task)}-{seed}"
+    for name, scores in comparisons.items():
+        for variant, values in scores["variants"].items():
+            for training, method in zip(values["trainings"], ("supervised", "dann"), strict=True):
+                folders[training["name"]] = OUT / f"{name}-variants" / variant / method, f"variant@{variant}-{name}"
+    return {name: {**read(folder / "weights.json"), "stage": stage} for name, (folder, stage) in sorted(folders.items())}
+
+
+def printed(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The layers of each architecture that was trained, once, under its name and settings."""
+    networks: dict[str, dict[str, Any]] = {}
+    for about in found.values():
+        architecture = about["architecture"]
+        own = dict(architecture.get("settings", {}).get(architecture["network"], {}))
+        if "width" in architecture:
+            own["width"] = architecture["width"]
+        title = ", ".join([architecture["network"], *(f"{key} {value}" for key, value in own.items())])
+        networks.setdefault(title, {"parameters": about["parameters"], "parts": about["networks"]})
+    return dict(sorted(networks.items()))
 
 
 def reports(figures: dict[str, float]) -> str:
@@ -50,11 +95,34 @@ def reports(figures: dict[str, float]) -> str:
     return ", ".join(f"**{x:.4f}** ({key})" if x == best else f"{x:.4f} ({key})" for key, x in figures.items())
 
 
-def verdict(scores: dict[str, Any]) -> str:
-    """One sentence on whether adaptation beats the network trained on the source."""
-    row = scores["rows"]["dann"]
-    if row["gain"]["interval"]["low"] > 0:
-        return f"{row['label']} beats the network trained on the source by more than the paired interval."
-    if row["gain"]["interval"]["high"] < 0:
-        return f"{row['label']} loses to the network trained on the source by more than the paired interval."
-    return f"{row['label']} and the network trained on the source cannot be told apart: the interval contains 0."
+def spread(values: dict[str, Any]) -> str:
+    """ "0.6955 ± 0.0042": an accuracy, and the standard deviation over the seeds where there are several."""
+    text = f"{values['accuracy']:.4f}"
+    return f"{text} ± {values['standard_deviation']:.4f}" if "standard_deviation" in values else text
+
+
+def verdict(values: dict[str, Any]) -> str:
+    """One sentence on whether a row beats the network trained on the source."""
+    interval = values["gain"]["interval"]
+    if interval["low"] > 0:
+        return f"{values['label']} beats the network trained on the source by more than the paired interval."
+    if interval["high"] < 0:
+        return f"{values['label']} loses to the network trained on the source by more than the paired interval."
+    return f"{values['label']} and the network trained on the source cannot be told apart: the interval contains 0."
+
+
+def reasons(values: dict[str, Any]) -> str:
+    """What the confusion says of a row: the digits read worst, and what they are taken for."""
+    confusion = values["confusion"]
+    worst = sorted(range(len(confusion)), key=lambda digit: values["per_class"][digit])[:2]
+    parts = []
+    for digit in worst:
+        wrong = [0 if answer == digit else count for answer, count in enumerate(confusion[digit])]
+        most = max(range(len(wrong)), key=wrong.__getitem__)
+        text = f"{digit} ({values['per_class'][digit]:.2f}"
+        parts.append(f"{text}; {wrong[most] / sum(confusion[digit]):.2f} as {most})" if wrong[most] else f"{text})")
+    answers = [sum(row[digit] for row in confusion) for digit in range(len(confusion))]
+    often = max(range(len(answers)), key=lambda digit: answers[digit] - sum(confusion[digit]))
+    asked, given = sum(confusion[often]) / sum(answers), answers[often] / sum(answers)
+    text = f"read worst are {' and '.join(parts)}"
+    return f"{text}; {often} is answered to {given:.2f} of the pictures and is in {asked:.2f}" if given > asked else text

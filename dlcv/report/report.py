@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from dlcv.files import replacing
 from dlcv.nested import flatten
 from dlcv.params import Params, read_yaml
-from dlcv.report.adaptation import adaptation, reports, verdict
+from dlcv.report.adaptation import adaptation, reasons, reports, spread, verdict
 from dlcv.report.ddim import ddim
 from dlcv.report.files import link, read
 from dlcv.report.gan import gan, pair_verdict
@@ -43,7 +43,9 @@ def run(params: Params) -> Path:
         thousands=lambda value: f"{value:,}",
         arrow=lambda name: " → ".join(name.split("-")),
         reports=reports,
+        spread=spread,
         verdict=verdict,
+        reasons=reasons,
         pair_verdict=pair_verdict,
     )
     text = environment.get_template("report.md.jinja").render(

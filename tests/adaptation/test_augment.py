@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from dlcv.adaptation.augment import add_background, augment, invert, move
+from dlcv.adaptation.augment import add_background, add_noise, augment, blend, invert, move, texture
 from dlcv.adaptation.sections import Augmentation
 
-NOTHING = Augmentation(rotation=0, shift=0, scale=0, background=0, invert=0)
+NOTHING = Augmentation(rotation=0, shear=0, shift=0, scale=0, blend=0, background=0, invert=0, noise=0)
 
 
 def test_nothing_asked_nothing_changed() -> None:
@@ -46,3 +46,30 @@ def test_background_is_in_units_of_the_pictures_own_deviation() -> None:
     added = (add_background(picture, 1.0) - picture).std((2, 3)) / picture.std((2, 3))
     assert added.max() < 2 and 0.2 < added.mean() < 0.6
     assert torch.equal(add_background(torch.full((2, 3, 28, 28), 0.3), 1.0), torch.full((2, 3, 28, 28), 0.3))
+
+
+def test_a_blend_is_mnistms_recipe_on_the_given_share() -> None:
+    black, white = torch.full((400, 3, 28, 28), -1.0), torch.ones(400, 3, 28, 28)
+    torch.manual_seed(0)
+    on_black = blend(black, 1.0)
+    torch.manual_seed(0)
+    on_white = blend(white, 1.0)
+    # Black leaves the texture as it is, white inverts it.
+    assert torch.allclose(on_black, -on_white, atol=1e-6)
+    assert on_black.abs().max() <= 1 and on_black.std((1, 2, 3)).mean() > 0.1
+    changed = (blend(black, 0.25) != black).flatten(1).any(1)
+    assert 0.15 < changed.float().mean() < 0.35
+    textures = texture(black)
+    assert 0 <= textures.min() and textures.max() <= 1
+
+
+def test_shear_slants_and_noise_is_in_units_of_the_pictures_own_deviation() -> None:
+    picture = torch.zeros(300, 1, 28, 28)
+    picture[:, :, 4, 14] = picture[:, :, 23, 14] = 1
+    moved = move(picture, rotation=0, shift=0, scale=0, shear=0.3)
+    columns = torch.arange(28.0)
+    top, bottom = ((part * columns).sum((1, 2, 3)) / part.sum((1, 2, 3)) for part in (moved[:, :, :14], moved[:, :, 14:]))
+    assert 4.0 < (top - bottom).abs().max() < 6.0  # 0.3 of 19 rows
+    plain = torch.randn(300, 3, 28, 28) * 0.2
+    added = (add_noise(plain, 0.5) - plain).std((1, 2, 3)) / plain.std((1, 2, 3))
+    assert added.max() <= 0.51 and 0.2 < added.mean() < 0.3

@@ -9,9 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from dlcv.adaptation.dann import DANN, build, information, strength
-from dlcv.adaptation.networks import lenet
-from dlcv.adaptation.sections import Adaptation
+from dlcv.adaptation.dann import DANN, build
+from dlcv.adaptation.method import information, rate, strength
 from dlcv.params import load
 
 
@@ -31,9 +30,10 @@ def batch(labels_of_target: int = 0) -> dict[str, tuple[Tensor, Tensor]]:
 
 def method(set_params: Any, **values: Any) -> DANN:
     set_params({f"dann.{key}": value for key, value in values.items()})
-    params = load()
     torch.manual_seed(0)
-    return build(lenet(0.5, params[Adaptation].training.instance_norm), params)
+    dann = build("mnistm-usps", load()).method
+    assert isinstance(dann, DANN)
+    return dann
 
 
 def step(dann: DANN, data: dict[str, tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
@@ -76,3 +76,58 @@ def test_information_of_sure_diverse_unsure_and_collapsed_predictions() -> None:
     assert information(sure).item() == pytest.approx(math.log(10), abs=1e-3)
     assert information(torch.zeros(10, 10)).item() == pytest.approx(0, abs=1e-3)  # unsure
     assert information(sure[:1].expand(10, 10)).item() == pytest.approx(0, abs=1e-3)  # collapsed
+
+
+def changed(before: dict[str, Tensor], dann: DANN) -> set[str]:
+    """The parts of the network whose parameters differ."""
+    after = dict(dann.networks["network"].named_parameters())
+    return {key.split(".")[0] for key in after if not torch.equal(before[key], after[key])}
+
+
+def test_alternating_teaches_the_domain_head_first_and_by_itself(set_params: Any) -> None:
+    dann = method(set_params, update="alternating")
+    network = dann.networks["network"]
+    before = {key: value.detach().clone() for key, value in network.named_parameters()}
+    seen = []
+    for name, optimizer in dann.optimizers.items():
+
+        def spy(closure: Any = None, name: str = name, step: Any = optimizer.step) -> None:
+            # What the step has to go by: no gradient of the domain head's step has reached the features.
+            first = next(network.features.parameters()).grad  # type: ignore[union-attr]
+            seen.append((name, None if first is None else float(first.abs().max())))
+            step()
+            seen.append((name, changed(before, dann)))
+
+        optimizer.step = spy  # type: ignore[method-assign,assignment]
+    step(dann, batch())
+    assert [name for name, _ in seen] == ["domain_head", "domain_head", "network", "network"]
+    assert not seen[0][1]  # none, or all zero
+    assert seen[1][1] == {"domain_head"}
+    assert seen[2][1] > 0
+    assert seen[3][1] == {"features", "class_head", "domain_head"}
+
+
+def test_alternating_leaves_the_domain_head_alone_in_the_second_step(set_params: Any) -> None:
+    dann = method(set_params, update="alternating")
+    heads = []
+    for optimizer in dann.optimizers.values():
+
+        def spy(closure: Any = None, step: Any = optimizer.step) -> None:
+            step()
+            heads.append([value.detach().clone() for value in dann.networks["network"].domain_head.parameters()])  # type: ignore[union-attr,operator]
+
+        optimizer.step = spy  # type: ignore[method-assign,assignment]
+    step(dann, batch())
+    assert all(torch.equal(a, b) for a, b in zip(*heads, strict=True))
+
+
+def test_restarts_fall_four_times_each_twice_as_long() -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = rate("restarts", optimizer, 150)
+    rates = []
+    for _ in range(150):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert [index for index, value in enumerate(rates) if value == 1.0] == [0, 10, 30, 70]
+    assert rates[5] == pytest.approx(0.5) and min(rates) < 0.001

@@ -2,29 +2,82 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from dlcv.adaptation.networks import GradientReversal, lenet
+from dlcv.adaptation.gta_networks import GTANetworks, to_grey
+from dlcv.adaptation.networks import NETWORKS, DomainNetwork, GradientReversal, build
 from dlcv.weights import count_parameters
 
 
-def test_lenet_has_the_printed_numbers_of_parameters() -> None:
-    network = lenet(0.5, instance_norm=True)
-    parts = [count_parameters(part) for part in (network.features, network.class_head, network.domain_head)]
-    assert parts == [85_142, 91_610, 80_502]
-    assert count_parameters(network) == 257_254
+def network_of(name: str, dropout: float = 0.3, instance_norm: bool = True, poolings: int = 2) -> DomainNetwork:
+    return build(name, dropout, instance_norm, {"deep": {"poolings": poolings}, "mish": {"hidden": [192, 128]}})
+
+
+@pytest.mark.parametrize(
+    ("name", "poolings", "counts"),
+    [
+        ("lenet", 2, [85_142, 91_610, 80_502]),
+        ("deep", 2, [2_143_488, 530_442, 1_055_233]),
+        ("deep", 5, [2_143_488, 530_442, 1_055_233]),
+        ("wide", 2, [181_440, 62_810, 51_702]),
+        ("mish", 2, [81_936, 174_282, 98_946]),
+    ],
+)
+def test_networks_have_the_printed_numbers_of_parameters(name: str, poolings: int, counts: list[int]) -> None:
+    network = network_of(name, poolings=poolings)
+    assert [count_parameters(part) for part in (network.features, network.class_head, network.domain_head)] == counts
+    if name == "mish":
+        assert count_parameters(network) == 355_164
+
+
+def test_gta_has_the_printed_numbers_of_parameters() -> None:
+    networks = GTANetworks(512, 1.0, instance_norm=True, grey=False)
+    parts = (networks.generator, networks.discriminator, networks.features, networks.class_head)
+    assert [count_parameters(part) for part in parts] == [4_090_752, 668_427, 312_256, 17_802]
+
+
+def test_gta_paints_and_judges_32x32_and_makes_grey() -> None:
+    networks = GTANetworks(8, 0.125, instance_norm=True, grey=True).eval()
+    pictures = torch.rand(2, 3, 28, 28) * 2 - 1
+    painted = networks("generator", networks("embed", pictures), torch.tensor([3, 10]))
+    assert painted.shape == (2, 3, 32, 32) and painted.abs().max() <= 1
+    classes, real = networks("discriminator", painted)
+    assert classes.shape == (2, 10) and real.shape == (2,)
+    prepared = networks.prepare(pictures)
+    assert prepared.shape == (2, 3, 32, 32) and torch.equal(prepared[:, 0], prepared[:, 2])
+    assert torch.allclose(to_grey(torch.ones(1, 3, 2, 2)), torch.ones(1, 3, 2, 2))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_answers_pictures_and_prints_its_parts(name: str) -> None:
+    for poolings in (2, 5) if name == "deep" else (2,):
+        network = network_of(name, poolings=poolings).eval()
+        classes, domains = network(torch.rand(2, 3, 28, 28) * 2 - 1)
+        assert classes.shape == (2, 10) and domains.shape == (2, 2)
+        for part, shown, example in network.printed().values():
+            assert shown(example).shape[0] == 1 and count_parameters(part) > 0
+
+
+def test_one_logit_gives_the_sigmoids_cross_entropy() -> None:
+    network = network_of("deep").eval()
+    domains = network(torch.rand(2, 3, 28, 28))[1]
+    assert torch.equal(domains[:, 0], torch.zeros(2))
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(domains[:, 1], torch.ones(2))
+    loss = torch.nn.functional.cross_entropy(domains, torch.ones(2, dtype=torch.long))
+    assert torch.allclose(loss, expected)
 
 
 def test_shapes_and_what_instance_norm_removes() -> None:
     torch.manual_seed(0)
-    network = lenet(0.5, instance_norm=True).eval()
+    network = network_of("lenet").eval()
     pictures = torch.rand(3, 3, 28, 28) * 2 - 1
     classes, domains = network(pictures)
     assert classes.shape == (3, 10) and domains.shape == (3, 2)
     assert network.embed(pictures).shape == (3, 800)
     # Half the contrast and another colour: the same digit.
     cast = pictures * 0.5 + torch.tensor([0.3, -0.2, 0.1]).view(3, 1, 1)
-    plain = lenet(0.5, instance_norm=False).eval()
+    plain = network_of("lenet", instance_norm=False).eval()
     moved = [(each.embed(cast) - each.embed(pictures)).abs().max() for each in (network, plain)]
     assert moved[0] < 0.4 * moved[1]
     assert network(torch.zeros(1, 3, 28, 28))[0].isfinite().all()
@@ -43,7 +96,7 @@ def test_only_the_features_get_the_reversed_gradient() -> None:
     gradients = {}
     for strength in (0.0, 1.0):
         torch.manual_seed(0)
-        network = lenet(0.0, instance_norm=False).eval()
+        network = network_of("lenet", 0.0, instance_norm=False).eval()
         _, domains = network(torch.rand(4, 3, 28, 28), strength)
         domains[:, 0].sum().backward()
         head, features = network.domain_head[0].weight.grad, network.features[0].weight.grad  # type: ignore[index]

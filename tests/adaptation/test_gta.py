@@ -1,0 +1,72 @@
+"""Generate To Adapt's step against the report: the order, who learns from what, and that torch takes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlcv.adaptation.gta import GTA, build, judged
+from dlcv.params import load
+
+SMALL = {"gta.width": 0.0625, "gta.noise": 8}
+
+
+def batch(labels_of_target: int = 0) -> dict[str, tuple[Tensor, Tensor]]:
+    generator = torch.Generator().manual_seed(0)
+    source, target = (torch.rand(8, 3, 28, 28, generator=generator) * 2 - 1 for _ in range(2))
+    return {"source": (source, torch.arange(8) % 10), "target": (target * 0.2, torch.full((8,), labels_of_target))}
+
+
+def method(set_params: Any, task: str = "usps-mnistm") -> GTA:
+    set_params(SMALL)
+    torch.manual_seed(0)
+    gta = build(task, load()).method
+    assert isinstance(gta, GTA)
+    return gta
+
+
+def test_order_of_the_updates_and_each_changes_its_own_network_alone(set_params: Any) -> None:
+    gta = method(set_params)
+    network = gta.networks["network"]
+    parts = {"D": "discriminator", "G": "generator", "C": "class_head", "F": "features"}
+    order = []
+    for name, optimizer in gta.optimizers.items():
+
+        def spy(closure: Any = None, name: str = name, step: Any = optimizer.step) -> None:
+            before = {key: value.detach().clone() for key, value in network.named_parameters()}
+            step()
+            after = dict(network.named_parameters())
+            assert {key.split(".")[0] for key in after if not torch.equal(before[key], after[key])} == {parts[name]}
+            order.append(name)
+
+        optimizer.step = spy  # type: ignore[method-assign,assignment]
+    # Two steps: the reference's shared forward pass would already end the first on current torch.
+    for _ in range(2):
+        values = gta.step(batch(), 0.5, torch.Tensor.backward)
+    assert order == ["D", "G", "C", "F"] * 2
+    assert all(value.isfinite() for value in values.values())
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_the_targets_labels_are_not_read(set_params: Any) -> None:
+    results = []
+    for poison in (0, -1):
+        gta = method(set_params)
+        torch.manual_seed(1)
+        values = gta.step(batch(poison), 0.5, torch.Tensor.backward)
+        results.append((values, gta.networks["network"].state_dict()))
+    assert results[0][0] == results[1][0]
+    assert all(torch.equal(value, results[1][1][key]) for key, value in results[0][1].items())
+
+
+def test_grey_is_a_matter_of_the_scenario(set_params: Any) -> None:
+    assert method(set_params, "mnistm-svhn").networks["network"].grey
+    assert not method(set_params, "usps-mnistm").networks["network"].grey
+
+
+def test_judgement_is_binary_cross_entropy() -> None:
+    score = torch.tensor([0.0, 0.0])
+    assert torch.allclose(judged(score, 1.0), torch.tensor(2.0).log())
+    assert judged(torch.tensor([10.0]), 1.0) < 0.001 < 9 < judged(torch.tensor([10.0]), 0.0)

@@ -1,0 +1,84 @@
+"""Self-training: what the teacher teaches, and whose statistics the result has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dlcv.adaptation.selftraining import SelfTraining, adapt_statistics, build, norms_of
+from dlcv.params import load
+
+
+def batch(labels_of_target: int = 0) -> dict[str, tuple[Tensor, Tensor]]:
+    generator = torch.Generator().manual_seed(0)
+    source, target = (torch.rand(16, 3, 28, 28, generator=generator) * 2 - 1 for _ in range(2))
+    return {"source": (source, torch.arange(16) % 10), "target": (target * 0.2, torch.full((16,), labels_of_target))}
+
+
+def method(set_params: Any, **values: Any) -> SelfTraining:
+    set_params({f"selftraining.{key}": value for key, value in values.items()})
+    torch.manual_seed(0)
+    built = build("usps-mnistm", load()).method
+    assert isinstance(built, SelfTraining)
+    return built
+
+
+def test_the_targets_labels_are_not_read(set_params: Any) -> None:
+    results = []
+    for poison in (0, -1):
+        trained = method(set_params, confidence=0.1)
+        torch.manual_seed(1)
+        values = trained.step(batch(poison), 0.5, torch.Tensor.backward)
+        results.append((values, trained.networks["teacher"].state_dict()))
+    assert results[0][0] == results[1][0]
+    assert all(torch.equal(value, results[1][1][key]) for key, value in results[0][1].items())
+
+
+class Says(nn.Module):
+    """Answers what it is told."""
+
+    def __init__(self, shares: Tensor):
+        super().__init__()
+        self.shares = shares
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, None]:
+        return self.shares.log(), None
+
+
+def test_a_class_that_is_answered_seldom_needs_less_confidence(set_params: Any) -> None:
+    shares = torch.full((2, 10), 0.2 / 9)
+    shares[0, 3] = shares[1, 7] = 0.8
+    for balance, expected in ((0.0, [False, False]), (1.0, [False, True])):
+        trained = method(set_params, confidence=0.9, balance=balance)
+        trained.networks["teacher"] = Says(shares)
+        trained.standing.share = torch.full((10,), 0.05)
+        trained.standing.share[3] = 0.55
+        answers, sure = trained.teach(torch.zeros(2, 3, 28, 28))
+        assert answers.tolist() == [3, 7]
+        assert sure.tolist() == expected
+
+
+def test_the_teacher_follows_the_student_and_gets_no_gradient(set_params: Any) -> None:
+    trained = method(set_params, confidence=0.0)
+    before = [value.clone() for value in trained.networks["teacher"].parameters()]
+    values = trained.step(batch(), 0.5, torch.Tensor.backward)
+    after = list(trained.networks["teacher"].parameters())
+    assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert all(value.grad is None for value in after)
+    assert values["taught_share"] == 1 and values["target_loss"] > 0
+
+
+def test_the_result_has_the_targets_statistics(set_params: Any) -> None:
+    network = method(set_params).networks["teacher"]
+    images = np.random.default_rng(0).integers(0, 256, (30, 28, 28, 3), dtype=np.uint8)
+    adapt_statistics(network, {"target": images})
+    first = norms_of(network)[0]
+    assert first.num_batches_tracked == 1 and not network.training and not first.training
+    seen: list[Tensor] = []
+    first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    network(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1)
+    assert first.running_mean is not None
+    assert torch.allclose(seen[0].mean((0, 2, 3)), first.running_mean, atol=1e-4)
