@@ -32,10 +32,13 @@ ENTRIES: dict[str, list[str]] = {
     "ddim/evaluate": ["dlcv.ddim.evaluate"],
     **{f"adaptation/{method}": ["dlcv.adaptation.train", f"dlcv.adaptation.{method}"] for method in METHODS},
     "adaptation/evaluate": ["dlcv.adaptation.evaluate"],
+    "adaptation/variant": ["dlcv.adaptation.variant", "dlcv.adaptation.supervised", "dlcv.adaptation.dann"],
+    "adaptation/compare": ["dlcv.adaptation.compare"],
     "report": ["dlcv.report.report"],
 }
 TRAININGS = ["gan/train", "vae/train", "ddim/train", *(f"adaptation/{method}" for method in METHODS)]
-MODELS = ["gan/train", "vae/train", "ddim/train", "adaptation/dann"]  # what the root dvc.yaml offers as artifacts
+# What the root dvc.yaml offers as artifacts.
+MODELS = ["gan/train", "vae/train", "ddim/train", "adaptation/dann", "adaptation/gta", "adaptation/selftraining"]
 
 
 @cache
@@ -154,6 +157,8 @@ def test_plots_and_artifacts_show_every_training() -> None:
     root = YAML(typ="safe").load((REPOSITORY / "dvc.yaml").read_text())
     trained = outs_of(TRAININGS)
     curves = {Path(file) for plot in root["plots"] for entry in plot.values() for file in entry["y"]}
+    variants = outs_of(["adaptation/variant"])
+    trained |= {f"{out}/{method}" for out in variants for method in ("supervised", "dann")}
     assert {str(file.parent) for file in curves if file.name == "curve.csv"} == trained
     assert {f"{file.parent}" for file in curves if file.name == "frechet.csv"} == {
         out for out in outs_of(["gan/evaluate"]) if out.startswith("out/")

@@ -151,7 +151,9 @@ class Adaptation(Section):
         trained = {name for names in lists.values() for name in names}
         for name in self.scenarios:
             if name not in trained:
-                raise ValueError(f"no list of methods has the scenario {name}; add it to one, or take it out of scenarios")
+                raise ValueError(
+                    f"no list of methods has the scenario {name}; add it to one, or take it out of scenarios"
+                )
         _only("comparison.variants", self.comparison.variants, self.variants, "variants")
         _only("seeds", self.seeds, self.seeds, "seeds")
         return self

@@ -62,7 +62,7 @@ def figures(name: str, section: dict[str, Any]) -> dict[str, str]:
 def trainings(scenarios: dict[str, Any], comparisons: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Every training behind the scores by its name, with the JSON beside its weights."""
     folders: dict[str, tuple[Path, str]] = {}
-    for name, scores in scenarios.items():
+    for scores in scenarios.values():
         for values in scores["rows"].values():
             for training in values["trainings"]:
                 # "dann-mnistm-svhn-0" lies in mnistm-svhn/dann-0.
@@ -73,7 +73,9 @@ def trainings(scenarios: dict[str, Any], comparisons: dict[str, Any]) -> dict[st
         for variant, values in scores["variants"].items():
             for training, method in zip(values["trainings"], ("supervised", "dann"), strict=True):
                 folders[training["name"]] = OUT / f"{name}-variants" / variant / method, f"variant@{variant}-{name}"
-    return {name: {**read(folder / "weights.json"), "stage": stage} for name, (folder, stage) in sorted(folders.items())}
+    return {
+        name: {**read(folder / "weights.json"), "stage": stage} for name, (folder, stage) in sorted(folders.items())
+    }
 
 
 def printed(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -125,4 +127,6 @@ def reasons(values: dict[str, Any]) -> str:
     often = max(range(len(answers)), key=lambda digit: answers[digit] - sum(confusion[digit]))
     asked, given = sum(confusion[often]) / sum(answers), answers[often] / sum(answers)
     text = f"read worst are {' and '.join(parts)}"
-    return f"{text}; {often} is answered to {given:.2f} of the pictures and is in {asked:.2f}" if given > asked else text
+    return (
+        f"{text}; {often} is answered to {given:.2f} of the pictures and is in {asked:.2f}" if given > asked else text
+    )

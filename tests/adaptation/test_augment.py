@@ -60,7 +60,7 @@ def test_a_blend_is_mnistms_recipe_on_the_given_share() -> None:
     changed = (blend(black, 0.25) != black).flatten(1).any(1)
     assert 0.15 < changed.float().mean() < 0.35
     textures = texture(black)
-    assert 0 <= textures.min() and textures.max() <= 1
+    assert textures.min() >= 0 and textures.max() <= 1
 
 
 def test_shear_slants_and_noise_is_in_units_of_the_pictures_own_deviation() -> None:
@@ -68,7 +68,9 @@ def test_shear_slants_and_noise_is_in_units_of_the_pictures_own_deviation() -> N
     picture[:, :, 4, 14] = picture[:, :, 23, 14] = 1
     moved = move(picture, rotation=0, shift=0, scale=0, shear=0.3)
     columns = torch.arange(28.0)
-    top, bottom = ((part * columns).sum((1, 2, 3)) / part.sum((1, 2, 3)) for part in (moved[:, :, :14], moved[:, :, 14:]))
+    top, bottom = (
+        (part * columns).sum((1, 2, 3)) / part.sum((1, 2, 3)) for part in (moved[:, :, :14], moved[:, :, 14:])
+    )
     assert 4.0 < (top - bottom).abs().max() < 6.0  # 0.3 of 19 rows
     plain = torch.randn(300, 3, 28, 28) * 0.2
     added = (add_noise(plain, 0.5) - plain).std((1, 2, 3)) / plain.std((1, 2, 3))

@@ -11,24 +11,31 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from dlcv.adaptation import evaluate, train
+from dlcv.adaptation import compare, evaluate, train, variant
+from dlcv.adaptation.tasks import Task
 from dlcv.errors import UserError
 from dlcv.files import read_json
 from dlcv.params import load
 
 REPOSITORY = Path(__file__).parent.parent.parent
 SMALL = {"adaptation.training.steps": 40, "adaptation.training.batch_size": 16, "adaptation.tsne.pictures": 20}
-SMALL |= {"adaptation.tsne.perplexity": 5}
+SMALL |= {"adaptation.tsne.perplexity": 5, "adaptation.comparison.variants": ["alternating"]}
+SMALL |= {"adaptation.comparison.scenarios": ["mnistm-usps"], "adaptation.comparison.steps": 2}
+SMALL |= {"gta.steps": 2, "gta.width": 0.0625, "gta.noise": 8, "selftraining.steps": 4}
+SMALL |= {"adaptation.methods.gta": ["mnistm-usps"], "adaptation.methods.selftraining": ["mnistm-usps"]}
+FIGURES = ["confusion.png", "curve-dann.png", "curve-gta.png", "curve-selftraining.png", "inputs.png", "painted.png"]
+FIGURES += ["tsne-class.png", "tsne-domain.png"]
 
 
 def test_killed_with_sigkill_and_run_again_equals_an_uninterrupted_run(domains: Path, set_params: Any) -> None:
     set_params({**SMALL, "adaptation.training.steps": 900})
     command = [sys.executable, "-m", "dlcv", "adaptation", "train", "dann", "mnistm-usps"]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    checkpoints = domains / ".checkpoints/adaptation/dann-mnistm-usps"
+    checkpoints = domains / ".checkpoints/adaptation/dann-mnistm-usps-0"
 
     process = subprocess.Popen(command, env=environment)
     deadline = time.monotonic() + 120
@@ -37,10 +44,10 @@ def test_killed_with_sigkill_and_run_again_equals_an_uninterrupted_run(domains: 
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    out = domains / "out/adaptation/dann-mnistm-usps"
+    out = domains / "out/adaptation/mnistm-usps/dann-0"
     assert not out.exists()
     second = subprocess.run(command, env=environment, check=True, stderr=subprocess.PIPE, text=True)
-    assert re.search(r"dann-mnistm-usps: continues from its checkpoint at step \d+00 of 900", second.stderr)
+    assert re.search(r"dann-mnistm-usps-0: continues from its checkpoint at step \d+00 of 900", second.stderr)
     resumed = {path.name: path.read_bytes() for path in out.iterdir()}
     assert not list(checkpoints.glob("*/*"))  # success removes them
 
@@ -51,36 +58,71 @@ def test_killed_with_sigkill_and_run_again_equals_an_uninterrupted_run(domains: 
 
 
 def test_evaluation_scores_every_row_and_draws_the_figures(domains: Path, set_params: Any) -> None:
-    set_params(SMALL)
+    set_params({**SMALL, "adaptation.seeds": [0, 3]})
     params = load()
-    for domain in ("mnistm", "usps"):
-        train.run("supervised", domain, params)
-    train.run("dann", "mnistm-usps", params)
+    for seed in (0, 3):
+        for domain in ("mnistm", "usps"):
+            train.run(Task("supervised", domain, seed), params)
+        for method in ("dann", "gta", "selftraining"):
+            train.run(Task(method, "mnistm-usps", seed), params)
     path = evaluate.run("mnistm-usps", params)
     scores = read_json(path)
-    assert list(scores["rows"]) == ["trained_on_source", "dann", "trained_on_target"]
-    for row in scores["rows"].values():
+    rows = scores["rows"]
+    assert list(rows) == ["trained_on_source", "dann", "gta", "selftraining", "trained_on_target"]
+    for row in rows.values():
         assert row["interval"]["low"] <= row["accuracy"] <= row["interval"]["high"]
-        assert sum(map(sum, row["confusion"])) == 40
+        assert sum(map(sum, row["confusion"])) == 80 and list(row["seeds"]) == ["0", "3"]
         assert 0 <= row["proxy_a_distance"] <= 2
-    assert "gain" not in scores["rows"]["trained_on_source"]
-    assert [row for row, values in scores["rows"].items() if "domain_accuracy" in values] == ["dann"]
-    out = domains / "out/adaptation/mnistm-usps"
-    assert sorted(p.name for p in out.iterdir()) == ["confusion.png", "curve.png", "tsne-class.png", "tsne-domain.png"]
+    assert "gain" not in rows["trained_on_source"]
+    assert [row for row, values in rows.items() if "domain_accuracy" in values] == ["dann"]
+    assert (rows["dann"]["network"], rows["gta"]["network"], rows["selftraining"]["network"]) == (
+        "lenet",
+        "gta",
+        "compact",
+    )
+    assert scores["choice"]["tried"] == 8
+    assert scores["choice"]["chosen"]["accuracy"] <= scores["choice"]["oracle"]["accuracy"]
+    out = domains / "out/adaptation/mnistm-usps-evaluation"
+    assert sorted(p.name for p in out.iterdir()) == FIGURES
     for picture in out.iterdir():
-        assert min(Image.open(picture).size) > 200
+        assert min(Image.open(picture).size) > 100
 
-    before = path.read_bytes(), (out / "tsne-class.png").read_bytes()
+    before = path.read_bytes(), (out / "tsne-class.png").read_bytes(), (out / "painted.png").read_bytes()
     evaluate.run("mnistm-usps", params)
-    assert before == (path.read_bytes(), (out / "tsne-class.png").read_bytes())
+    assert before == (path.read_bytes(), *((out / f"{name}.png").read_bytes() for name in ("tsne-class", "painted")))
 
-    weights = domains / "out/adaptation/dann-mnistm-usps/weights.safetensors"
+    # What the evaluation says of the choice reads no label of the target.
+    labels = domains / "data/digits/usps/val_labels.npy"
+    np.save(labels, np.roll(np.load(labels), 1))
+    evaluate.run("mnistm-usps", params)
+    again = read_json(path)["choice"]
+    assert again["chosen"]["training"] == scores["choice"]["chosen"]["training"]
+    for name, values in again["candidates"].items():
+        known = scores["choice"]["candidates"][name]
+        assert all(values[key] == known[key] for key in ("information", "entropy", "source_accuracy"))
+
+    before_damage = path.read_bytes()
+    weights = domains / "out/adaptation/mnistm-usps/dann-0/weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\1")
     with pytest.raises(UserError, match="is not the file that"):
         evaluate.run("mnistm-usps", params)
-    assert path.read_bytes() == before[0]
+    assert path.read_bytes() == before_damage
+
+
+def test_variants_are_trained_and_compared(domains: Path, set_params: Any) -> None:
+    set_params(SMALL)
+    params = load()
+    folder = variant.run("alternating", "mnistm-usps", params)
+    assert sorted(path.name for path in folder.iterdir()) == ["dann", "supervised"]
+    about = read_json(folder / "dann/weights.json")
+    assert about["params"]["dann"]["update"] == "alternating" and about["params"]["training"]["steps"] == 2
+    scores = read_json(compare.run("mnistm-usps", params))
+    values = scores["variants"]["alternating"]
+    assert values["label"] == "DANN (alternating)"
+    assert {"trained_on_source", "dann", "gain", "parameters"} <= set(values)
+    assert scores["choice"]["tried"] == 2
 
 
 def test_a_batch_larger_than_the_set_is_the_whole_set(domains: Path, set_params: Any) -> None:
     set_params({**SMALL, "adaptation.training.steps": 2, "adaptation.training.batch_size": 1000})
-    assert (train.run("supervised", "usps", load()) / "weights.json").is_file()
+    assert (train.run(Task("supervised", "usps", 0), load()) / "weights.json").is_file()
