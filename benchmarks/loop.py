@@ -22,8 +22,9 @@ import torch
 import torch.nn.functional as F
 from ours import seconds
 
-from dlcv.adaptation.dann import DANN, strength
-from dlcv.adaptation.networks import lenet
+from dlcv.adaptation.dann import DANN
+from dlcv.adaptation.method import strength
+from dlcv.adaptation.networks import architecture_of, build
 from dlcv.adaptation.sections import Adaptation, Augmentation, Dann
 from dlcv.data.batches import Shuffled, Together
 from dlcv.params import load
@@ -34,21 +35,22 @@ ROUNDS = 7
 def make(steps: int) -> tuple[DANN, Together]:
     """A DANN of the shipped parameters, and batches of random pictures."""
     params = load()
-    none = Augmentation(rotation=0, shift=0, scale=0, background=0, invert=0)
+    none = Augmentation(rotation=0, shear=0, shift=0, scale=0, blend=0, background=0, invert=0, noise=0)
     training = params[Adaptation].training.model_copy(
         update={"steps": steps, "ema_decay": 0.0, "augmentation": none, "schedule": "constant", "precision": "fp32"}
     )
     torch.manual_seed(0)
-    network = lenet(training.dropout, training.instance_norm).to(memory_format=torch.channels_last)
+    network = build(**architecture_of("lenet", params[Adaptation], training.dropout))
+    network.to(memory_format=torch.channels_last)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, size=(2000, 28, 28, 3), dtype=np.uint8)
     labels = np.arange(2000) % 10
     streams = {
         role: Shuffled(images, labels, training.batch_size, seed) for seed, role in enumerate(("source", "target"))
     }
-    return DANN(network, training, params[Dann].model_copy(update={"joint_batch": True, "information": 0.0})), Together(
-        streams
-    )
+    return DANN(
+        network, training, params[Dann].model_copy(update={"joint_batch": True, "information": 0.0, "update": "joint"})
+    ), Together(streams)
 
 
 def ours(steps: int) -> float:

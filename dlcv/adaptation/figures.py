@@ -99,23 +99,21 @@ def draw_inputs(path: Path, name: str, chosen: Sequence[np.ndarray], settings: M
         settings: what each method was trained with, by its name.
     """
     source, target = (to_float(torch.from_numpy(np.array(images)).permute(0, 3, 1, 2)) for images in chosen)
-    strips: list[tuple[str, np.ndarray]] = [("source", to_uint8(source).numpy())]
-    common = next(iter(settings.values()))["training"] if settings else None
-    if common is not None:
-        strips.append(("source, changed", seen(source, common["augmentation"], common["instance_norm"])))
-    own = settings.get("selftraining")
-    if own is not None:
-        strips.append(("source, self-training", seen(source, own["selftraining"]["source"], common["instance_norm"])))
-    strips.append(("target", to_uint8(target).numpy()))
-    if common is not None:
-        strips.append(("target, changed", seen(target, common["augmentation"], common["instance_norm"])))
-    if own is not None:
-        for role, view in (("teacher", "weak"), ("student", "strong")):
-            strips.append((f"target, {role}", seen(target, own["selftraining"][view], common["instance_norm"])))
-    sheet = pictures.labelled_rows(
-        [strip for _, strip in strips], [label for label, _ in strips], f"{name}: what the networks see", scale=2
-    )
-    save(sheet, path)
+    # A scenario has a method, and what it was trained with says what stands for all of them.
+    common = next(iter(settings.values()))["training"]
+
+    def changed(batch: Tensor, augmentation: dict[str, Any]) -> np.ndarray:
+        return seen(batch, augmentation, common["instance_norm"])
+
+    strips = {"source": to_uint8(source).numpy(), "source, changed": changed(source, common["augmentation"])}
+    own = settings["selftraining"]["selftraining"] if "selftraining" in settings else {}
+    if own:
+        strips["source, self-training"] = changed(source, own["source"])
+    strips |= {"target": to_uint8(target).numpy(), "target, changed": changed(target, common["augmentation"])}
+    if own:
+        strips |= {"target, teacher": changed(target, own["weak"]), "target, student": changed(target, own["strong"])}
+    rows, labels = list(strips.values()), list(strips)
+    save(pictures.labelled_rows(rows, labels, f"{name}: what the networks see", scale=2), path)
 
 
 def seen(batch: Tensor, augmentation: dict[str, Any], instance_norm: bool) -> np.ndarray:

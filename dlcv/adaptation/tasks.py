@@ -95,7 +95,9 @@ def with_variant(name: str, params: Params) -> Params:
         networks = networks.model_copy(update={"deep": Deep(poolings=variant["poolings"])})
     if "hidden" in variant:
         networks = networks.model_copy(update={"mish": Mish(hidden=variant["hidden"])})
-    own = {key: variant[key] for key in ("dropout", "learning_rate", "weight_decay", "schedule") if key in variant}
+    own: dict[str, Any] = {
+        key: variant[key] for key in ("dropout", "learning_rate", "weight_decay", "schedule") if key in variant
+    }
     training = section.training.model_copy(update={**own, "steps": section.comparison.steps})
     changed = section.model_copy(
         update={"network": variant.get("network", section.network), "networks": networks, "training": training}
