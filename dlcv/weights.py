@@ -68,6 +68,12 @@ def read_about(folder: Path) -> dict[str, Any]:
     return about
 
 
+def snapshots_of(folder: Path) -> dict[int, Path]:
+    """The snapshots in the folder of a training by step, in order."""
+    paths = (folder / "snapshots").glob("step-*.safetensors")
+    return dict(sorted((int(path.stem.split("-")[1]), path) for path in paths))
+
+
 def load_weights(folder: Path, network: nn.Module) -> dict[str, Any]:
     """Load the weights in `folder` into `network` and return the JSON beside them.
 

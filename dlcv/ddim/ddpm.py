@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from dlcv.data.batches import mirrored
 from dlcv.ddim.sections import Training
 from dlcv.diffusion.schedule import Schedule, noised, velocity
 from dlcv.training import scheduler
@@ -33,8 +34,7 @@ class DDPM:
         network, optimizer = self.networks["network"], self.optimizers["network"]
         x0, _ = batch
         if self.training.flip:
-            mirrored = torch.rand(len(x0), 1, 1, 1, device=x0.device) < 0.5
-            x0 = torch.where(mirrored, x0.flip(3), x0)
+            x0 = mirrored(x0)
         t = torch.randint(self.schedule.timesteps, (len(x0),), device=x0.device)
         eps = torch.randn_like(x0)
         a = self.schedule.alpha_bar_of(t)

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from dlcv.evaluation.extractors import score_name
 from dlcv.report.files import link, read, refuse_unclaimed
 
 METRICS = Path("metrics/ddim")
@@ -33,7 +34,7 @@ def ddim(params: dict[str, Any]) -> dict[str, Any]:
     section = params["ddim"]
     refuse_unclaimed(METRICS, {"unet.json"})
     scored, real = read(METRICS / "unet.json"), read(REFERENCE)
-    score = next(name for name, value in scored["scores"].items() if isinstance(value, dict) and "left_out" in value)
+    score = score_name(scored["protocol"])
     rows = [f"eta {eta:g}" for eta in section["table"]["etas"]]
     steps = [str(steps) for steps in section["table"]["steps"]]
     return {

@@ -182,13 +182,6 @@ def test_the_functions_refuse_what_the_command_refuses(trained: Path) -> None:
         sample.load_generator(Path("out/gan/dcgan-k5"), "sngan")
 
 
-def test_snapshots_are_in_the_order_of_their_steps(tmp_path: Path) -> None:
-    (tmp_path / "snapshots").mkdir()
-    for step in (1_000_000, 5, 200_000):
-        (tmp_path / f"snapshots/step-{step:06d}.safetensors").touch()
-    assert list(sample.snapshots_of(tmp_path)) == [5, 200_000, 1_000_000]
-
-
 @pytest.mark.parametrize("words", ["sample dcgann", "sample dcgan --out full", "sample dcgan --seed 1", "train dcgan"])
 def test_a_wrong_word_is_answered_before_torch_is_imported(study: Path, words: str) -> None:
     (study / "full").mkdir()
