@@ -105,4 +105,4 @@ def test_wrong_input_is_one_line_before_torch_is_imported(
 
 
 def test_outside_a_study_the_settings_are_those_that_ship() -> None:
-    assert cli.OUTSIDE == read_yaml(REPOSITORY / "params.yaml")["evaluation"]
+    assert read_yaml(REPOSITORY / "params.yaml")["evaluation"] == cli.OUTSIDE
