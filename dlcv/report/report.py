@@ -32,8 +32,9 @@ def run(params: Params) -> Path:
     cards = {domain: read(DATA / "digits" / domain / "card.json") for domain in params.raw["data"]["domains"]}
     cards["faces"] = read(DATA / "faces" / "card.json")
     folders = {name: DATA / ("faces" if name == "faces" else f"digits/{name}") for name in cards}
-    faces, diffused, digits = gan(params.raw), ddim(params.raw), adaptation(params.raw)
+    faces, digits = gan(params.raw), adaptation(params.raw)
     autoencoder = vae(params.raw, faces)
+    diffused = ddim(params.raw, autoencoder)
     environment = Environment(
         loader=PackageLoader("dlcv.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -60,7 +61,7 @@ def run(params: Params) -> Path:
         trainings=[
             *({**about, "stage": f"train@{model}"} for model, about in faces["trainings"].items()),
             {**autoencoder["training"], "stage": "stages/vae/dvc.yaml:train"},
-            {**diffused["training"], "stage": "ddim/train"},
+            {**diffused["training"], "stage": "stages/ddim/dvc.yaml:train"},
             *digits["trainings"].values(),
         ],
         versions={

@@ -35,7 +35,7 @@ def row(accuracy: float, label: str, training: str, gain: float | None = None) -
 
 def scores(distance: float, generated: bool = True) -> dict[str, Any]:
     values: dict[str, Any] = {
-        "frechet_x": {
+        "frechet_efficientnet_lite0": {
             "value": distance,
             "interval": {"low": distance - 2, "high": distance + 2},
             "left_out": [distance],
@@ -44,7 +44,7 @@ def scores(distance: float, generated: bool = True) -> dict[str, Any]:
         "face_score": {"value": 0.9, "interval": {"low": 0.85, "high": 0.94}},
         **dict.fromkeys(("precision", "recall", "density", "coverage", "memorised"), 0.5),
     }
-    return values | ({"frechet_x_to_validation": distance + 1} if generated else {})
+    return values | ({"frechet_efficientnet_lite0_to_validation": distance + 1} if generated else {})
 
 
 def make_gan(study: Path) -> None:
@@ -53,7 +53,7 @@ def make_gan(study: Path) -> None:
     protocol = {
         "pictures": 80,
         "reference": {"training": {"count": 1320}},
-        "extractor": {"name": "x"},
+        "extractor": {"name": "efficientnet_lite0"},
         "versions": {"dlib": "0"},
     }
     rows = {"real": scores(10.0, generated=False), "noise": scores(400.0)}
@@ -71,7 +71,7 @@ def make_gan(study: Path) -> None:
             picture(study / f"out/gan/{model}-{file}")
     for (name, pair), difference in zip(section["pairs"].items(), (0.5, 9.0, -9.0), strict=True):
         interval = {"low": difference - 1, "high": difference + 1}
-        values = {**pair, "frechet_x": {"b_less_a": difference, "interval": interval}}
+        values = {**pair, "frechet_efficientnet_lite0": {"b_less_a": difference, "interval": interval}}
         write_json(study / f"metrics/gan/{name}.json", values)
         for file in gan.PAIR_CAPTIONS:
             picture(study / "out/gan" / name / file)
@@ -129,6 +129,7 @@ def make_ddim(study: Path) -> None:
         },
         "protocol": {
             "pictures": 80,
+            "extractor": {"name": "efficientnet_lite0"},
             "reference": {"training": {"count": 1320}},
             "table_pictures": 40,
             "network_evaluations_per_picture": 25,
@@ -268,7 +269,7 @@ def test_report_sets_ddim_over_eta_and_steps(made: Path) -> None:
     assert "Report 003 states a mean squared error of 0.3 to the course's pictures on 0..255, where 20 passes" in text
     assert "| 1,234,567 (78,700,803) | 0.1875, 1 2 4, 1 | 16 | 2 |" in text
     assert "| ResidualBlock | 24 x 32 x 32 | 77 |" in text
-    assert "| `ddim/unet` | `ddim/train` | 1,234,567 | `dddddddddddd` | `999999999999` |" in text
+    assert "| `ddim/unet` | `stages/ddim/dvc.yaml:train` | 1,234,567 | `dddddddddddd` | `999999999999` |" in text
     write_json(made / "metrics/ddim/old.json", {})
     with pytest.raises(UserError, match="metrics/ddim/old.json belongs to nothing in params.yaml; remove it"):
         report.run(load())
