@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from dlcv.params import Section
 
 Spacing = Literal["uniform", "uniform+1", "trailing", "quad"]
-Target = Literal["noise", "velocity"]
+Target = Literal["noise", "velocity", "picture"]
 
 Eta = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(gt=0, lt=1)]

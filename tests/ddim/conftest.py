@@ -51,6 +51,7 @@ def trained(study: Path, set_params: Any) -> Path:
         "network": NETWORK,
         "schedule": params.raw["ddim"]["schedule"],
         "target": "velocity",
+        "min_snr": 0.0,
         "fingerprint": "f" * 64,
         "params": {"training": params.raw["ddim"]["training"]},
     }
