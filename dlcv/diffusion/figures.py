@@ -13,6 +13,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
@@ -32,11 +33,11 @@ def against_w(path: Path, table: pd.DataFrame, distance: str, title: str) -> Non
     """
     rows, real = table[table["row"] == "w"], table[table["row"] == "real"].iloc[0]
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-    errors = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
+    errors = np.stack([rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]])
     left.errorbar(rows["w"], rows["accuracy"], yerr=errors, marker="o", ms=4, lw=1.3, capsize=3)
     right.plot(rows["w"], rows["distance"], marker="o", ms=4, lw=1.3)
     for axis, column, label in ((left, "accuracy", "digit accuracy by the judge"), (right, "distance", distance)):
-        axis.axhline(real[column], color="grey", ls="--", lw=1, label="real validation pictures")
+        axis.axhline(float(real[column]), color="grey", ls="--", lw=1, label="real validation pictures")
         axis.set(xlabel="guidance scale w", ylabel=label)
         axis.grid(alpha=0.3)
         axis.legend(frameon=False)

@@ -66,7 +66,7 @@ def load_model(folder: Path, model: str) -> Model:
     network = build(model, about["network"], schedule.timesteps)
     load_weights(folder, network)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    network.to(device).to(memory_format=torch.channels_last).eval()
     return Model(network, schedule, about["target"], about)
 
 

@@ -82,7 +82,7 @@ def load_judge(folder: Path) -> Judge:
     network = JudgeNetwork(about["channels"])
     load_weights(folder, network)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    network.to(device).to(memory_format=torch.channels_last).eval()
     return Judge(network, about)
 
 
