@@ -23,7 +23,8 @@ BATCH = 250  # pictures; no part of the result in eval mode
 class JudgeNetwork(nn.Sequential):
     """Pictures in [-1, 1], N x 3 x H x W, to logits of the ten digits, N x 10; any size from 4 pixels on.
 
-    Six convolutions of 3 x 3 in three levels. No generator shares a layer with it, and no method of adaptation.
+    Six convolutions of 3 x 3 in three levels, averaged to 2 x 2 at the end. No generator shares a layer with it, and no
+    method of adaptation.
 
     Args:
         channels: of the first level; every level has twice those of the one before.
@@ -36,9 +37,9 @@ class JudgeNetwork(nn.Sequential):
             outputs = channels * 2**level
             for size in (inputs, outputs):
                 layers += [nn.Conv2d(size, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
-            layers.append(nn.MaxPool2d(2) if level < 2 else nn.AdaptiveAvgPool2d(1))
+            layers.append(nn.MaxPool2d(2) if level < 2 else nn.AdaptiveAvgPool2d(2))
             inputs = outputs
-        super().__init__(*layers, nn.Flatten(), nn.Linear(inputs, CLASSES))
+        super().__init__(*layers, nn.Flatten(), nn.Linear(4 * inputs, CLASSES))
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,12 @@ def network(model: str, seed: int = 0, **changes: Any) -> Fitted:
     """A random narrow network in eval mode, as printed but for `changes`."""
     torch.manual_seed(seed)
     settings = {"width": NARROW[model], "conditioning": "printed", "patch": 1, "dropout": 0.0}
-    return build(model, {**settings, **changes}, TIMESTEPS[model]).eval()
+    made = build(model, {**settings, **changes}, TIMESTEPS[model]).train()
+    with torch.no_grad():
+        for _ in range(20):
+            # BatchNorm's first statistics would shrink what a random network says of the class to nothing.
+            made(torch.randn(8, 3, 28, 28), torch.arange(8), torch.arange(8))
+    return made.eval()
 
 
 @pytest.fixture

@@ -136,4 +136,4 @@ def test_a_network_learns_which_of_two_pictures_a_class_is() -> None:
     noise = torch.randn(2, 3, 16, 16)
     with torch.no_grad():
         v = made.eval()(noise, torch.tensor([399, 399]), torch.tensor([0, 1]))
-    assert v[0].mean() < -0.2 and v[1].mean() > 0.2
+    assert v[0].mean() < -0.1 and v[1].mean() > 0.1
