@@ -134,7 +134,8 @@ class Down(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor, condition: Tensor | None) -> Tensor:
         hidden: Tensor = self.conv2(self.conv1(self.pool(x), condition), condition)
-        return hidden + self.emb_layer(time)[:, :, None, None]
+        out: Tensor = hidden + self.emb_layer(time)[:, :, None, None]
+        return out
 
 
 class Up(nn.Module):
@@ -150,7 +151,8 @@ class Up(nn.Module):
     def forward(self, x: Tensor, skipped: Tensor, time: Tensor, condition: Tensor | None) -> Tensor:
         hidden = torch.cat([skipped, self.up(x)], dim=1)
         hidden = self.conv2(self.conv1(hidden, condition), condition)
-        return hidden + self.emb_layer(time)[:, :, None, None]
+        out: Tensor = hidden + self.emb_layer(time)[:, :, None, None]
+        return out
 
 
 class SelfAttention(nn.Module):
@@ -165,10 +167,10 @@ class SelfAttention(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        places = x.flatten(2).transpose(1, 2)  # N x HW x C
+        places: Tensor = x.flatten(2).transpose(1, 2)  # N x HW x C
         normed = self.ln(places)
         # need_weights would hold HW x HW numbers for each head.
         attended, _ = self.mha(normed, normed, normed, need_weights=False)
         places = places + attended
         places = places + self.ff_self(places)
-        return places.transpose(1, 2).unflatten(2, x.shape[2:])
+        return places.transpose(1, 2).reshape(x.shape)

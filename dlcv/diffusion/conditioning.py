@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -109,21 +111,22 @@ def one_hot(labels: Tensor) -> Tensor:
     return (F.one_hot(labels.clamp(min=0), CLASSES) * (labels != NONE)[:, None]).float()
 
 
-def describe(network: Fitted, size: int) -> list[dict[str, object]]:
+def describe(network: Fitted, size: int) -> list[dict[str, Any]]:
     """The parts of `network` for pictures of `size` pixels: what the report prints and draws.
 
     Returns:
         For each: `layer`; `output`, the shape without the batch; `parameters`; `skip` and `condition` as in `Part`.
     """
-    parts, shapes = network.inner.parts(), {}
+    parts = network.inner.parts()
+    shapes: dict[int, list[int]] = {}
 
-    def remember(index: int) -> object:
-        def hook(module: nn.Module, inputs: object, output: Tensor) -> None:
+    def remember(index: int) -> Callable[[nn.Module, Any, Tensor], None]:
+        def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:
             shapes[index] = list(output.shape[1:])
 
         return hook
 
-    handles = [part.module.register_forward_hook(remember(index)) for index, part in enumerate(parts)]  # type: ignore[arg-type]
+    handles = [part.module.register_forward_hook(remember(index)) for index, part in enumerate(parts)]
     was_training = network.training
     device = next(network.parameters()).device
     with torch.no_grad():

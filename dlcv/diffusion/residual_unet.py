@@ -154,7 +154,7 @@ class Attention(nn.Module):
             for projection in (self.proj_q, self.proj_k, self.proj_v)
         )
         attended = F.scaled_dot_product_attention(query, key, value).squeeze(1).transpose(1, 2)
-        out: Tensor = x + self.proj(attended.unflatten(2, x.shape[2:]))
+        out: Tensor = x + self.proj(attended.reshape(x.shape))
         return out
 
 

@@ -124,4 +124,5 @@ class Means:
 
     def __call__(self, images: np.ndarray, progress: bool = False) -> np.ndarray:
         quarters = np.asarray(images, dtype=np.float32).reshape(len(images), 2, 14, 2, 14, 3)
-        return quarters.mean(axis=(2, 4)).reshape(len(images), 12) / 50
+        means: np.ndarray = quarters.mean(axis=(2, 4)).reshape(len(images), 12) / 50
+        return means

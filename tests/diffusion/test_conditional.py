@@ -15,7 +15,7 @@ from dlcv.diffusion.sections import Diffusion, Times, Training
 from tests.diffusion.conftest import network, shipped
 
 SCHEDULE = linear(1000, 1e-4, 0.02)
-UNIFORM = {"density": "uniform", "mean": 0.0, "std": 1.0}
+UNIFORM: dict[str, Any] = {"density": "uniform", "mean": 0.0, "std": 1.0}
 
 
 def test_each_label_is_dropped_by_itself_or_all_of_a_batch() -> None:

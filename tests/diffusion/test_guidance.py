@@ -12,7 +12,7 @@ from dlcv.diffusion.conditioning import NONE
 from dlcv.diffusion.guidance import Guided, guide
 from dlcv.diffusion.samplers import ddim, ddpm, spaced
 from dlcv.diffusion.schedule import linear
-from dlcv.diffusion.sections import MODELS
+from dlcv.diffusion.sections import MODELS, Target
 from tests.diffusion.conftest import TIMESTEPS, network
 from tests.diffusion.test_samplers import gaussian, moments
 
@@ -100,7 +100,8 @@ class Gaussians(nn.Module):
         if self.target == "noise":
             return eps
         a = self.schedule.alpha_bar_of(t).to(x.dtype)
-        return (eps - (1 - a).sqrt() * x) / a.sqrt()
+        v: Tensor = (eps - (1 - a).sqrt() * x) / a.sqrt()
+        return v
 
 
 @pytest.mark.parametrize("target", ["noise", "velocity"])
@@ -121,11 +122,9 @@ def test_a_class_that_is_a_gaussian_has_the_exact_moments(target: Any, steps: in
 def test_guidance_is_the_same_of_noise_and_of_velocity() -> None:
     schedule = linear(1000, 1e-4, 0.02)
     x, t = torch.randn(3, 3, 4, 4, dtype=torch.float64), torch.tensor([20, 500, 990])
-    answers = [
-        Guided(Gaussians(schedule, target), schedule, target, LABELS, 2.0)(x, t)  # type: ignore[arg-type]
-        for target in ("noise", "velocity")
-    ]
-    assert torch.allclose(*answers, atol=1e-9)
+    targets: tuple[Target, ...] = ("noise", "velocity")
+    noise, velocity = (Guided(Gaussians(schedule, target), schedule, target, LABELS, 2.0)(x, t) for target in targets)
+    assert torch.allclose(noise, velocity, atol=1e-9)
 
 
 @pytest.mark.parametrize(("timesteps", "beta_end"), [(400, 0.02), (1000, 0.02), (200, 0.1)])

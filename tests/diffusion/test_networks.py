@@ -108,13 +108,13 @@ def test_any_size_of_picture_goes_through(model: str, patch: int, conditioning: 
         with torch.no_grad():
             out = made(torch.randn(2, 3, height, width), t, labels)
         assert out.shape == (2, 3, height, width) and out.isfinite().all()
-    layers = describe(made, 28)
-    assert sum(int(str(layer["parameters"])) for layer in layers) == count_parameters(made)
-    skips = [(layers[layer["skip"]], layer) for layer in layers if layer["skip"] is not None]  # type: ignore[index]
+    layers: list[dict[str, Any]] = describe(made, 28)
+    assert sum(layer["parameters"] for layer in layers) == count_parameters(made)
+    skips = [(layers[layer["skip"]], layer) for layer in layers if layer["skip"] is not None]
     assert len(skips) == {"context-unet": 3, "attention-unet": 3, "residual-unet": 9}[model]
     # What is set beside an input has the size of what it is made into, or half of it before a doubling.
     for before, after in skips:
-        sides = [int(str(layer["output"]).split(" x ")[1]) for layer in (before, after)]
+        sides = [int(layer["output"].split(" x ")[1]) for layer in (before, after)]
         assert sides[1] in (sides[0], 2 * sides[0])
 
 

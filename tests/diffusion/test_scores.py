@@ -11,6 +11,7 @@ import pytest
 
 from dlcv.data.prepared import load_split
 from dlcv.diffusion import evaluate, sample
+from dlcv.diffusion.tasks import REFERENCE
 from dlcv.evaluation.judge import JudgeNetwork, classify
 from dlcv.evaluation.reference import of_pictures, save_reference
 from dlcv.files import read_json
@@ -27,7 +28,7 @@ def evaluated(digits: Path, trained: Path, judge: JudgeNetwork, monkeypatch: pyt
     extractor: Any = Means()
     monkeypatch.setattr(evaluate, "load_extractor", lambda section: extractor)
     train, val = (np.array(load_split(Path("data/digits/mnistm"), split).images) for split in ("train", "val"))
-    save_reference(evaluate.REFERENCE, of_pictures("digits/mnistm", train, val, extractor))
+    save_reference(REFERENCE, of_pictures("digits/mnistm", train, val, extractor))
     sample.run(MODEL, load())
     path = evaluate.run(MODEL, load())
     assert path == Path("metrics/diffusion/attention-unet.json")

@@ -57,7 +57,8 @@ def test_a_training_leaves_weights_snapshots_and_a_curve_and_can_be_resumed(
     assert list(curve["step"]) == [2, 4, 6, 8, 10, 12] and list(curve) == ["step", "loss", "error", "gradient_norm"]
 
     out.rename("whole")
-    real, done = Conditional.step, []
+    real = Conditional.step
+    done: list[None] = []
 
     def dying(self: Conditional, *arguments: Any) -> dict[str, Tensor]:
         done.append(None)
