@@ -17,12 +17,12 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from dlcv.diffusion.conditioning import NONE
 from dlcv.diffusion.schedule import Schedule, noised, velocity
-from dlcv.diffusion.sections import Target, Times, Training
+from dlcv.diffusion.sections import DigitTarget, Times, Training
 from dlcv.training import scheduler
 
 
 class Conditional:
-    """Updates of a network that is to find the noise (or the velocity) in pictures whose class it mostly knows."""
+    """Updates of a network that finds the noise, velocity or picture in noised pictures whose class it mostly knows."""
 
     def __init__(self, network: nn.Module, schedule: Schedule, training: Training):
         self.schedule = schedule
@@ -46,7 +46,7 @@ class Conditional:
         t = torch.multinomial(self.density.to(device), len(x0), replacement=True)
         eps = torch.randn_like(x0)
         a = self.schedule.alpha_bar_of(t)
-        target = eps if training.target == "noise" else velocity(x0, eps, a)
+        target = {"noise": eps, "velocity": velocity(x0, eps, a), "picture": x0}[training.target]
 
         errors = (network(noised(x0, eps, a), t, labels).float() - target).square().mean(dim=(1, 2, 3))
         loss = (self.weights.to(device)[t] * errors).mean()
@@ -84,7 +84,7 @@ def density(times: Times, schedule: Schedule) -> Tensor:
     return (likely / likely.sum()).float()
 
 
-def weights(gamma: float, target: Target, schedule: Schedule) -> Tensor:
+def weights(gamma: float, target: DigitTarget, schedule: Schedule) -> Tensor:
     """The weight of each time's squared error, float32 T: min-SNR-gamma of Hang et al. 2023.
 
     The squared error of the picture is to count min(SNR, gamma) times. That of the noise is SNR times the picture's,
@@ -96,4 +96,5 @@ def weights(gamma: float, target: Target, schedule: Schedule) -> Tensor:
     if gamma == 0:
         return torch.ones(schedule.timesteps)
     snr = log_snr(schedule).exp()
-    return (snr.clamp(max=gamma) / (snr if target == "noise" else snr + 1)).float()
+    times = {"noise": snr, "velocity": snr + 1, "picture": torch.ones_like(snr)}[target]
+    return (snr.clamp(max=gamma) / times).float()

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from dlcv.diffusion.conditioning import NONE
 from dlcv.diffusion.samplers import noise_predictor
-from dlcv.diffusion.schedule import Schedule
-from dlcv.diffusion.sections import Target
+from dlcv.diffusion.schedule import Schedule, eps_from_x0
+from dlcv.diffusion.sections import DigitTarget
 
 
 def guide(conditional: Tensor, unconditional: Tensor, w: float) -> Tensor:
@@ -44,14 +44,15 @@ class Guided:
         self,
         network: nn.Module,
         schedule: Schedule,
-        target: Target,
+        target: DigitTarget,
         labels: Tensor,
         w: float,
         skip: float = 0.0,
         seed: int = 0,
     ):
         self.network = network
-        self.predict = noise_predictor(self._output, schedule, target)
+        self.schedule = schedule
+        self.target = target
         self.labels = labels
         self.both = torch.cat([labels, torch.full_like(labels, NONE)])
         self.w = w
@@ -61,7 +62,9 @@ class Guided:
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         """The noise in pictures x, N x C x H x W, at the times t, int64 N."""
-        return self.predict(x, t)
+        if self.target == "picture":
+            return eps_from_x0(x, self._output(x, t), self.schedule.alpha_bar_of(t))
+        return noise_predictor(self._output, self.schedule, self.target)(x, t)
 
     def _output(self, x: Tensor, t: Tensor) -> Tensor:
         skipped = self.skip > 0 and torch.rand((), generator=self.generator).item() < self.skip

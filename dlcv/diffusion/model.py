@@ -16,7 +16,7 @@ from dlcv.diffusion.guidance import Guided
 from dlcv.diffusion.networks import build
 from dlcv.diffusion.samplers import PerPicture, Watch, ddim, ddpm, spaced
 from dlcv.diffusion.schedule import Schedule, linear
-from dlcv.diffusion.sections import DigitSampling, Guidance, Target
+from dlcv.diffusion.sections import DigitSampling, DigitTarget, Guidance
 from dlcv.diffusion.tasks import SIZE
 from dlcv.errors import UserError
 from dlcv.weights import load_weights, read_about
@@ -34,7 +34,7 @@ class Model:
 
     network: Fitted
     schedule: Schedule
-    target: Target
+    target: DigitTarget
     about: dict[str, Any]
 
 

@@ -11,6 +11,7 @@ from dlcv.params import Section
 
 Spacing = Literal["uniform", "uniform+1", "trailing", "quad"]
 Target = Literal["noise", "velocity"]
+DigitTarget = Literal["noise", "velocity", "picture"]
 
 Model = Literal["context-unet", "context-unet-t1000", "attention-unet", "residual-unet"]
 MODELS: tuple[Model, ...] = get_args(Model)
@@ -111,7 +112,7 @@ class Training(Section):
     ema_decay: BelowOne  # of the averaged weights, which are the result; 0 for the last ones
     label_drop: Share  # of labels that are left out
     drop: Literal["sample", "batch"]  # each picture by itself, or all of a step
-    target: Target  # what the network's output is
+    target: DigitTarget  # what the network's output is; a narrow network has no room for all of the noise
     times: Times
     min_snr: Nonnegative  # gamma of Hang et al. 2023's weights; 0 weighs all times alike
     precision: Literal["fp32", "bf16"]

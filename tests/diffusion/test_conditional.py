@@ -54,6 +54,7 @@ def test_min_snr_weights_are_the_papers() -> None:
     picture_of_noise, picture_of_velocity = of_noise * snr, of_velocity * (snr + 1)
     assert torch.allclose(picture_of_noise, picture_of_velocity, rtol=1e-4)
     assert torch.allclose(picture_of_noise, snr.clamp(max=5), rtol=1e-4)
+    assert torch.allclose(weights(5.0, "picture", SCHEDULE).double(), snr.clamp(max=5), rtol=1e-4)
 
 
 class Recorder(nn.Module):
@@ -75,7 +76,7 @@ def method(**changes: Any) -> tuple[Conditional, Recorder]:
     return Conditional(recorder, SCHEDULE, Training(**{**values, "schedule": "constant", **changes})), recorder
 
 
-@pytest.mark.parametrize("target", ["noise", "velocity"])
+@pytest.mark.parametrize("target", ["noise", "velocity", "picture"])
 @pytest.mark.parametrize("gamma", [0.0, 5.0])
 def test_the_step_is_the_weighted_squared_error_of_the_target(target: Any, gamma: float) -> None:
     made, recorder = method(target=target, min_snr=gamma, times=UNIFORM, label_drop=0.3, gradient_clip=0.0)
@@ -87,7 +88,8 @@ def test_the_step_is_the_weighted_squared_error_of_the_target(target: Any, gamma
     assert t.double().mean().item() == pytest.approx(499.5, abs=45)
     a = SCHEDULE.alpha_bar_of(t)
     eps = ((x - a.sqrt() * x0) / (1 - a).sqrt()).float()
-    errors = (0.5 * x - (eps if target == "noise" else velocity(x0, eps, a))).square().mean((1, 2, 3))
+    wanted = {"noise": eps, "velocity": velocity(x0, eps, a), "picture": x0}[target]
+    errors = (0.5 * x - wanted).square().mean((1, 2, 3))
     assert values["error"].item() == pytest.approx(errors.mean().item(), rel=1e-3)
     expected = (weights(gamma, target, SCHEDULE)[t] * errors).mean().item()
     assert values["loss"].item() == pytest.approx(expected, rel=1e-3)

@@ -12,7 +12,7 @@ from dlcv.diffusion.conditioning import NONE
 from dlcv.diffusion.guidance import Guided, guide
 from dlcv.diffusion.samplers import ddim, ddpm, spaced
 from dlcv.diffusion.schedule import linear
-from dlcv.diffusion.sections import MODELS, Target
+from dlcv.diffusion.sections import MODELS, DigitTarget
 from tests.diffusion.conftest import TIMESTEPS, network
 from tests.diffusion.test_samplers import gaussian, moments
 
@@ -89,7 +89,7 @@ def test_skipped_steps_are_conditional_and_the_same_in_every_batch() -> None:
 
 
 class Gaussians(nn.Module):
-    """The best predictor where pictures of the class k are N(k / 10, 0.5^2), in terms of noise or velocity."""
+    """The best predictor where pictures of the class k are N(k / 10, 0.5^2), in terms of noise, velocity or picture."""
 
     def __init__(self, schedule: Any, target: str) -> None:
         super().__init__()
@@ -100,11 +100,12 @@ class Gaussians(nn.Module):
         if self.target == "noise":
             return eps
         a = self.schedule.alpha_bar_of(t).to(x.dtype)
-        v: Tensor = (eps - (1 - a).sqrt() * x) / a.sqrt()
-        return v
+        velocity: Tensor = (eps - (1 - a).sqrt() * x) / a.sqrt()
+        picture: Tensor = (x - (1 - a).sqrt() * eps) / a.sqrt()
+        return velocity if self.target == "velocity" else picture
 
 
-@pytest.mark.parametrize("target", ["noise", "velocity"])
+@pytest.mark.parametrize("target", ["noise", "velocity", "picture"])
 @pytest.mark.parametrize(("steps", "std"), [(10, 0.3741), (50, 0.4724)])
 def test_a_class_that_is_a_gaussian_has_the_exact_moments(target: Any, steps: int, std: float) -> None:
     schedule = linear(1000, 1e-4, 0.02)
@@ -119,12 +120,14 @@ def test_a_class_that_is_a_gaussian_has_the_exact_moments(target: Any, steps: in
     assert deviation == pytest.approx(std, abs=6e-5) and 0.2981 <= mean <= 0.3001
 
 
-def test_guidance_is_the_same_of_noise_and_of_velocity() -> None:
+def test_guidance_is_the_same_of_noise_velocity_and_picture() -> None:
     schedule = linear(1000, 1e-4, 0.02)
     x, t = torch.randn(3, 3, 4, 4, dtype=torch.float64), torch.tensor([20, 500, 990])
-    targets: tuple[Target, ...] = ("noise", "velocity")
-    noise, velocity = (Guided(Gaussians(schedule, target), schedule, target, LABELS, 2.0)(x, t) for target in targets)
-    assert torch.allclose(noise, velocity, atol=1e-9)
+    targets: tuple[DigitTarget, ...] = ("noise", "velocity", "picture")
+    noise, velocity, picture = (
+        Guided(Gaussians(schedule, target), schedule, target, LABELS, 2.0)(x, t) for target in targets
+    )
+    assert torch.allclose(noise, velocity, atol=1e-9) and torch.allclose(noise, picture, atol=1e-9)
 
 
 @pytest.mark.parametrize(("timesteps", "beta_end"), [(400, 0.02), (1000, 0.02), (200, 0.1)])

@@ -47,7 +47,7 @@ def test_a_training_leaves_weights_snapshots_and_a_curve_and_can_be_resumed(
     assert sorted(whole) == [*names, "weights.json", "weights.safetensors"] and out == Path("out/diffusion") / model
     assert whole["snapshots/step-000012.safetensors"] == whole["weights.safetensors"]
     about = read_json(out / "weights.json")
-    assert about["area"] == "diffusion" and about["model"] == model and about["target"] == "velocity"
+    assert about["area"] == "diffusion" and about["model"] == model and about["target"] == "picture"
     assert about["sha256"] == sha256(out / "weights.safetensors") and about["data"] == {"mnistm": f"{0:064x}"}
     assert about["params"]["training"]["steps"] == 12 and "guidance" not in about["params"]
     made = build(model, about["network"], about["schedule"]["timesteps"])
