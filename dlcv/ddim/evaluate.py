@@ -28,6 +28,7 @@ from dlcv.evaluation.sections import Evaluation
 from dlcv.files import replacing, write_json
 from dlcv.nested import flatten
 from dlcv.params import Params
+from dlcv.weights import origin
 
 REFERENCE = Path("out/evaluation/faces")
 SIGMA_HAT = "sigma-hat"  # the row of DDPM with the variance beta
@@ -61,14 +62,15 @@ def run(params: Params) -> Path:
         }
         name = extractor.score.replace("_", " ")
         plots.lines(folder / "table.png", series, "steps", name, f"{name} of {count} pictures")
-        beside_nearest(images, extractor, reference, load_split(FACES, "train").images).save(folder / "neighbours.png")
+        beside_nearest(images[:8], extractor, reference, load_split(FACES, "train").images).save(
+            folder / "neighbours.png"
+        )
         plots.curves(
             folder / "curve.png",
             OUT / NAME / "curve.csv",
             f"{NAME}: training batches, means over the steps of a point",
             right=("gradient_norm",),
         )
-    training = model.about["params"]["training"]
     times = spaced(section.sampling.spacing, section.sampling.steps, model.schedule.timesteps)
     write_json(
         METRICS / f"{NAME}.json",
@@ -77,12 +79,7 @@ def run(params: Params) -> Path:
             "scores": scores,
             "table": as_nested(table),
             "interpolation": along,
-            "training": {
-                "name": NAME,
-                "fingerprint": model.about["fingerprint"],
-                "sha256": model.about["sha256"],
-            },
-            "weights": "average at the last step" if training["ema_decay"] else "last step",
+            **origin(model.about),
             "protocol": {
                 **protocol(reference, evaluation, params.seed, extractor),
                 "sampler": {"name": "DDIM", **section.sampling.model_dump()},

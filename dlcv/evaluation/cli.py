@@ -44,6 +44,18 @@ def reference(name: Annotated[str, typer.Argument(help="a prepared set: faces, o
 
 
 @app.command()
+def judge() -> None:
+    """Train the judge of digits on real pictures, and ask it about others."""
+    params = load()
+    from dlcv.evaluation.judge_task import judge_provenance
+
+    judge_provenance(params)  # what is missing is said before torch is imported
+    from dlcv.evaluation.judging import run
+
+    print(run(params))
+
+
+@app.command()
 def pictures(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="PNG files to score")],
     reference: Annotated[Path, typer.Option(help="folder of real PNG files, or a reference in out/evaluation")],

@@ -10,15 +10,12 @@ from dlcv.evaluation import neighbours
 from dlcv.evaluation.features import Extractor
 from dlcv.evaluation.reference import Reference
 
-SHOWN = 8  # pictures
-
 
 def beside_nearest(images: np.ndarray, extractor: Extractor, reference: Reference, training: np.ndarray) -> Image.Image:
-    """The first generated pictures over their nearest training pictures in the extractor's features.
+    """Generated pictures over their nearest training pictures in the extractor's features.
 
     Args:
         images, training: uint8 N x H x W x 3; `training` are those that `reference` was computed from.
     """
-    images = images[:SHOWN]
     index, _ = neighbours.nearest(extractor(images), reference.training)
     return pictures.labelled_rows([images, np.array(training[index])], ["generated", "nearest in training"], scale=2)

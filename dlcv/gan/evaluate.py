@@ -22,7 +22,7 @@ from dlcv.gan.sample import generate, load_generator
 from dlcv.gan.tasks import FACES, METRICS, OUT
 from dlcv.nested import flatten
 from dlcv.params import Params
-from dlcv.weights import load_state, read_about, snapshots_of
+from dlcv.weights import load_state, origin, read_about, snapshots_of
 
 REFERENCE = Path("out/evaluation/faces")
 CURVE_PICTURES = 500  # at most, of each snapshot: features are what a score costs, and a curve needs the order alone
@@ -48,7 +48,9 @@ def run(model: str, params: Params) -> Path:
         folder.mkdir(parents=True)
         table = pd.DataFrame({"step": list(over_steps), "distance": list(over_steps.values())})
         table.to_csv(folder / "frechet.csv", index=False, float_format="%.6g")
-        beside_nearest(images, extractor, reference, load_split(FACES, "train").images).save(folder / "neighbours.png")
+        beside_nearest(images[:8], extractor, reference, load_split(FACES, "train").images).save(
+            folder / "neighbours.png"
+        )
         plots.curves(
             folder / "curve.png",
             OUT / model / "curve.csv",
@@ -61,8 +63,7 @@ def run(model: str, params: Params) -> Path:
         {
             "model": model,
             "scores": scores,
-            "training": {"name": model, "fingerprint": about["fingerprint"], "sha256": about["sha256"]},
-            "weights": "average at the last step" if about["params"]["training"]["ema_decay"] else "last step",
+            **origin(about),
             "protocol": {
                 **protocol(reference, section, params.seed, extractor),
                 "network_evaluations_per_picture": 1,

@@ -24,7 +24,7 @@ from dlcv.vae.coding import Codes, decode, encode, load_network
 from dlcv.vae.networks import Autoencoder, latents
 from dlcv.vae.sections import Vae
 from dlcv.vae.tasks import FACES, METRICS, NAME, OUT
-from dlcv.weights import load_state, snapshots_of
+from dlcv.weights import load_state, origin, snapshots_of
 
 REFERENCE = Path("out/evaluation/faces")
 SHOWN = 32  # samples of the grid
@@ -64,15 +64,14 @@ def run(params: Params) -> Path:
         over_steps.to_csv(folder / "losses.csv", index=False, float_format="%.6g")
         figures.curve(folder / "curve.png", pd.read_csv(OUT / NAME / "curve.csv"), over_steps, "VAE")
         pictures.grid(samples[:SHOWN], columns=8, scale=figures.SCALE).save(folder / "samples.png")
-        beside_nearest(samples, extractor, reference, faces["train"].images).save(folder / "neighbours.png")
+        beside_nearest(samples[:8], extractor, reference, faces["train"].images).save(folder / "neighbours.png")
         of_map = draw_codes(folder, network, faces["val"], codes["val"], attribute, params)
     write_json(
         METRICS / f"{NAME}.json",
         {
             "name": NAME,
             "scores": values,
-            "training": {"name": NAME, "fingerprint": about["fingerprint"], "sha256": about["sha256"]},
-            "weights": "average at the last step" if about["params"]["training"]["ema_decay"] else "last step",
+            **origin(about),
             "protocol": own_protocol(protocol(reference, section, params.seed, extractor), faces, about, params.seed)
             | {"tsne": of_map},
         },
