@@ -4,8 +4,8 @@
 
 Pictures of a Gaussian with the mean and covariance of the prepared faces (`data/faces`) take the faces' place: the
 picture in any of its noise is known in closed form. Everything else is as in the stage `evaluate`, with the settings in
-params.yaml but for the clipping of x0, since a Gaussian leaves [-1, 1]; distances are to exact samples. Where this table
-is ordered as Song et al.'s and that of a trained network is not, the network is the reason and not the sampler.
+params.yaml but for the clipping of x0, since a Gaussian leaves [-1, 1]; distances are to exact samples. Where this
+table is ordered as Song et al.'s and that of a trained network is not, the network is the reason and not the sampler.
 """
 
 from __future__ import annotations
