@@ -15,7 +15,7 @@ repro: setup ## set up and run the whole study; what is up to date is not run ag
 	dvc repro
 
 JOBS ?= 2
-TRAININGS := train|supervised|dann|gta|selftraining|variant
+TRAININGS := train|judge|supervised|dann|gta|selftraining|variant
 AREAS := $(filter-out data,$(notdir $(patsubst %/,%,$(wildcard stages/*/))))
 
 repro-parallel: setup ## the trainings of the areas side by side, JOBS at a time; a plain repro ends it

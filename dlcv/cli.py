@@ -15,6 +15,7 @@ AREAS = {
     "gan": "Train, sample and evaluate GANs on faces.",
     "vae": "Train and evaluate a VAE on faces, and draw from it.",
     "ddim": "Train a noise predictor on faces and sample it by DDIM.",
+    "diffusion": "Train conditional diffusion models on digits, sample and evaluate them.",
     "adaptation": "Train and evaluate domain adaptation on digits.",
     "report": "Write the report from what the stages made.",
 }

@@ -28,9 +28,11 @@ PROFILES = Path("profiles")
 SECTIONS = {
     "data": "dlcv.data.sections:Data",
     "evaluation": "dlcv.evaluation.sections:Evaluation",
+    "judge": "dlcv.evaluation.sections:Judge",
     "gan": "dlcv.gan.sections:Gan",
     "vae": "dlcv.vae.sections:Vae",
     "ddim": "dlcv.ddim.sections:Ddim",
+    "diffusion": "dlcv.diffusion.sections:Diffusion",
     "adaptation": "dlcv.adaptation.sections:Adaptation",
     "dann": "dlcv.adaptation.sections:Dann",
     "gta": "dlcv.adaptation.sections:Gta",

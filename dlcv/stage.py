@@ -34,7 +34,7 @@ def run(
     steps: int,
     ema_decay: float,
     averaged: Collection[str] | None = None,
-    snapshot_at: Collection[int] = (),
+    snapshots: int = 0,  # of the result, at equal distances, the last step's among them
     watch: Callable[[list[dict[str, float]]], None] = lambda curve: None,
     finish: Callable[[nn.Module], None] = lambda network: None,  # changes the result before it is written
 ) -> Path:
@@ -57,7 +57,7 @@ def run(
         accelerator.num_processes,
     )
     # Beside the checkpoints: a training that is resumed still has the ones from before it was killed.
-    snapshots = checkpoints.folder / "snapshots"
+    taken = checkpoints.folder / "snapshots"
 
     def finished(result: nn.Module) -> nn.Module:
         result = copy.deepcopy(result)
@@ -65,7 +65,7 @@ def run(
         return result
 
     def snapshot(step: int, networks: Mapping[str, nn.Module]) -> None:
-        save_state(snapshots / f"step-{step:06d}.safetensors", finished(networks[network]).state_dict())
+        save_state(taken / f"step-{step:06d}.safetensors", finished(networks[network]).state_dict())
 
     with ExitStack() as stack:
         stack.enter_context(checkpoints.held())
@@ -92,7 +92,7 @@ def run(
             run=tracked,
             ema_decay=ema_decay,
             averaged=averaged,
-            snapshot_at=snapshot_at,
+            snapshot_at={steps * part // snapshots for part in range(1, snapshots + 1)},
             snapshot=snapshot,
             watch=watch,
         )
@@ -103,8 +103,8 @@ def run(
                 digest = save_weights(temporary, result.state_dict(), {**facts, **provenance.as_dict()})
                 curve = pd.DataFrame(trained.curve).astype({"step": int})
                 curve.to_csv(temporary / "curve.csv", index=False, float_format="%.6g")
-                if snapshot_at:
-                    shutil.copytree(snapshots, temporary / "snapshots")
+                if snapshots:
+                    shutil.copytree(taken, temporary / "snapshots")
             tracked.set_tags({"weights.sha256": digest})
             checkpoints.remove()
     return folder

@@ -68,6 +68,21 @@ def read_about(folder: Path) -> dict[str, Any]:
     return about
 
 
+def origin(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file of scores says of the weights whose JSON is `about`: which training's they are, and of which step."""
+    averaged = about["params"]["training"]["ema_decay"] > 0
+    return {
+        "training": {key: about[key] for key in ("name", "fingerprint", "sha256")},
+        "weights": "average at the last step" if averaged else "last step",
+    }
+
+
+def snapshots_of(folder: Path) -> dict[int, Path]:
+    """The snapshots in the folder of a training by step, in order."""
+    paths = (folder / "snapshots").glob("step-*.safetensors")
+    return dict(sorted((int(path.stem.split("-")[1]), path) for path in paths))
+
+
 def load_weights(folder: Path, network: nn.Module) -> dict[str, Any]:
     """Load the weights in `folder` into `network` and return the JSON beside them.
 

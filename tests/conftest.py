@@ -1,8 +1,11 @@
-"""What several tests need: a small study in a folder of its own, without tracking."""
+"""What several tests need: a small study in a folder of its own, without tracking, and the `dlcv` command."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,3 +44,42 @@ def set_params(study: Path) -> Callable[[dict[str, Any]], None]:
             yaml.dump(document, file)
 
     return set_
+
+
+@pytest.fixture
+def dlcv(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[[str], tuple[int, str]]:
+    """Run a `dlcv` command line in this process, which has torch already; gives exit code and stderr."""
+    from dlcv.__main__ import main
+
+    def run(words: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["dlcv", *words.split()])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        return int(end.value.code or 0), capfd.readouterr().err
+
+    return run
+
+
+@pytest.fixture
+def dlcv_alone() -> Callable[[str], tuple[int, str, set[str]]]:
+    """Run a `dlcv` command line in a process of its own; gives exit code, stderr, and the heavy modules it imported."""
+    code = """
+import sys
+from dlcv.__main__ import main
+try:
+    main()
+finally:
+    print("heavy:", *({"torch", "pandas", "matplotlib", "mlflow"} & set(sys.modules)), file=sys.stderr)
+"""
+
+    def run(words: str) -> tuple[int, str, set[str]]:
+        environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+        command = [sys.executable, "-c", code, *words.split()]
+        answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        lines = answer.stderr.splitlines(keepends=True)
+        (heavy,) = (line for line in lines if line.startswith("heavy:"))
+        lines.remove(heavy)
+        return answer.returncode, "".join(lines), set(heavy.split()[1:])
+
+    return run

@@ -21,6 +21,7 @@ ENTRIES: dict[str, list[str]] = {
     "data/digits": ["dlcv.data.digits"],
     "data/faces": ["dlcv.data.faces"],
     "evaluation/reference": ["dlcv.evaluation.bounds"],
+    "evaluation/judge": ["dlcv.evaluation.judging"],
     "gan/train": ["dlcv.gan.train"],
     "gan/sample": ["dlcv.gan.sample"],
     "gan/evaluate": ["dlcv.gan.evaluate"],
@@ -30,15 +31,20 @@ ENTRIES: dict[str, list[str]] = {
     "ddim/train": ["dlcv.ddim.train"],
     "ddim/sample": ["dlcv.ddim.sample"],
     "ddim/evaluate": ["dlcv.ddim.evaluate"],
+    "diffusion/train": ["dlcv.diffusion.train"],
+    "diffusion/sample": ["dlcv.diffusion.sample"],
+    "diffusion/evaluate": ["dlcv.diffusion.evaluate"],
     **{f"adaptation/{method}": ["dlcv.adaptation.train", f"dlcv.adaptation.{method}"] for method in METHODS},
     "adaptation/evaluate": ["dlcv.adaptation.evaluate"],
     "adaptation/variant": ["dlcv.adaptation.variant", "dlcv.adaptation.supervised", "dlcv.adaptation.dann"],
     "adaptation/compare": ["dlcv.adaptation.compare"],
     "report": ["dlcv.report.report"],
 }
-TRAININGS = ["gan/train", "vae/train", "ddim/train", *(f"adaptation/{method}" for method in METHODS)]
+DIFFUSION = ["ddim/train", "diffusion/train"]
+TRAININGS = ["gan/train", "vae/train", *DIFFUSION, "evaluation/judge", *(f"adaptation/{method}" for method in METHODS)]
 # What the root dvc.yaml offers as artifacts.
-MODELS = ["gan/train", "vae/train", "ddim/train", "adaptation/dann", "adaptation/gta", "adaptation/selftraining"]
+ADAPTED = [f"adaptation/{method}" for method in METHODS if method != "supervised"]
+MODELS = ["gan/train", "vae/train", *DIFFUSION, "evaluation/judge", *ADAPTED]
 
 
 @cache
@@ -155,7 +161,7 @@ def test_neutral_patterns_name_something() -> None:
 def test_plots_and_artifacts_show_every_training() -> None:
     """The root dvc.yaml spells them out: DVC has no loop there."""
     root = YAML(typ="safe").load((REPOSITORY / "dvc.yaml").read_text())
-    trained = outs_of(TRAININGS)
+    trained = {out for out in outs_of(TRAININGS) if out.startswith("out/")}
     curves = {Path(file) for plot in root["plots"] for entry in plot.values() for file in entry["y"]}
     variants = outs_of(["adaptation/variant"])
     trained |= {f"{out}/{method}" for out in variants for method in ("supervised", "dann")}
@@ -166,7 +172,13 @@ def test_plots_and_artifacts_show_every_training() -> None:
     assert {f"{file.parent}" for file in curves if file.name == "losses.csv"} == {
         out for out in outs_of(["vae/evaluate"]) if out.startswith("out/")
     }
-    assert {artifact["path"] for artifact in root["artifacts"].values()} == outs_of(MODELS)
+    for name in ("guidance.csv", "snapshots.csv"):
+        assert {f"{file.parent}" for file in curves if file.name == name} == {
+            out for out in outs_of(["diffusion/evaluate"]) if out.startswith("out/")
+        }
+    assert {artifact["path"] for artifact in root["artifacts"].values()} == {
+        out for out in outs_of(MODELS) if out.startswith("out/")
+    }
 
 
 def outs_of(bases: list[str]) -> set[str]:

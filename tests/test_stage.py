@@ -105,7 +105,7 @@ def test_what_finishes_the_result_touches_neither_the_training_nor_the_snapshots
         with torch.no_grad():
             network.weight.add_(100)  # type: ignore[operator]
 
-    run(Counter(), snapshot_at=[4, 8, 12], finish=add_a_hundred)
+    run(Counter(), snapshots=3, finish=add_a_hundred)
     weights = {path.stem: load_file(path)["weight"].item() for path in sorted((OUT / "snapshots").iterdir())}
     assert weights == {"step-000004": 104, "step-000008": 108, "step-000012": 112}
     assert load_file(OUT / "weights.safetensors")["weight"].item() == 112
@@ -113,10 +113,10 @@ def test_what_finishes_the_result_touches_neither_the_training_nor_the_snapshots
 
 def test_a_killed_stage_leaves_no_folder_and_goes_on_with_its_snapshots(study: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(Counter(kill_at=8), snapshot_at=[4, 8, 12])
+        run(Counter(kill_at=8), snapshots=3)
     assert not OUT.exists()
     assert len(list((study / ".checkpoints/area/name").glob("*/snapshots/step-000004.safetensors"))) == 1
-    run(Counter(), snapshot_at=[4, 8, 12])  # from step 6 on
+    run(Counter(), snapshots=3)  # from step 6 on
     assert names(OUT / "snapshots") == [f"step-{step:06d}.safetensors" for step in (4, 8, 12)]
     values = [load_file(path)["weight"].item() for path in sorted((OUT / "snapshots").iterdir())]
     assert values == [4, 8, 12]
@@ -124,10 +124,10 @@ def test_a_killed_stage_leaves_no_folder_and_goes_on_with_its_snapshots(study: P
 
 
 def test_a_training_that_stops_leaves_the_result_of_before() -> None:
-    run(Counter(), snapshot_at=[12])
+    run(Counter(), snapshots=1)
     before = {name: (OUT / name).read_bytes() for name in names(OUT)}
     with pytest.raises(UserError, match="name: loss is nan at step 7"):
-        run(Counter(nan_at=7), learning_rate=9.0, snapshot_at=[4])
+        run(Counter(nan_at=7), learning_rate=9.0, snapshots=3)
     assert {name: (OUT / name).read_bytes() for name in names(OUT)} == before
     # A new result takes the place of all of it.
     run(Counter(), learning_rate=0.2)
@@ -136,8 +136,8 @@ def test_a_training_that_stops_leaves_the_result_of_before() -> None:
 
 def test_other_parameters_do_not_go_on_from_a_killed_training() -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(Counter(kill_at=8), snapshot_at=[2])
+        run(Counter(kill_at=8), snapshots=6)
     method = Counter()
-    run(method, learning_rate=0.2, snapshot_at=[12])
+    run(method, learning_rate=0.2, snapshots=1)
     assert names(OUT / "snapshots") == ["step-000012.safetensors"]
     assert method.networks["result"].weight.item() == STEPS

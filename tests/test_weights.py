@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from dlcv.errors import UserError
-from dlcv.weights import count_parameters, load_state, load_weights, save_state, save_weights
+from dlcv.weights import count_parameters, load_state, load_weights, save_state, save_weights, snapshots_of
 
 
 def test_saved_weights_come_back_with_their_json(tmp_path: Path) -> None:
@@ -62,3 +62,10 @@ def test_a_state_that_is_missing_cut_or_of_another_network_is_refused(tmp_path: 
 
 def test_count_parameters_leaves_buffers_out() -> None:
     assert count_parameters(nn.BatchNorm1d(3)) == 6
+
+
+def test_snapshots_are_in_the_order_of_their_steps(tmp_path: Path) -> None:
+    (tmp_path / "snapshots").mkdir()
+    for step in (1_000_000, 5, 200_000):
+        (tmp_path / f"snapshots/step-{step:06d}.safetensors").touch()
+    assert list(snapshots_of(tmp_path)) == [5, 200_000, 1_000_000]

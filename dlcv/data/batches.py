@@ -71,6 +71,12 @@ class Together:
             source.load_state_dict(state[name])
 
 
+def mirrored(pictures: Tensor) -> Tensor:
+    """Each picture, N x C x H x W, left for right with probability 1/2."""
+    chosen = torch.rand(len(pictures), 1, 1, 1, device=pictures.device) < 0.5
+    return torch.where(chosen, pictures.flip(3), pictures)
+
+
 def to_float(images: Tensor) -> Tensor:
     """uint8 pictures in 0..255 as float32 in [-1, 1]."""
     return images.float().div_(127.5).sub_(1)

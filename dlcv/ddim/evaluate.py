@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from dlcv import pictures, plots, tracking
+from dlcv import plots, tracking
 from dlcv.data.batches import to_uint8
 from dlcv.data.prepared import load_split
 from dlcv.ddim import noise as noises
@@ -18,8 +18,9 @@ from dlcv.ddim.model import BATCH, Model, generate, load_model
 from dlcv.ddim.sections import Ddim
 from dlcv.ddim.tasks import FACES, METRICS, NAME, OUT
 from dlcv.diffusion.samplers import PerPicture, ddpm, spaced
-from dlcv.evaluation import frechet, neighbours
+from dlcv.evaluation import frechet
 from dlcv.evaluation.features import Extractor, load_extractor
+from dlcv.evaluation.figures import beside_nearest
 from dlcv.evaluation.folder import read_pictures
 from dlcv.evaluation.reference import Reference, load_reference
 from dlcv.evaluation.scores import equal_count, face_score, protocol, score
@@ -27,9 +28,9 @@ from dlcv.evaluation.sections import Evaluation
 from dlcv.files import replacing, write_json
 from dlcv.nested import flatten
 from dlcv.params import Params
+from dlcv.weights import origin
 
 REFERENCE = Path("out/evaluation/faces")
-NEIGHBOURS = 8  # pictures whose nearest training picture is shown
 SIGMA_HAT = "sigma-hat"  # the row of DDPM with the variance beta
 
 
@@ -61,14 +62,15 @@ def run(params: Params) -> Path:
         }
         name = extractor.score.replace("_", " ")
         plots.lines(folder / "table.png", series, "steps", name, f"{name} of {count} pictures")
-        draw_neighbours(folder / "neighbours.png", images[:NEIGHBOURS], extractor, reference)
+        beside_nearest(images[:8], extractor, reference, load_split(FACES, "train").images).save(
+            folder / "neighbours.png"
+        )
         plots.curves(
             folder / "curve.png",
             OUT / NAME / "curve.csv",
             f"{NAME}: training batches, means over the steps of a point",
             right=("gradient_norm",),
         )
-    training = model.about["params"]["training"]
     times = spaced(section.sampling.spacing, section.sampling.steps, model.schedule.timesteps)
     write_json(
         METRICS / f"{NAME}.json",
@@ -77,12 +79,7 @@ def run(params: Params) -> Path:
             "scores": scores,
             "table": as_nested(table),
             "interpolation": along,
-            "training": {
-                "name": NAME,
-                "fingerprint": model.about["fingerprint"],
-                "sha256": model.about["sha256"],
-            },
-            "weights": "average at the last step" if training["ema_decay"] else "last step",
+            **origin(model.about),
             "protocol": {
                 **protocol(reference, evaluation, params.seed, extractor),
                 "sampler": {"name": "DDIM", **section.sampling.model_dump()},
@@ -189,15 +186,6 @@ def smoothness(table: pd.DataFrame) -> dict[str, dict[str, float]]:
         }
         for path, part in table.groupby("path")
     }
-
-
-def draw_neighbours(path: Path, images: np.ndarray, extractor: Extractor, reference: Reference) -> None:
-    """Show pictures over their nearest training pictures, in the extractor's space."""
-    index, _ = neighbours.nearest(extractor(images), reference.training)
-    training = load_split(FACES, "train").images
-    sheet = pictures.labelled_rows([images, np.array(training[index])], ["generated", "nearest in training"], scale=2)
-    with replacing(path) as temporary:
-        sheet.save(temporary)
 
 
 def track(scores: dict[str, Any], table: pd.DataFrame, about: dict[str, Any], params: Params) -> None:

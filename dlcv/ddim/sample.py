@@ -23,7 +23,7 @@ from dlcv.errors import expect_empty
 from dlcv.files import replacing
 from dlcv.interpolation import lerp, slerp
 from dlcv.params import Params
-from dlcv.weights import load_state
+from dlcv.weights import load_state, snapshots_of
 
 Scale = Literal["clip", "minmax"]
 
@@ -151,12 +151,6 @@ def process(model: Model, noise: Tensor, sampling: Sampling, seed: int) -> Image
     rows = [torch.cat([step[part] for step in chosen]).numpy() for part in (1, 2)]
     times = ["end" if t < 0 else f"t = {t}" for t, _, _ in chosen]
     return pictures.captioned(rows, ["x at t", "its x0"], headers=times, scale=2)
-
-
-def snapshots_of(folder: Path) -> dict[int, Path]:
-    """The snapshots of a training by step, in order."""
-    paths = (folder / "snapshots").glob("step-*.safetensors")
-    return dict(sorted((int(path.stem.split("-")[1]), path) for path in paths))
 
 
 def strip(model: Model, noise: Tensor, names: list[str], sampling: Sampling, seed: int) -> Image.Image:

@@ -55,7 +55,8 @@ class Training(Section):
     ema_decay: BelowOne  # of the averaged weights, which are the result; 0 for the last ones
     gradient_clip: Annotated[float, Field(gt=0)]  # largest norm
     flip: bool  # mirror each picture with probability 1/2
-    target: Target  # what the network's output is: the noise, or the velocity that the noise is computed from
+    target: Target  # what the network's output is: the noise, or what it is computed from, velocity or picture
+    min_snr: Annotated[float, Field(ge=0)]  # gamma of Hang et al. 2023's weights; 0 weighs all times alike
     snapshots: Positive  # of the network, at equal distances, the last step's among them
     precision: Literal["fp32", "bf16"]
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from dlcv.data.prepared import read_card
 from dlcv.ddim.sections import SIZE, Ddim
-from dlcv.errors import UserError
 from dlcv.params import Params
 from dlcv.provenance import Provenance, code_hashes
 
@@ -22,9 +21,7 @@ def provenance_of(params: Params) -> Provenance:
     Raises:
         UserError: no prepared faces of 64 pixels.
     """
-    card = read_card(FACES)
-    if card["size"] != SIZE:
-        raise UserError(f"{FACES} has pictures of {card['size']} pixels; the network makes {SIZE}")
+    card = read_card(FACES, SIZE)
     section = params[Ddim]
     return Provenance(
         params={

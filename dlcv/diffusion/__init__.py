@@ -1,1 +1,1 @@
-"""Diffusion: schedules, samplers and networks that several areas share."""
+"""Conditional diffusion on digits; its schedules, samplers and plain U-Net serve `ddim` too."""

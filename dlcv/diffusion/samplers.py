@@ -120,10 +120,11 @@ def ddpm(
 
 
 def noise_predictor(network: Callable[[Tensor, Tensor], Tensor], schedule: Schedule, target: Target) -> Predictor:
-    """The noise predictor that a network is whose output is the noise itself or the velocity."""
+    """The noise predictor that a network is whose output is the noise itself, the velocity or the picture."""
     if target == "noise":
         return network
-    return lambda x, t: eps_from_velocity(x, network(x, t), schedule.alpha_bar_of(t))
+    eps_from = eps_from_velocity if target == "velocity" else eps_from_x0
+    return lambda x, t: eps_from(x, network(x, t), schedule.alpha_bar_of(t))
 
 
 class PerPicture:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dlcv.diffusion.sections import Target
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -76,6 +78,23 @@ def eps_from_velocity(x: Tensor, v: Tensor, a: float | Tensor) -> Tensor:
     """The noise that x_t is made of if `v` is its velocity."""
     signal, noise = _roots(a, x)
     return noise * x + signal * v
+
+
+def min_snr_weights(schedule: Schedule, gamma: float, target: Target) -> Tensor:
+    """The weight of each time's squared error, float32 T: min-SNR-gamma of Hang et al. 2023, SNR being a / (1 - a).
+
+    The squared error of the picture is to count min(SNR, gamma) times: where there is little but noise it cannot be
+    found, and its error would drown the others. That of the noise is SNR times the picture's, that of the velocity
+    SNR + 1 times.
+
+    Args:
+        gamma: 5 in the paper; 0 gives ones.
+    """
+    if gamma == 0:
+        return torch.ones(schedule.timesteps)
+    snr = schedule.alpha_bars / (1 - schedule.alpha_bars)
+    times = {"noise": snr, "velocity": snr + 1, "picture": torch.ones_like(snr)}[target]
+    return (snr.clamp(max=gamma) / times).float()
 
 
 def _roots(a: float | Tensor, like: Tensor) -> tuple[float | Tensor, float | Tensor]:

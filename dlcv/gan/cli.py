@@ -38,9 +38,9 @@ def sample(
 ) -> None:
     """Draw pictures from trained weights."""
     params = load()
-    from dlcv.errors import UserError
+    from dlcv.errors import UserError, expect_empty
     from dlcv.gan.sections import Gan
-    from dlcv.gan.tasks import OUT, expect_empty, settings_of
+    from dlcv.gan.tasks import OUT, settings_of
 
     settings_of(model, params)
     if out is None and (count, seed, weights) != (None, None, None):

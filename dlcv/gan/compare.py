@@ -11,6 +11,7 @@ from PIL import Image
 from dlcv import pictures, plots, tracking
 from dlcv.errors import UserError
 from dlcv.evaluation import frechet
+from dlcv.evaluation.extractors import score_name
 from dlcv.files import read_json, replacing, write_json
 from dlcv.gan.tasks import METRICS, OUT, pair_of
 from dlcv.nested import flatten
@@ -29,9 +30,10 @@ def run(name: str, params: Params) -> Path:
     """
     pair = pair_of(name, params)
     models: tuple[str, str] = (pair.a, pair.b)
-    a, b = (read_scores(model) for model in models)
-    key = score_name(a)
-    difference, low, high = frechet.difference(b[key]["value"], b[key]["left_out"], a[key]["value"], a[key]["left_out"])
+    scored = [read_scores(model) for model in models]
+    key = score_name(scored[0]["protocol"])
+    a, b = (evaluated["scores"][key] for evaluated in scored)
+    difference, low, high = frechet.difference(b["value"], b["left_out"], a["value"], a["left_out"])
     scores = {"a": pair.a, "b": pair.b, key: {"b_less_a": difference, "interval": {"low": low, "high": high}}}
 
     with replacing(OUT / name) as folder:
@@ -52,15 +54,10 @@ def run(name: str, params: Params) -> Path:
 
 
 def read_scores(model: str) -> dict[str, Any]:
-    """The scores of an evaluated model."""
+    """The scores of an evaluated model, and their protocol."""
     path = METRICS / f"{model}.json"
     try:
-        scores: dict[str, Any] = read_json(path)["scores"]
+        evaluated: dict[str, Any] = read_json(path)
+        return {key: evaluated[key] for key in ("scores", "protocol")}
     except (FileNotFoundError, ValueError, KeyError):
         raise UserError(f"{path} holds no scores; `dvc repro stages/gan/dvc.yaml` makes it") from None
-    return scores
-
-
-def score_name(scores: dict[str, Any]) -> str:
-    """What the Fréchet distance is called: it has the distances that are paired."""
-    return next(name for name, value in scores.items() if isinstance(value, dict) and "left_out" in value)

@@ -5,27 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from dlcv import pictures, plots, tracking
+from dlcv import plots, tracking
 from dlcv.data.prepared import load_split
-from dlcv.evaluation import frechet, neighbours
+from dlcv.evaluation import frechet
 from dlcv.evaluation.features import Extractor, load_extractor
+from dlcv.evaluation.figures import beside_nearest
 from dlcv.evaluation.folder import read_pictures
 from dlcv.evaluation.reference import Reference, load_reference
 from dlcv.evaluation.scores import equal_count, protocol, score
 from dlcv.evaluation.sections import Evaluation
 from dlcv.files import replacing, write_json
 from dlcv.gan.networks import latents
-from dlcv.gan.sample import generate, load_generator, snapshots_of
+from dlcv.gan.sample import generate, load_generator
 from dlcv.gan.tasks import FACES, METRICS, OUT
 from dlcv.nested import flatten
 from dlcv.params import Params
-from dlcv.weights import load_state, read_about
+from dlcv.weights import load_state, origin, read_about, snapshots_of
 
 REFERENCE = Path("out/evaluation/faces")
-NEIGHBOURS = 8  # pictures whose nearest training picture is shown
 CURVE_PICTURES = 500  # at most, of each snapshot: features are what a score costs, and a curve needs the order alone
 
 
@@ -49,7 +48,9 @@ def run(model: str, params: Params) -> Path:
         folder.mkdir(parents=True)
         table = pd.DataFrame({"step": list(over_steps), "distance": list(over_steps.values())})
         table.to_csv(folder / "frechet.csv", index=False, float_format="%.6g")
-        draw_neighbours(folder / "neighbours.png", images[:NEIGHBOURS], extractor, reference)
+        beside_nearest(images[:8], extractor, reference, load_split(FACES, "train").images).save(
+            folder / "neighbours.png"
+        )
         plots.curves(
             folder / "curve.png",
             OUT / model / "curve.csv",
@@ -62,8 +63,7 @@ def run(model: str, params: Params) -> Path:
         {
             "model": model,
             "scores": scores,
-            "training": {"name": model, "fingerprint": about["fingerprint"], "sha256": about["sha256"]},
-            "weights": "average at the last step" if about["params"]["training"]["ema_decay"] else "last step",
+            **origin(about),
             "protocol": {
                 **protocol(reference, section, params.seed, extractor),
                 "network_evaluations_per_picture": 1,
@@ -92,15 +92,6 @@ def frechet_over_steps(
         features = extractor(generate(generator, noise))
         distances[step] = frechet.distance(frechet.statistics(features), reference.statistics)
     return distances
-
-
-def draw_neighbours(path: Path, images: np.ndarray, extractor: Extractor, reference: Reference) -> None:
-    """Show pictures over their nearest training pictures, in the extractor's space."""
-    index, _ = neighbours.nearest(extractor(images), reference.training)
-    training = load_split(FACES, "train").images
-    sheet = pictures.labelled_rows([images, np.array(training[index])], ["generated", "nearest in training"], scale=2)
-    with replacing(path) as temporary:
-        sheet.save(temporary)
 
 
 def track(model: str, scores: dict[str, Any], about: dict[str, Any], section: Evaluation) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from dlcv.data.batches import mirrored
 from dlcv.gan.losses import LOSSES, gradient_penalty
 from dlcv.gan.networks import LATENT, Discriminator, Generator
 from dlcv.gan.sections import Settings, Training
@@ -49,8 +50,7 @@ class GAN:
         generator, discriminator = self.networks["generator"], self.networks["discriminator"]
         pictures, _ = batch
         if self.training.flip:
-            mirrored = torch.rand(len(pictures), 1, 1, 1, device=pictures.device) < 0.5
-            pictures = torch.where(mirrored, pictures.flip(3), pictures)
+            pictures = mirrored(pictures)
         noise = self.settings.picture_noise * (1 - progress)
 
         for index, real in enumerate(pictures.tensor_split(self.settings.discriminator_steps)):

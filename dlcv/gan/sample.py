@@ -12,13 +12,13 @@ from torch import Tensor
 
 from dlcv import pictures
 from dlcv.data.batches import to_uint8
-from dlcv.errors import UserError
+from dlcv.errors import UserError, expect_empty
 from dlcv.files import replacing
 from dlcv.gan.networks import ARCHITECTURES, Generator, latents
 from dlcv.gan.sections import Gan
-from dlcv.gan.tasks import OUT, expect_empty
+from dlcv.gan.tasks import OUT
 from dlcv.params import Params
-from dlcv.weights import load_state, load_weights, read_about
+from dlcv.weights import load_state, load_weights, read_about, snapshots_of
 
 BATCH = 100  # pictures
 SHOWN = 32  # pictures of the grid
@@ -78,12 +78,6 @@ def load_generator(folder: Path, model: str) -> tuple[Generator, dict[str, Any]]
     generator = Generator(ARCHITECTURES[model], about["width"])
     load_weights(folder, generator)
     return generator.eval(), about
-
-
-def snapshots_of(folder: Path) -> dict[int, Path]:
-    """The snapshots of a training by step, in order."""
-    paths = (folder / "snapshots").glob("step-*.safetensors")
-    return dict(sorted((int(path.stem.split("-")[1]), path) for path in paths))
 
 
 @torch.inference_mode()

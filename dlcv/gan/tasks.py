@@ -43,9 +43,7 @@ def provenance_of(model: str, params: Params) -> Provenance:
         UserError: no such model, no prepared faces of 64 pixels, or too few of them.
     """
     settings = settings_of(model, params)
-    card = read_card(FACES)
-    if card["size"] != SIZE:
-        raise UserError(f"{FACES} has pictures of {card['size']} pixels; the networks make {SIZE}")
+    card = read_card(FACES, SIZE)
     count, least = card["splits"]["train"]["count"], 2 * settings.discriminator_steps
     if count < least:
         raise UserError(f"{FACES} has {count} training pictures; {model} needs {least} for a step at least")
@@ -59,13 +57,3 @@ def provenance_of(model: str, params: Params) -> Provenance:
         data={"faces": card["sha256"]},
         code=code_hashes(["dlcv.gan.train"]),
     )
-
-
-def expect_empty(folder: Path) -> None:
-    """Refuse a folder that pictures cannot be written to without losing something.
-
-    Raises:
-        UserError: it is not empty, or a file.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} is not empty; name a new folder for the pictures")

@@ -72,7 +72,7 @@ def run(model: str, params: Params) -> Path:
         steps=settings.steps,
         ema_decay=training.ema_decay,
         averaged=["generator"],
-        snapshot_at={settings.steps * part // training.snapshots for part in range(1, training.snapshots + 1)},
+        snapshots=training.snapshots,
         watch=lambda curve: warn_of_collapse(model, curve),
         finish=standing_statistics,
     )

@@ -6,11 +6,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from dlcv.evaluation.extractors import score_name
 from dlcv.report.files import link, read, refuse_unclaimed
 
 METRICS = Path("metrics/ddim")
 OUT = Path("out/ddim")
-REFERENCE = Path("metrics/evaluation/faces.json")
 CAPTIONS = {
     "samples/grid.png": "The first 32 pictures.",
     "samples/eta.png": "Noise 00 to 03 (rows) at several eta (columns); the fresh noise of a row is the same at each.",
@@ -24,20 +24,20 @@ CAPTIONS = {
 }
 
 
-def ddim(params: dict[str, Any]) -> dict[str, Any]:
-    """What the template needs; `params` are those of params.yaml.
+def ddim(params: dict[str, Any], vae: dict[str, Any]) -> dict[str, Any]:
+    """What the template needs; `params` are those of params.yaml, `vae` what the section on the VAE got.
 
     Raises:
         UserError: a file that params.yaml implies is missing, or one lies there that it does not imply.
     """
     section = params["ddim"]
     refuse_unclaimed(METRICS, {"unet.json"})
-    scored, real = read(METRICS / "unet.json"), read(REFERENCE)
-    score = next(name for name, value in scored["scores"].items() if isinstance(value, dict) and "left_out" in value)
+    scored = read(METRICS / "unet.json")
+    score = score_name(scored["protocol"])
     rows = [f"eta {eta:g}" for eta in section["table"]["etas"]]
     steps = [str(steps) for steps in section["table"]["steps"]]
     return {
-        "rows": {"ddim": scored["scores"], **real["rows"]},
+        "rows": {"ddim": scored["scores"], **vae["rows"]},
         "score": score,
         "distance": "FID" if score == "fid" else "Fréchet distance",
         "protocol": scored["protocol"],

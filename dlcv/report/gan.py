@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from dlcv.evaluation.extractors import score_name
 from dlcv.report.files import link, read, refuse_unclaimed
 
 METRICS = Path("metrics/gan")
@@ -34,8 +35,7 @@ def gan(params: dict[str, Any]) -> dict[str, Any]:
     real = read(REFERENCE)
     scored = {model: read(METRICS / f"{model}.json") for model in models}
     rows = {**{model: scores["scores"] for model, scores in scored.items()}, **real["rows"]}
-    # The one score with the distances that pairs are compared by.
-    score = next(name for name, value in rows["real"].items() if isinstance(value, dict) and "left_out" in value)
+    score = score_name(real["protocol"])
     return {
         "rows": rows,
         "score": score,

@@ -11,6 +11,7 @@ from dlcv.nested import flatten
 from dlcv.params import Params, read_yaml
 from dlcv.report.adaptation import adaptation, reasons, reports, spread, verdict
 from dlcv.report.ddim import ddim
+from dlcv.report.diffusion import diffusion
 from dlcv.report.files import link, read
 from dlcv.report.gan import gan, pair_verdict
 from dlcv.report.page import to_html
@@ -32,8 +33,10 @@ def run(params: Params) -> Path:
     cards = {domain: read(DATA / "digits" / domain / "card.json") for domain in params.raw["data"]["domains"]}
     cards["faces"] = read(DATA / "faces" / "card.json")
     folders = {name: DATA / ("faces" if name == "faces" else f"digits/{name}") for name in cards}
-    faces, diffused, digits = gan(params.raw), ddim(params.raw), adaptation(params.raw)
+    faces, digits = gan(params.raw), adaptation(params.raw)
     autoencoder = vae(params.raw, faces)
+    diffused = ddim(params.raw, autoencoder)
+    conditional = diffusion(params.raw)
     environment = Environment(
         loader=PackageLoader("dlcv.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -56,14 +59,17 @@ def run(params: Params) -> Path:
         gan=faces,
         vae=autoencoder,
         ddim=diffused,
+        diffusion=conditional,
         adaptation=digits,
         reference=read_yaml(Path(__file__).parent / "reference.yaml"),
         parameters=flatten({key: params.raw[key] for key in params.raw if key != "data"}),
         trainings=[
             *({**about, "stage": f"train@{model}"} for model, about in faces["trainings"].items()),
             {**autoencoder["training"], "stage": "stages/vae/dvc.yaml:train"},
-            {**diffused["training"], "stage": "ddim/train"},
+            {**diffused["training"], "stage": "stages/ddim/dvc.yaml:train"},
             *digits["trainings"].values(),
+            {**conditional["judge_training"], "stage": "evaluation/judge"},
+            *({**about, "stage": f"diffusion/train@{model}"} for model, about in conditional["trainings"].items()),
         ],
         versions={
             **faces["protocol"]["versions"],

@@ -44,8 +44,9 @@ def sample(
 ) -> None:
     """Draw pictures from trained weights."""
     params = load()
+    from dlcv.errors import expect_empty
     from dlcv.vae.sections import Vae
-    from dlcv.vae.tasks import NAME, OUT, expect_empty
+    from dlcv.vae.tasks import NAME, OUT
 
     expect_empty(out)  # said before torch is imported
     from dlcv.vae.sample import draw

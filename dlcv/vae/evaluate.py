@@ -11,8 +11,8 @@ import pandas as pd
 
 from dlcv import pictures, tracking
 from dlcv.data.prepared import Split, load_split, read_card
-from dlcv.evaluation import neighbours
 from dlcv.evaluation.features import load_extractor
+from dlcv.evaluation.figures import beside_nearest
 from dlcv.evaluation.reference import load_reference
 from dlcv.evaluation.scores import protocol, score
 from dlcv.evaluation.sections import Evaluation
@@ -24,12 +24,11 @@ from dlcv.vae.coding import Codes, decode, encode, load_network
 from dlcv.vae.networks import Autoencoder, latents
 from dlcv.vae.sections import Vae
 from dlcv.vae.tasks import FACES, METRICS, NAME, OUT
-from dlcv.weights import load_state
+from dlcv.weights import load_state, origin, snapshots_of
 
 REFERENCE = Path("out/evaluation/faces")
 SHOWN = 32  # samples of the grid
 RECONSTRUCTED = 10  # pictures of the figure
-NEIGHBOURS = 8  # samples whose nearest training picture is shown
 WAY = 11  # pictures from one face to another
 CURVE_PICTURES = 1000  # at most, of training and of validation, for each snapshot
 
@@ -50,7 +49,6 @@ def run(params: Params) -> Path:
     extractor, reference = load_extractor(section), load_reference(REFERENCE)
     samples = decode(network, latents(own.samples, about["latent"], params.seed))
     sampled = score(samples, reference, section, params.seed, extractor)
-    index, _ = neighbours.nearest(extractor(samples[:NEIGHBOURS]), reference.training)
     codes = {split: encode(network, part.images) for split, part in faces.items()}
     values = {
         "samples": sampled,
@@ -66,17 +64,14 @@ def run(params: Params) -> Path:
         over_steps.to_csv(folder / "losses.csv", index=False, float_format="%.6g")
         figures.curve(folder / "curve.png", pd.read_csv(OUT / NAME / "curve.csv"), over_steps, "VAE")
         pictures.grid(samples[:SHOWN], columns=8, scale=figures.SCALE).save(folder / "samples.png")
-        nearest = np.array(faces["train"].images[index])
-        rows, labels = [samples[:NEIGHBOURS], nearest], ["generated", "nearest in training"]
-        pictures.labelled_rows(rows, labels, scale=figures.SCALE).save(folder / "neighbours.png")
+        beside_nearest(samples[:8], extractor, reference, faces["train"].images).save(folder / "neighbours.png")
         of_map = draw_codes(folder, network, faces["val"], codes["val"], attribute, params)
     write_json(
         METRICS / f"{NAME}.json",
         {
             "name": NAME,
             "scores": values,
-            "training": {"name": NAME, "fingerprint": about["fingerprint"], "sha256": about["sha256"]},
-            "weights": "average at the last step" if about["params"]["training"]["ema_decay"] else "last step",
+            **origin(about),
             "protocol": own_protocol(protocol(reference, section, params.seed, extractor), faces, about, params.seed)
             | {"tsne": of_map},
         },
@@ -112,12 +107,6 @@ def losses_over_steps(faces: dict[str, Split]) -> pd.DataFrame:
 def curve_pictures(faces: dict[str, Split]) -> int:
     """Pictures of each split that a snapshot is measured on."""
     return min(CURVE_PICTURES, *(len(part.images) for part in faces.values()))
-
-
-def snapshots_of(folder: Path) -> dict[int, Path]:
-    """The snapshots of a training by step, in order."""
-    paths = (folder / "snapshots").glob("step-*.safetensors")
-    return dict(sorted((int(path.stem.split("-")[1]), path) for path in paths))
 
 
 def draw_codes(

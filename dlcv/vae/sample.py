@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from dlcv import pictures
+from dlcv.errors import expect_empty
 from dlcv.vae.coding import decode, load_network
 from dlcv.vae.networks import latents
-from dlcv.vae.tasks import expect_empty
 
 
 def draw(weights: Path, count: int, seed: int, out: Path) -> Path:

@@ -24,9 +24,7 @@ def provenance_of(params: Params) -> Provenance:
     Raises:
         UserError: no prepared faces of 64 pixels, or too few of them.
     """
-    card = read_card(FACES)
-    if card["size"] != SIZE:
-        raise UserError(f"{FACES} has pictures of {card['size']} pixels; the network reads {SIZE}")
+    card = read_card(FACES, SIZE)
     if (count := card["splits"]["train"]["count"]) < 2:
         raise UserError(f"{FACES} has {count} training picture; a batch needs 2 at least")
     section = params[Vae]
@@ -40,13 +38,3 @@ def provenance_of(params: Params) -> Provenance:
         data={"faces": card["sha256"]},
         code=code_hashes(["dlcv.vae.train"]),
     )
-
-
-def expect_empty(folder: Path) -> None:
-    """Refuse a folder that pictures cannot be written to without losing something.
-
-    Raises:
-        UserError: it is not empty, or a file.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} is not empty; name a new folder for the pictures")

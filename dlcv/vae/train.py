@@ -62,7 +62,7 @@ def run(params: Params) -> Path:
         },
         steps=training.steps,
         ema_decay=training.ema_decay,
-        snapshot_at={training.steps * part // training.snapshots for part in range(1, training.snapshots + 1)},
+        snapshots=training.snapshots,
         finish=lambda result: own_statistics(result, pictures),
     )
 

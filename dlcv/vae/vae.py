@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from dlcv.data.batches import mirrored
 from dlcv.training import scheduler
 from dlcv.vae.losses import divergence, squared_error
 from dlcv.vae.networks import Autoencoder
@@ -37,8 +38,7 @@ class VAE:
         """One update from pictures; see `dlcv.training.Method`."""
         pictures, _ = batch
         if self.training.flip:
-            mirrored = torch.rand(len(pictures), 1, 1, 1, device=pictures.device) < 0.5
-            pictures = torch.where(mirrored, pictures.flip(3), pictures)
+            pictures = mirrored(pictures)
         noise = torch.randn(len(pictures), self.latent, device=pictures.device)
         reconstructions, mean, log_variance = self.networks["network"](pictures, noise)
         reconstruction = squared_error(reconstructions, pictures).mean()

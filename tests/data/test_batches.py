@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from dlcv.data.batches import Shuffled, to_float, to_uint8
+from dlcv.data.batches import Shuffled, mirrored, to_float, to_uint8
 
 
 def shuffled(count: int = 10, batch_size: int = 3, seed: int = 0) -> Shuffled:
@@ -64,3 +64,12 @@ def test_to_uint8_rounds_clips_and_puts_channels_last() -> None:
     # bfloat16 has too few digits to be added to.
     half = torch.linspace(-1, 1, 300).expand(1, 3, 1, 300).to(torch.bfloat16)
     assert torch.equal(to_uint8(half), to_uint8(half.float()))
+
+
+def test_mirroring_takes_whole_pictures_and_leaves_rows_and_channels() -> None:
+    torch.manual_seed(0)
+    pictures = torch.randn(40, 3, 2, 4)
+    seen = mirrored(pictures)
+    kept = (seen == pictures).flatten(1).all(1)
+    assert (kept ^ (seen == pictures.flip(3)).flatten(1).all(1)).all()
+    assert 10 < kept.sum() < 30

@@ -1,4 +1,4 @@
-"""Small prepared faces, a network that is trained in a second, and the `dlcv` command inside this process."""
+"""Small prepared faces, and a network that is trained in a second."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dlcv.diffusion.unet import UNet
 from dlcv.params import load
 from dlcv.weights import save_state, save_weights
 from tests.diffusion.test_samplers import awake
-from tests.gan.conftest import dlcv, faces
+from tests.gan.conftest import faces
 
-__all__ = ["dlcv", "faces"]
+__all__ = ["faces"]
 
 REPOSITORY = Path(__file__).parent.parent.parent
 NETWORK: dict[str, Any] = {
@@ -51,6 +51,7 @@ def trained(study: Path, set_params: Any) -> Path:
         "network": NETWORK,
         "schedule": params.raw["ddim"]["schedule"],
         "target": "velocity",
+        "min_snr": 0.0,
         "fingerprint": "f" * 64,
         "params": {"training": params.raw["ddim"]["training"]},
     }

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from dlcv.ddim.sections import Ddim
 from dlcv.diffusion.samplers import ddim, noise_predictor, spaced
 from dlcv.diffusion.schedule import linear
 from dlcv.params import load
-from tests.ddim.conftest import REPOSITORY, unet
+from tests.ddim.conftest import unet
 
 
 def pictures(folder: Path) -> dict[str, np.ndarray]:
@@ -209,20 +207,12 @@ def test_what_cannot_be_drawn_is_one_line_and_leaves_nothing(
     assert sorted(trained.rglob("*")) == before
 
 
-def test_a_wrong_word_is_answered_before_torch_is_imported(study: Path) -> None:
+def test_a_wrong_word_is_answered_before_torch_is_imported(
+    study: Path, dlcv_alone: Callable[[str], tuple[int, str, set[str]]]
+) -> None:
     (study / "noise").mkdir()
-    code = (
-        "import sys\nfrom dlcv.__main__ import main\ntry:\n    main()\nfinally:\n"
-        "    print('heavy:', sorted({'torch', 'pandas', 'matplotlib'} & set(sys.modules)), file=sys.stderr)"
-    )
-    command = [sys.executable, "-c", code, "ddim", "sample", "--noise", "noise", "--out", "new"]
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-    assert answer.returncode == 1
-    assert sorted(answer.stderr.splitlines()) == [
-        "dlcv: error: noise holds no noise files; give a folder with .pt or .npy files",
-        "heavy: []",
-    ]
+    message = "dlcv: error: noise holds no noise files; give a folder with .pt or .npy files\n"
+    assert dlcv_alone("ddim sample --noise noise --out new") == (1, message, set())
 
 
 def test_noise_of_a_seed_is_the_same_for_every_count() -> None:

@@ -45,9 +45,9 @@ def method(**changes: Any) -> tuple[DDPM, Recorder]:
     return DDPM(network, SCHEDULE, Training(**{**shipped, "schedule": "constant", "flip": False, **changes})), network
 
 
-@pytest.mark.parametrize("target", ["noise", "velocity"])
-def test_the_step_is_the_squared_error_of_the_target_at_uniform_times(target: str) -> None:
-    made, network = method(target=target, gradient_clip=1e9)
+@pytest.mark.parametrize(("target", "min_snr"), [("noise", 0.0), ("velocity", 0.0), ("picture", 0.0), ("picture", 2.0)])
+def test_the_step_is_the_squared_error_of_the_target_at_uniform_times(target: str, min_snr: float) -> None:
+    made, network = method(target=target, min_snr=min_snr, gradient_clip=1e9)
     x0 = torch.rand(500, 3, 4, 4) * 2 - 1
     torch.manual_seed(3)
     values = made.step((x0, torch.zeros(500)), 0.0, Tensor.backward)
@@ -58,8 +58,9 @@ def test_the_step_is_the_squared_error_of_the_target_at_uniform_times(target: st
     eps = ((x - a.sqrt() * x0) / (1 - a).sqrt()).float()
     late = t > 20  # below, float32 leaves few digits of the noise
     assert eps[late].mean().abs() < 0.03 and eps[late].std().item() == pytest.approx(1, abs=0.03)
-    wanted = eps if target == "noise" else velocity(x0, eps, a)
-    assert values["loss"].item() == pytest.approx(((0.5 * x - wanted) ** 2).mean().item(), rel=1e-3)
+    wanted = {"noise": eps, "velocity": velocity(x0, eps, a), "picture": x0}[target]
+    weight = (a / (1 - a)).clamp(max=min_snr) if min_snr else 1.0
+    assert values["loss"].item() == pytest.approx((weight * (0.5 * x - wanted) ** 2).mean().item(), rel=1e-3)
     assert not values["loss"].requires_grad
 
 
@@ -114,7 +115,7 @@ def test_a_training_leaves_weights_snapshots_and_a_curve_and_can_be_resumed(
     assert sorted(whole) == [*names, "weights.json", "weights.safetensors"] and out == Path("out/ddim/unet")
     assert whole["snapshots/step-000012.safetensors"] == whole["weights.safetensors"]
     about = read_json(out / "weights.json")
-    assert about["area"] == "ddim" and about["network"] == NETWORK and about["target"] == "velocity"
+    assert about["area"] == "ddim" and about["network"] == NETWORK and about["target"] == "picture"
     assert about["sha256"] == sha256(out / "weights.safetensors") and about["data"] == {"faces": "a" * 64}
     assert about["params"]["training"]["steps"] == 12 and about["schedule"]["timesteps"] == 1000
     UNet(**about["network"]).load_state_dict(load_file(out / "weights.safetensors"))
@@ -150,4 +151,4 @@ def test_missing_faces_are_one_line(dlcv: Any) -> None:
 def test_faces_of_another_size_are_refused(faces: Path, dlcv: Any) -> None:
     card = faces / "data/faces/card.json"
     card.write_text(card.read_text().replace('"size": 64', '"size": 32'))
-    assert dlcv("ddim train") == (1, "dlcv: error: data/faces has pictures of 32 pixels; the network makes 64\n")
+    assert dlcv("ddim train") == (1, "dlcv: error: data/faces has pictures of 32 pixels; the networks are for 64\n")

@@ -343,13 +343,15 @@ def test_clipping_keeps_what_is_shown_in_range(sample: Any) -> None:
         assert (max(seen) <= 1) == clip_x0
 
 
-def test_a_network_of_the_velocity_is_a_noise_predictor() -> None:
+def test_a_network_of_the_velocity_or_of_the_picture_is_a_noise_predictor() -> None:
     x0, eps = torch.randn(2, 2, 3, 4, 4)
     t = torch.tensor([5, 900])
     a = SCHEDULE.alpha_bar_of(t)
     x = a.sqrt().float() * x0 + (1 - a).sqrt().float() * eps
     knows = noise_predictor(lambda x, t: velocity(x0, eps, SCHEDULE.alpha_bar_of(t)), SCHEDULE, "velocity")
     assert torch.allclose(knows(x, t), eps, atol=1e-5)
+    knows = noise_predictor(lambda x, t: x0, SCHEDULE, "picture")
+    assert torch.allclose(knows(x, t), eps, atol=1e-4)
     network = lambda x, t: x  # noqa: E731
     assert noise_predictor(network, SCHEDULE, "noise") is network
 

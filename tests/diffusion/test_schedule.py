@@ -11,6 +11,7 @@ from dlcv.diffusion.schedule import (
     eps_from_velocity,
     eps_from_x0,
     linear,
+    min_snr_weights,
     noised,
     velocity,
     x0_from_eps,
@@ -81,3 +82,22 @@ def test_the_velocity_is_of_unit_size_at_every_time() -> None:
     # At the ends it is the noise and minus the picture.
     assert torch.allclose(velocity(x0, eps, 1.0), eps) and torch.allclose(velocity(x0, eps, 0.0), -x0)
     assert math.isclose(linear(1000, 1e-4, 0.02).alpha_bar(999), 4.036e-5, rel_tol=1e-3)
+
+
+def test_by_min_snr_the_error_of_the_picture_counts_alike_whatever_the_network_gives() -> None:
+    """An error d of the picture is one of sqrt(SNR) d in the noise, and of d / sqrt(1 - a) in the velocity."""
+    schedule = linear(1000, 1e-4, 0.02)
+    snr = schedule.alpha_bars / (1 - schedule.alpha_bars)
+    wanted = snr.clamp(max=5).float()
+    assert torch.allclose(min_snr_weights(schedule, 5, "picture"), wanted)
+    x0, other = torch.zeros(2, 1, 1, 1), torch.ones(2, 1, 1, 1)
+    t = torch.tensor([30, 700])
+    a = schedule.alpha_bar_of(t)
+    x = noised(x0, torch.randn(2, 1, 1, 1), a)
+    for target in ("noise", "velocity"):
+        made = [eps_from_x0(x, picture, a) for picture in (x0, other)]
+        if target == "velocity":
+            made = [velocity(picture, eps, a) for picture, eps in zip((x0, other), made, strict=True)]
+        error = (made[0] - made[1]).square().flatten()
+        assert torch.allclose(min_snr_weights(schedule, 5, target)[t] * error, wanted[t], rtol=1e-4)
+    assert (min_snr_weights(schedule, 0, "noise") == 1).all()

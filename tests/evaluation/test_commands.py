@@ -18,7 +18,7 @@ from dlcv.errors import UserError
 from dlcv.evaluation import bounds, cli, features
 from dlcv.evaluation.features import Extractor
 from dlcv.evaluation.reference import load_reference
-from dlcv.params import load
+from dlcv.params import load, read_yaml
 
 REPOSITORY = Path(__file__).parent.parent.parent
 Write = Callable[[str, np.ndarray], Path]
@@ -102,3 +102,7 @@ def test_wrong_input_is_one_line_before_torch_is_imported(
     assert answer.returncode == 1
     assert len(lines) == 1 and lines[0].startswith("dlcv: error: ") and message in lines[0]
     assert " torch\n" not in answer.stderr  # what takes the seconds
+
+
+def test_outside_a_study_the_settings_are_those_that_ship() -> None:
+    assert read_yaml(REPOSITORY / "params.yaml")["evaluation"] == cli.OUTSIDE

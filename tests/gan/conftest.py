@@ -1,9 +1,7 @@
-"""Small prepared faces, settings of small models, and the `dlcv` command inside this process."""
+"""Small prepared faces, and settings of small models."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -57,18 +55,3 @@ def faces(study: Path) -> Path:
     card = {"name": "faces", "source": "test", "played_by": "discs", "label": None, "size": 64, "provenance": "made"}
     write_json(folder / "card.json", {**card, "splits": splits, "sha256": "a" * 64})
     return study
-
-
-@pytest.fixture
-def dlcv(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[[str], tuple[int, str]]:
-    """Run a `dlcv` command line in this process, which has torch already; gives exit code and stderr."""
-    from dlcv.__main__ import main
-
-    def run(words: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["dlcv", *words.split()])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main()
-        return int(end.value.code or 0), capfd.readouterr().err
-
-    return run

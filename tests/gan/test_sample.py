@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,6 @@ from dlcv.gan import sample
 from dlcv.gan.networks import Generator, build, latents
 from dlcv.params import load
 from dlcv.weights import save_state, save_weights
-from tests.gan.conftest import REPOSITORY
 
 COUNT = 105  # more than a batch, and the second one is of five
 
@@ -182,28 +179,11 @@ def test_the_functions_refuse_what_the_command_refuses(trained: Path) -> None:
         sample.load_generator(Path("out/gan/dcgan-k5"), "sngan")
 
 
-def test_snapshots_are_in_the_order_of_their_steps(tmp_path: Path) -> None:
-    (tmp_path / "snapshots").mkdir()
-    for step in (1_000_000, 5, 200_000):
-        (tmp_path / f"snapshots/step-{step:06d}.safetensors").touch()
-    assert list(sample.snapshots_of(tmp_path)) == [5, 200_000, 1_000_000]
-
-
 @pytest.mark.parametrize("words", ["sample dcgann", "sample dcgan --out full", "sample dcgan --seed 1", "train dcgan"])
-def test_a_wrong_word_is_answered_before_torch_is_imported(study: Path, words: str) -> None:
+def test_a_wrong_word_is_answered_before_torch_is_imported(
+    study: Path, dlcv_alone: Callable[[str], tuple[int, str, set[str]]], words: str
+) -> None:
     (study / "full").mkdir()
     (study / "full/keep").write_text("me")
-    code = """
-import sys
-from dlcv.__main__ import main
-try:
-    main()
-finally:
-    print("heavy:", sorted({"torch", "pandas", "matplotlib", "mlflow"} & set(sys.modules)), file=sys.stderr)
-"""
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, "-c", code, "gan", *words.split()]
-    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    assert answer.returncode == 1
-    heavy, error = sorted(answer.stderr.splitlines(), reverse=True)
-    assert heavy == "heavy: []" and error.startswith("dlcv: error: ")
+    code, error, heavy = dlcv_alone(f"gan {words}")
+    assert (code, error.count("\n"), heavy) == (1, 1, set()) and error.startswith("dlcv: error: ")

@@ -223,7 +223,7 @@ def test_faces_of_another_size_are_refused(faces: Path, dlcv: Any) -> None:
     card.write_text(card.read_text().replace('"size": 64', '"size": 32'))
     assert dlcv("gan train dcgan") == (
         1,
-        "dlcv: error: data/faces has pictures of 32 pixels; the networks make 64\n",
+        "dlcv: error: data/faces has pictures of 32 pixels; the networks are for 64\n",
     )
 
 

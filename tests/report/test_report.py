@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from dlcv.errors import UserError
 from dlcv.files import write_json
 from dlcv.params import load
-from dlcv.report import adaptation, ddim, gan, report, vae
+from dlcv.report import adaptation, ddim, diffusion, gan, report, vae
 from dlcv.report.page import to_html
 
 
@@ -39,7 +39,7 @@ def row(accuracy: float, label: str, training: str, gain: float | None = None) -
 
 def scores(distance: float, generated: bool = True) -> dict[str, Any]:
     values: dict[str, Any] = {
-        "frechet_x": {
+        "frechet_efficientnet_lite0": {
             "value": distance,
             "interval": {"low": distance - 2, "high": distance + 2},
             "left_out": [distance],
@@ -48,7 +48,7 @@ def scores(distance: float, generated: bool = True) -> dict[str, Any]:
         "face_score": {"value": 0.9, "interval": {"low": 0.85, "high": 0.94}},
         **dict.fromkeys(("precision", "recall", "density", "coverage", "memorised"), 0.5),
     }
-    return values | ({"frechet_x_to_validation": distance + 1} if generated else {})
+    return values | ({"frechet_efficientnet_lite0_to_validation": distance + 1} if generated else {})
 
 
 def make_gan(study: Path) -> None:
@@ -57,7 +57,7 @@ def make_gan(study: Path) -> None:
     protocol = {
         "pictures": 80,
         "reference": {"training": {"count": 1320}},
-        "extractor": {"name": "x"},
+        "extractor": {"name": "efficientnet_lite0"},
         "versions": {"dlib": "0"},
     }
     rows = {"real": scores(10.0, generated=False), "noise": scores(400.0)}
@@ -75,7 +75,7 @@ def make_gan(study: Path) -> None:
             picture(study / f"out/gan/{model}-{file}")
     for (name, pair), difference in zip(section["pairs"].items(), (0.5, 9.0, -9.0), strict=True):
         interval = {"low": difference - 1, "high": difference + 1}
-        values = {**pair, "frechet_x": {"b_less_a": difference, "interval": interval}}
+        values = {**pair, "frechet_efficientnet_lite0": {"b_less_a": difference, "interval": interval}}
         write_json(study / f"metrics/gan/{name}.json", values)
         for file in gan.PAIR_CAPTIONS:
             picture(study / "out/gan" / name / file)
@@ -133,6 +133,7 @@ def make_ddim(study: Path) -> None:
         },
         "protocol": {
             "pictures": 80,
+            "extractor": {"name": "efficientnet_lite0"},
             "reference": {"training": {"count": 1320}},
             "table_pictures": 40,
             "network_evaluations_per_picture": 25,
@@ -204,6 +205,50 @@ def write_weights(folder: Path, trained: dict[str, str]) -> None:
     )
 
 
+def make_diffusion(study: Path) -> None:
+    """What the section on conditional diffusion reads: the first model's digits are the best read."""
+    section = YAML(typ="safe").load((study / "params.yaml").read_text())["diffusion"]
+
+    def read_by_judge(accuracy: float) -> dict[str, Any]:
+        read = {"accuracy": accuracy, "interval": {"low": accuracy - 0.02, "high": accuracy + 0.02}}
+        return {**read, "digits": {str(digit): read for digit in range(10)}}
+
+    training = {"name": "judge", "fingerprint": "7" * 64, "sha256": "6" * 64}
+    values = {**read_by_judge(0.975), "pictures": {"count": 3000}, "training": training}
+    write_json(study / "metrics/evaluation/judge.json", values)
+    about = {**training, "area": "evaluation", "parameters": 72345}
+    write_json(study / "out/evaluation/judge/weights.json", about)
+    picture(study / "out/evaluation/judge/confusion.png")
+    for index, model in enumerate(section["models"]):
+        settings = section[model]
+        cell = {"accuracy": 0.5, "interval": {"low": 0.4, "high": 0.6}, "distance": 70.0}
+        columns = [*(f"w {w:g}" for w in section["table"]["w"]), "skip 0.5", "real"]
+        values = {
+            "scores": {**scores(80.0 + index), **read_by_judge(0.9 - index / 10)},
+            "real": scores(9.0, generated=False),
+            "guidance": {column: {**cell, "network_evaluations_per_picture": 33} for column in columns},
+            "snapshots": {"1000": 0.25, "2000": 0.75},
+            "protocol": {
+                "pictures": 1000,
+                "judged_pictures": 1000,
+                "reference": {"training": {"count": 30000}},
+                "extractor": {"name": "efficientnet_lite0"},
+                "sampler": section["sampling"],
+                "guidance": settings["guidance"],
+                "network_evaluations_per_picture": 40,
+                "table_pictures": 200,
+                "snapshot_pictures": 100,
+            },
+        }
+        write_json(study / f"metrics/diffusion/{model}.json", values)
+        layers = [{"layer": "up1", "output": "16 x 14 x 14", "parameters": 77, "condition": "time, class"}]
+        about = {"area": "diffusion", "name": model, "fingerprint": "5" * 64, "sha256": "4" * 64, "parameters": 65432}
+        params = {key: settings[key] for key in ("schedule", "network", "training")}
+        write_json(study / f"out/diffusion/{model}/weights.json", {**about, "params": params, "layers": layers})
+        for file in diffusion.CAPTIONS:
+            picture(study / f"out/diffusion/{model}-{file}")
+
+
 def picture(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (8, 8)).save(path)
@@ -222,6 +267,7 @@ def made(study: Path) -> Path:
     make_gan(study)
     make_vae(study)
     make_ddim(study)
+    make_diffusion(study)
     return study
 
 
@@ -322,9 +368,32 @@ def test_report_sets_ddim_over_eta_and_steps(made: Path) -> None:
     assert "Report 003 states a mean squared error of 0.3 to the course's pictures on 0..255, where 20 passes" in text
     assert "| 1,234,567 (78,700,803) | 0.1875, 1 2 4, 1 | 16 | 2 |" in text
     assert "| ResidualBlock | 24 x 32 x 32 | 77 |" in text
-    assert "| `ddim/unet` | `ddim/train` | 1,234,567 | `dddddddddddd` | `999999999999` |" in text
+    assert "| `ddim/unet` | `stages/ddim/dvc.yaml:train` | 1,234,567 | `dddddddddddd` | `999999999999` |" in text
     write_json(made / "metrics/ddim/old.json", {})
     with pytest.raises(UserError, match="metrics/ddim/old.json belongs to nothing in params.yaml; remove it"):
+        report.run(load())
+
+
+def test_report_sets_the_conditional_models_beside_the_reports(made: Path) -> None:
+    report.run(load())
+    text = (made / "report/report.md").read_text()
+    assert "a network of its own, 72,345 parameters" in text
+    assert "validation pictures it reads 0.9750 (0.9550 to 0.9950) rightly. Drawn by DDIM with eta 0.0" in text
+    scored = "12.30 ± 1.00 | 0.500 | 0.500 | 0.500 | 0.500 | 0.500 |"
+    assert f"| context-unet | 2.0 | 0.9000 (0.8800 to 0.9200) | 80.00 (78.00 to 82.00) | {scored} 40 |" in text
+    assert f"| real validation pictures | | 0.9750 (0.9550 to 0.9950) | 9.00 (7.00 to 11.00) | {scored} |" in text
+    assert "Other reports of the course state 0.998 to 0.999" in text and "here `sample` plays its part" in text
+    assert "| residual-unet | 0.60 (0.58 to 0.62) | 0.60" in text
+    assert "| the judge on real ones | 0.97 (0.95 to 0.99) |" in text or "| the judge on real ones | 0.98 (" in text
+    assert "| context-unet | 0.500, 70.00, 33 | 0.500, 70.00, 33 |" in text and "33 | 0.500, 70.00 |" in text
+    assert "| attention-unet | 1,000: 0.25, 2,000: 0.75 |" in text
+    assert "| context-unet | 65,432 | 0.0625 | every block | 2 | 400, 0.0001 to 0.02 |" in text
+    assert "| report 004 | 33,293,187 | 1 | added in every block | 1 | 200 |" in text
+    assert "| up1 | 16 x 14 x 14 | 77 | time, class |" in text
+    assert "| `diffusion/residual-unet` | `diffusion/train@residual-unet` | 65,432 | `555555555555` |" in text
+    assert "| `evaluation/judge` | `evaluation/judge` | 72,345 | `777777777777` |" in text
+    write_json(made / "metrics/diffusion/old.json", {})
+    with pytest.raises(UserError, match="metrics/diffusion/old.json belongs to nothing in params.yaml; remove it"):
         report.run(load())
 
 
@@ -342,10 +411,11 @@ def test_html_carries_its_pictures_and_tables(made: Path) -> None:
     faces = 5 * len(gan.CAPTIONS) + 3 * len(gan.PAIR_CAPTIONS)
     faces += len(vae.CAPTIONS) + 1 + len(ddim.CAPTIONS)
     section = load().raw["adaptation"]
-    of_digits = sum(len(adaptation.figures(name, section)) for name in section["scenarios"])
-    assert html.count("data:image/png;base64,") == 4 + faces + of_digits
+    digits = sum(len(adaptation.figures(name, section)) for name in section["scenarios"])
+    digits += 1 + 4 * len(diffusion.CAPTIONS)
+    assert html.count("data:image/png;base64,") == 4 + faces + digits
     assert 'src="..' not in html
-    assert html.count("<table>") == 6 + 2 + 2 * 5 + 3 + 2 + 4 + 4
+    assert html.count("<table>") == 6 + 2 + 2 * 5 + 3 + 2 + 4 + 5 + 4
     assert "<td><strong>0.6000</strong></td>" in html
 
 

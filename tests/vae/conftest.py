@@ -1,9 +1,7 @@
-"""Small prepared faces with an attribute, settings of a small network, an extractor that costs nothing, and `dlcv`."""
+"""Small prepared faces with an attribute, settings of a small network, and an extractor that costs nothing."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -106,18 +104,3 @@ class _Blocks(nn.Module):
 @pytest.fixture
 def extractor() -> Extractor:
     return Extractor("efficientnet_lite0", 48, "as the network", "0" * 64, _Blocks().eval())
-
-
-@pytest.fixture
-def dlcv(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[[str], tuple[int, str]]:
-    """Run a `dlcv` command line in this process, which has torch already; gives exit code and stderr."""
-    from dlcv.__main__ import main
-
-    def run(words: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["dlcv", *words.split()])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main()
-        return int(end.value.code or 0), capfd.readouterr().err
-
-    return run

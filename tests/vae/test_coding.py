@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from dlcv.vae import coding
 from dlcv.vae.losses import divergence
 from dlcv.vae.networks import latents
 from dlcv.weights import save_weights
-from tests.vae.conftest import LATENT, NARROW, REPOSITORY, network
+from tests.vae.conftest import LATENT, NARROW, network
 
 COUNT = 105  # more than a batch, and the second one is of five
 
@@ -131,20 +129,10 @@ def test_the_function_refuses_what_the_command_refuses(trained: Path) -> None:
 
 
 @pytest.mark.parametrize("words", ["sample --out full", "train"])
-def test_what_is_wrong_is_answered_before_torch_is_imported(study: Path, words: str) -> None:
+def test_what_is_wrong_is_answered_before_torch_is_imported(
+    study: Path, dlcv_alone: Callable[[str], tuple[int, str, set[str]]], words: str
+) -> None:
     (study / "full").mkdir()
     (study / "full/keep").write_text("me")
-    code = """
-import sys
-from dlcv.__main__ import main
-try:
-    main()
-finally:
-    print("heavy:", sorted({"torch", "pandas", "matplotlib", "mlflow"} & set(sys.modules)), file=sys.stderr)
-"""
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, "-c", code, "vae", *words.split()]
-    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    assert answer.returncode == 1
-    heavy, error = sorted(answer.stderr.splitlines(), reverse=True)
-    assert heavy == "heavy: []" and error.startswith("dlcv: error: ")
+    code, error, heavy = dlcv_alone(f"vae {words}")
+    assert (code, error.count("\n"), heavy) == (1, 1, set()) and error.startswith("dlcv: error: ")

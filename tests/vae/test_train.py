@@ -171,7 +171,7 @@ def test_a_batch_larger_than_the_set_is_the_whole_set(faces: Path, set_params: A
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"size": 64', '"size": 32', "data/faces has pictures of 32 pixels; the network reads 64"),
+        ('"size": 64', '"size": 32', "data/faces has pictures of 32 pixels; the networks are for 64"),
         ('"count": 40', '"count": 1', "data/faces has 1 training picture; a batch needs 2 at least"),
     ],
 )

@@ -1,0 +1,149 @@
+"""A trained noise predictor of digits, and pictures from it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlcv.diffusion.conditioning import Fitted
+from dlcv.diffusion.guidance import Guided
+from dlcv.diffusion.networks import build
+from dlcv.diffusion.samplers import PerPicture, Watch, ddim, ddpm, spaced
+from dlcv.diffusion.schedule import Schedule, linear
+from dlcv.diffusion.sections import DigitSampling, Guidance, Target
+from dlcv.diffusion.tasks import SIZE
+from dlcv.errors import UserError
+from dlcv.weights import load_weights, read_about
+
+BATCH = 100  # pictures
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network in eval mode, and what is needed to sample from it.
+
+    Attributes:
+        about: the JSON beside its weights.
+    """
+
+    network: Fitted
+    schedule: Schedule
+    target: Target
+    about: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Pictures and what they cost.
+
+    Attributes:
+        pictures: float32 N x 3 x 28 x 28 in about [-1, 1], on the CPU.
+        evaluations: of the network for each picture; a conditional and an unconditional one are two.
+    """
+
+    pictures: Tensor
+    evaluations: int
+
+
+def load_model(folder: Path, model: str) -> Model:
+    """The noise predictor `model` whose weights lie in `folder`, on the GPU where there is one.
+
+    Raises:
+        UserError: no weights there, or not those of this model.
+    """
+    about = read_about(folder)
+    if about.get("area") != "diffusion":
+        raise UserError(f"{folder} holds no noise predictor of digits; `dvc repro` makes them in out/diffusion/MODEL")
+    if about["model"] != model:
+        raise UserError(f"{folder} holds the weights of {about['model']}, not of {model}")
+    schedule = linear(**about["schedule"])
+    network = build(model, about["network"], schedule.timesteps)
+    load_weights(folder, network)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device).to(memory_format=torch.channels_last).eval()
+    return Model(network, schedule, about["target"], about)
+
+
+def draw(
+    model: Model,
+    digits: Sequence[int],
+    seeds: Sequence[int],
+    sampling: DigitSampling,
+    guidance: Guidance,
+    seed: int,
+    watch: Watch | None = None,
+) -> Drawn:
+    """Pictures of `digits`.
+
+    Args:
+        seeds: one for each picture, of its noise.
+        seed: of the steps that leave the unconditional pass out, which are the same for all pictures.
+        watch: sees the way of the first batch.
+
+    Raises:
+        UserError: more steps than the schedule has.
+    """
+    parts, evaluations = [], 0
+    for start in range(0, len(digits), BATCH):
+        chosen = slice(start, start + BATCH)
+        drawn, evaluations = _batch(model, digits[chosen], seeds[chosen], sampling, guidance, seed, watch)
+        parts.append(drawn)
+        watch = None
+    return Drawn(torch.cat(parts), evaluations)
+
+
+def _batch(
+    model: Model,
+    digits: Sequence[int],
+    seeds: Sequence[int],
+    sampling: DigitSampling,
+    guidance: Guidance,
+    seed: int,
+    watch: Watch | None,
+) -> tuple[Tensor, int]:
+    device = next(model.network.parameters()).device
+    labels = torch.tensor(digits, device=device)
+    predict = Guided(model.network, model.schedule, model.target, labels, guidance.w, guidance.skip_unconditional, seed)
+    noise = PerPicture(seeds)
+    like = torch.empty(len(digits), 3, SIZE, SIZE, device=device).contiguous(memory_format=torch.channels_last)
+    times = times_of(sampling, model.schedule)
+    # The first noise of each picture's generator is where it starts.
+    x = noise(like)
+    if sampling.sampler == "ancestral":
+        drawn = ddpm(
+            predict, x, model.schedule, times, sampling.variance, clip_x0=sampling.clip_x0, draw=noise, watch=watch
+        )
+    else:
+        drawn = ddim(
+            predict,
+            x,
+            model.schedule,
+            times,
+            sampling.eta,
+            clip_x0=sampling.clip_x0,
+            rederive=sampling.rederive_epsilon,
+            draw=noise,
+            watch=watch,
+        )
+    return drawn.cpu(), predict.evaluations
+
+
+def times_of(sampling: DigitSampling, schedule: Schedule) -> list[int]:
+    """The times at which the network is asked, from the noisiest on.
+
+    Raises:
+        UserError: more steps than the schedule has.
+    """
+    return spaced(sampling.spacing, sampling.steps or schedule.timesteps, schedule.timesteps)
+
+
+def seeds_of(names: Sequence[str], seed: int) -> list[int]:
+    """The seed of each picture's noise, by its name: the same whatever is drawn beside it."""
+    # 32 bits: torch's generator on the CPU reads no more of its seed.
+    return [zlib.crc32(f"{seed}/{name}".encode()) for name in names]

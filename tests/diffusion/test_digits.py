@@ -1,0 +1,174 @@
+"""Digits from trained weights: by the stage with its figures, and by `dlcv diffusion sample`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dlcv.data.batches import to_uint8
+from dlcv.diffusion import model as module
+from dlcv.diffusion import sample
+from dlcv.diffusion.model import draw, load_model, seeds_of, times_of
+from dlcv.diffusion.sections import Diffusion, DigitSampling, Guidance
+from dlcv.diffusion.tasks import digit_of, name_of
+from dlcv.errors import UserError
+from dlcv.files import read_json, write_json
+from dlcv.params import load
+from dlcv.weights import save_weights
+from tests.diffusion.conftest import REPOSITORY
+
+MODEL = "attention-unet"
+
+
+def pictures(folder: Path) -> dict[str, np.ndarray]:
+    return {path.name: np.asarray(Image.open(path)) for path in sorted(folder.iterdir())}
+
+
+def close(a: np.ndarray, b: np.ndarray) -> bool:
+    """Of another batch, so to rounding."""
+    return a.shape == b.shape and int(np.abs(a.astype(int) - b).max()) <= 1
+
+
+def test_the_stage_draws_equally_many_of_each_digit_and_the_figures(trained: Path) -> None:
+    out = sample.run(MODEL, load())
+    assert out == Path("out/diffusion/attention-unet-samples")
+    assert sorted(path.name for path in out.iterdir()) == ["drawn.json", "grid.png", "pictures", "process.png"]
+    drawn = pictures(out / "pictures")
+    assert list(drawn) == [f"{digit}_{number:03d}.png" for digit in range(10) for number in (1, 2)]
+    images = np.stack(list(drawn.values()))
+    assert images.shape == (20, 28, 28, 3) and len(np.unique(images.reshape(20, -1), axis=0)) == 20
+    # Ten rows and columns of pictures at twice their size; the first row begins with the first zeros.
+    grid = np.asarray(Image.open(out / "grid.png"))
+    left, top = grid.shape[1] - 10 * 58, grid.shape[0] - 10 * 58
+    assert 10 < left < 60 and 10 < top < 40
+    assert close(grid[top : top + 56 : 2, left + 2 : left + 58 : 2], drawn["0_001.png"])
+    assert close(grid[top : top + 56 : 2, left + 60 : left + 116 : 2], drawn["0_002.png"])
+    # Three steps: the noise and three states.
+    process = np.asarray(Image.open(out / "process.png"))
+    assert process.shape[1] > 4 * 86 and process.shape[0] < 2 * 86
+    last = process[:84:3, -84::3]
+    assert close(last, drawn["0_001.png"])
+    about = read_json(out / "drawn.json")
+    assert about["steps"] == 3 and about["network_evaluations_per_picture"] == 6
+    assert about["guidance"]["w"] == 2.0 and "seconds" not in str(about)
+
+
+def test_a_digit_outside_the_pipeline_is_that_of_the_stage(trained: Path, dlcv: Any) -> None:
+    sample.run(MODEL, load())
+    drawn = pictures(trained / "out/diffusion/attention-unet-samples/pictures")
+    shutil.move(trained / "out/diffusion/attention-unet", trained / "alone")
+    command = f"diffusion sample {MODEL} --digit 7 --weights alone"
+    assert dlcv(f"{command} --count 2 --out two") == (0, "")
+    two = pictures(trained / "two")
+    assert list(two) == ["7_001.png", "7_002.png"] and all(close(two[name], drawn[name]) for name in two)
+    assert dlcv(f"{command} --count 20 --steps 5 --w 2 --seed 1 --out many") == (0, "")
+    assert len(pictures(trained / "many")) == 20
+    changed = {"seed": "--seed 1", "w": "--w 0.5", "steps": "--steps 4", "eta": "--eta 1", "skip": "--skip 1"}
+    for name, option in changed.items():
+        assert dlcv(f"{command} --count 1 {option} --out other/{name}") == (0, "")
+        assert not (pictures(trained / "other" / name)["7_001.png"] == two["7_001.png"]).all(), name
+    assert dlcv(f"{command} --out ten") == (0, "") and len(pictures(trained / "ten")) == 10
+
+
+def test_no_picture_depends_on_its_batch_and_the_evaluations_are_those_of_one(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, section = load_model(Path("out/diffusion") / MODEL, MODEL), load()[Diffusion]
+    names = [name_of(digit, 1) for digit in range(5)]
+    guidance = Guidance(w=1.0, skip_unconditional=0.5)
+    for changes in ({"eta": 1.0}, {"sampler": "ancestral"}, {"sampler": "ancestral", "variance": "posterior"}):
+        sampling = section.sampling.model_copy(update={"steps": 8, **changes})
+        monkeypatch.setattr(module, "BATCH", 100)
+        whole = draw(loaded, range(5), seeds_of(names, 0), sampling, guidance, 3)
+        monkeypatch.setattr(module, "BATCH", 2)
+        parts = draw(loaded, range(5), seeds_of(names, 0), sampling, guidance, 3)
+        assert close(to_uint8(whole.pictures).numpy(), to_uint8(parts.pictures).numpy())
+        assert whole.evaluations == parts.evaluations and 8 <= whole.evaluations < 16
+    for w, skip, expected in ((0.0, 0.5, 8), (1.0, 0.0, 16), (1.0, 1.0, 8)):
+        sampling = section.sampling.model_copy(update={"steps": 8})
+        drawn = draw(loaded, [1], [1], sampling, Guidance(w=w, skip_unconditional=skip), 0)
+        assert drawn.evaluations == expected
+
+
+def test_all_times_are_taken_where_no_number_is_given(trained: Path) -> None:
+    sampling: DigitSampling = load()[Diffusion].sampling
+    loaded = load_model(Path("out/diffusion") / MODEL, MODEL)
+    every = sampling.model_copy(update={"steps": None, "spacing": "uniform"})
+    assert times_of(every, loaded.schedule) == list(range(1000))[::-1]
+    assert len(times_of(sampling, loaded.schedule)) == 3
+
+
+def test_noise_is_a_pictures_own(trained: Path) -> None:
+    assert seeds_of(["0_001", "0_002"], 0) == [seeds_of([name], 0)[0] for name in ("0_001", "0_002")]
+    assert len({*seeds_of(["0_001", "0_002"], 0), *seeds_of(["0_001", "0_002"], 1)}) == 4
+    loaded = load_model(Path("out/diffusion") / MODEL, MODEL)
+    state = torch.get_rng_state()
+    sample.grid(loaded, load()[Diffusion].sampling, Guidance(w=0.0, skip_unconditional=0.0), 0)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_names_say_the_digit() -> None:
+    assert name_of(0, 1) == "0_001" and name_of(9, 100) == "9_100"
+    assert [digit_of(name) for name in ("0_001.png", "9_100.png")] == [0, 9]
+    for name in ("0001.png", "12_001.png", "x_001.png"):
+        with pytest.raises(UserError, match="does not say which digit it shows; pictures are named 7_001.png"):
+            digit_of(name)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (f"{MODEL} --digit 7 --out full", "full is not empty; name a new folder for the pictures"),
+        (f"{MODEL} --count 4", "give both --digit, 0 to 9, and --out, a new folder for the pictures"),
+        (f"{MODEL} --digit 7", "give both --digit, 0 to 9, and --out, a new folder for the pictures"),
+        (f"{MODEL} --out new", "give both --digit, 0 to 9, and --out, a new folder for the pictures"),
+        ("attention-net --digit 7 --out new", "no model attention-net; did you mean attention-unet?"),
+        ("context-unet", "out/diffusion/context-unet/weights.json is missing; `dvc repro` trains it, `dvc pull`"),
+        ("context-unet --digit 7 --out new", "out/diffusion/context-unet/weights.json is missing; `dvc repro` trains"),
+        (f"{MODEL} --digit 7 --out new --weights other", "other holds no noise predictor of digits; `dvc repro` makes"),
+        (
+            f"context-unet --digit 7 --out new --weights out/diffusion/{MODEL}",
+            "out/diffusion/attention-unet holds the weights of attention-unet, not of context-unet",
+        ),
+        (f"{MODEL} --digit 7 --out new --weights cut", "cut/weights.safetensors is not the file that cut/weights.json"),
+        (f"{MODEL} --digit 7 --out new --weights wide", "wide/weights.safetensors does not fit Fitted: "),
+        (f"{MODEL} --digit 7 --out new --steps 1001", "1001 steps with the spacing trailing; give 1 to 1000 of the"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line_and_leaves_nothing(
+    trained: Path, dlcv: Any, words: str, message: str
+) -> None:
+    (trained / "full").mkdir()
+    (trained / "full/keep").write_text("me")
+    save_weights(trained / "other", {"weight": torch.zeros(1)}, {"area": "gan", "name": "sngan", "model": "sngan"})
+    for name in ("cut", "wide"):
+        shutil.copytree(trained / "out/diffusion" / MODEL, trained / name)
+    (trained / "cut/weights.safetensors").write_bytes(b"not these")
+    about = read_json(trained / "wide/weights.json")
+    write_json(trained / "wide/weights.json", {**about, "network": {**about["network"], "width": 0.125}})
+    before = sorted(trained.rglob("*"))
+    code, error = dlcv(f"diffusion sample {words}")
+    assert (code, error.count("\n")) == (1, 1) and error.startswith(f"dlcv: error: {message}")
+    assert sorted(trained.rglob("*")) == before
+
+
+@pytest.mark.parametrize("words", ["sample context-unit", f"sample {MODEL} --digit 1 --out full", f"train {MODEL}"])
+def test_a_wrong_word_is_answered_before_torch_is_imported(study: Path, words: str) -> None:
+    (study / "full").mkdir()
+    (study / "full/keep").write_text("me")
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-X", "importtime", "-m", "dlcv", "diffusion", *words.split()]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    lines = [line for line in answer.stderr.splitlines() if not line.startswith("import time:")]
+    assert answer.returncode == 1
+    assert len(lines) == 1 and lines[0].startswith("dlcv: error: ")
+    assert " torch\n" not in answer.stderr  # what takes the seconds
