@@ -22,7 +22,7 @@ from dlcv.weights import count_parameters, save_state, save_weights
 
 
 def run(
-    folder: Path,  # out/AREA/NAME
+    folder: Path,  # out/AREA/NAME, where a name may have several parts
     network: str,  # of the method's networks, the one that is the result
     method: Method,
     batches: Batches,
@@ -47,7 +47,9 @@ def run(
     Raises:
         UserError: a loss that is not finite, or a checkpoint that cannot be read.
     """
-    area, name = folder.parts[-2:]
+    # "out/adaptation/mnistm-usps/dann-0" is "mnistm-usps/dann-0" of the area "adaptation".
+    _, area, *parts = folder.parts
+    name = "/".join(parts)
     checkpoints = Checkpoints(
         area,
         name,

@@ -68,11 +68,16 @@ def read_about(folder: Path) -> dict[str, Any]:
     return about
 
 
+def training_of(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Which training made the weights whose JSON is `about`: its name, and what it and they are known by."""
+    return {key: about[key] for key in ("name", "fingerprint", "sha256")}
+
+
 def origin(about: Mapping[str, Any]) -> dict[str, Any]:
     """What a file of scores says of the weights whose JSON is `about`: which training's they are, and of which step."""
     averaged = about["params"]["training"]["ema_decay"] > 0
     return {
-        "training": {key: about[key] for key in ("name", "fingerprint", "sha256")},
+        "training": training_of(about),
         "weights": "average at the last step" if averaged else "last step",
     }
 

@@ -7,13 +7,14 @@ from typing import Any
 
 from dlcv import tracking
 from dlcv.adaptation import validator
-from dlcv.adaptation.scores import Judged, gain, label, protocol, score, training
+from dlcv.adaptation.scores import Judged, gain, label, protocol, score
 from dlcv.adaptation.sections import Adaptation
 from dlcv.adaptation.tasks import METRICS, domain, scenario_of, variant_folder
 from dlcv.adaptation.trained import answer, load
 from dlcv.files import write_json
 from dlcv.nested import flatten
 from dlcv.params import Params
+from dlcv.weights import training_of
 
 
 def run(name: str, params: Params) -> Path:
@@ -49,7 +50,7 @@ def run(name: str, params: Params) -> Path:
             "trained_on_source": score([judged["trained_on_source"]], source, target, params.seed),
             "dann": score([judged["dann"]], source, target, params.seed),
             "gain": gain([judged["dann"]], [judged["trained_on_source"]], target, params.seed),
-            "trainings": [training(one.about) for one in judged.values()],
+            "trainings": [training_of(one.about) for one in judged.values()],
         }
     chosen = validator.choice(candidates, section.validator, accuracies) if candidates else None
     scores = {

@@ -11,13 +11,14 @@ from typing import Any
 from dlcv import tracking
 from dlcv.adaptation import validator
 from dlcv.adaptation.figures import draw
-from dlcv.adaptation.scores import Judged, gain, label, protocol, score, training
+from dlcv.adaptation.scores import Judged, gain, label, protocol, score
 from dlcv.adaptation.sections import Adaptation
 from dlcv.adaptation.tasks import METRICS, OUT, Task, domain, methods_of, scenario_of
 from dlcv.adaptation.trained import answer, load
 from dlcv.files import replacing, write_json
 from dlcv.nested import flatten
 from dlcv.params import Params
+from dlcv.weights import training_of
 
 
 def run(name: str, params: Params) -> Path:
@@ -43,8 +44,8 @@ def run(name: str, params: Params) -> Path:
             judged[row].append(one)
             if row != "trained_on_target":
                 on_target = answer(network, unlabelled).logits
-                candidates[task.title] = validator.signs(one.on_source, source, on_target)
-                accuracies[task.title] = float((one.on_target.digits == target.labels).mean())
+                candidates[about["name"]] = validator.signs(one.on_source, source, on_target)
+                accuracies[about["name"]] = float((one.on_target.digits == target.labels).mean())
 
     rows: dict[str, dict[str, Any]] = {}
     for row, trained in judged.items():
@@ -54,13 +55,14 @@ def run(name: str, params: Params) -> Path:
             "network": about["architecture"]["network"],
             "parameters": about["parameters"],
             **score(trained, source, target, params.seed),
-            "trainings": [training(one.about) for one in trained],
+            "trainings": [training_of(one.about) for one in trained],
         }
         if row != "trained_on_source":
             rows[row]["gain"] = gain(trained, judged["trained_on_source"], target, params.seed)
 
     chosen = validator.choice(candidates, params[Adaptation].validator, accuracies)
     with replacing(OUT / f"{name}-evaluation") as folder:
+        folder.mkdir(parents=True)
         draw(folder, name, source, target, judged, rows, params)
     scores = {"scenario": name, "protocol": protocol(source, target, params), "rows": rows, "choice": chosen}
     write_json(METRICS / f"{name}.json", scores)

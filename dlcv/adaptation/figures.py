@@ -113,7 +113,7 @@ def draw_inputs(path: Path, name: str, chosen: Sequence[np.ndarray], settings: M
     if own:
         strips |= {"target, teacher": changed(target, own["weak"]), "target, student": changed(target, own["strong"])}
     rows, labels = list(strips.values()), list(strips)
-    save(pictures.labelled_rows(rows, labels, f"{name}: what the networks see", scale=2), path)
+    pictures.labelled_rows(rows, labels, f"{name}: what the networks see", scale=2).save(path)
 
 
 def seen(batch: Tensor, augmentation: dict[str, Any], instance_norm: bool) -> np.ndarray:
@@ -139,10 +139,4 @@ def draw_painted(path: Path, name: str, network: GTANetworks, chosen: Sequence[n
             rows += [to_uint8(network.prepare(batch)).numpy()]
             rows += [to_uint8(network.generator(network.embed(batch), classes)).numpy()]
     labels_of_rows = ["source", "painted from its features", "target", "painted from its features"]
-    save(pictures.labelled_rows(rows, labels_of_rows, f"{name}: what G paints", scale=2), path)
-
-
-def save(sheet: Any, path: Path) -> None:
-    """Write a picture; the folder may be new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path)
+    pictures.labelled_rows(rows, labels_of_rows, f"{name}: what G paints", scale=2).save(path)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from dlcv.adaptation.tasks import SIZE
 from dlcv.adaptation.trained import answer, load
 from dlcv.data.images import SUFFIXES, decode, is_picture
 from dlcv.errors import UserError
 from dlcv.files import replacing
 
-SIZE = 28  # pixels of what the networks are asked about
 AT_ONCE = 1000  # pictures in memory
 
 

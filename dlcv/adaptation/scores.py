@@ -110,11 +110,6 @@ def label(row: str, about: dict[str, Any]) -> str:
     return name
 
 
-def training(about: dict[str, Any]) -> dict[str, Any]:
-    """Which training a score belongs to."""
-    return {key: about[key] for key in ("name", "fingerprint", "sha256")}
-
-
 def protocol(source: Domain, target: Domain, params: Params) -> dict[str, Any]:
     """How the scores came about; no time and no commit: same inputs, same bytes."""
     packages = ("numpy", "openTSNE", "scikit-learn", "torch")

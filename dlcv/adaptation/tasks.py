@@ -18,6 +18,7 @@ from dlcv.provenance import Provenance, code_hashes
 DIGITS = Path("data/digits")
 OUT = Path("out/adaptation")
 METRICS = Path("metrics/adaptation")
+SIZE = 28  # pixels
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,6 @@ class Task:
     method: str
     name: str  # of the domain or scenario
     seed: int
-    variant: str = ""  # of `adaptation.variants`; none: what stands for everyone
-
-    @property
-    def title(self) -> str:
-        """Its name among all trainings: "dann-mnistm-svhn-0"."""
-        return "-".join(part for part in (self.variant, self.method, self.name, str(self.seed)) if part)
 
     @property
     def folder(self) -> Path:
@@ -122,12 +117,12 @@ def domain(name: str, split: SplitName) -> Domain:
     """Open a split of the prepared domain `name`, without reading its pictures.
 
     Raises:
-        UserError: the domain is not prepared.
+        UserError: the domain is not prepared, has no labels, or has pictures of another size.
     """
     prepared = load_split(DIGITS / name, split)
     if prepared.labels is None:
         raise UserError(f"the digits in {DIGITS / name} have no labels; prepare them from a source with labels")
-    return Domain(name, read_card(DIGITS / name), prepared.images, prepared.labels)
+    return Domain(name, read_card(DIGITS / name, SIZE), prepared.images, prepared.labels)
 
 
 def balanced_count(source: Domain, target: Domain, most: int) -> int:
@@ -139,7 +134,7 @@ def provenance_of(task: Task, params: Params) -> Provenance:
     """What a training depends on.
 
     Raises:
-        UserError: an unknown method or task, or no prepared data.
+        UserError: an unknown method or task, or no prepared data of 28 pixels.
     """
     domains = domains_of(task.method, task.name, params)
     section = params[Adaptation]
@@ -155,6 +150,6 @@ def provenance_of(task: Task, params: Params) -> Provenance:
         values[task.method] = params[own].model_dump(by_alias=True)
     return Provenance(
         params=values,
-        data={domain: read_card(DIGITS / domain)["sha256"] for domain in domains.values()},
+        data={domain: read_card(DIGITS / domain, SIZE)["sha256"] for domain in domains.values()},
         code=code_hashes(["dlcv.adaptation.train", f"dlcv.adaptation.{task.method}"]),
     )

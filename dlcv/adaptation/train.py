@@ -11,10 +11,9 @@ from torch import Tensor, nn
 
 from dlcv import stage
 from dlcv.adaptation.sections import Adaptation
-from dlcv.adaptation.tasks import OUT, Task, domain, domains_of, provenance_of
+from dlcv.adaptation.tasks import Task, domain, domains_of, provenance_of
 from dlcv.data.batches import Shuffled, Together
 from dlcv.errors import UserError
-from dlcv.files import replacing
 from dlcv.params import Params
 from dlcv.summary import layers
 from dlcv.training import make_accelerator, seed_everything
@@ -25,7 +24,7 @@ def run(task: Task, params: Params, folder: Path | None = None) -> Path:
     """Train `task`.
 
     Args:
-        folder: where the result belongs; `task.folder` without it.
+        folder: where the result belongs, in `out/adaptation`; `task.folder` without it.
 
     Returns:
         The folder with `weights.safetensors`, `weights.json` and `curve.csv`.
@@ -55,8 +54,8 @@ def run(task: Task, params: Params, folder: Path | None = None) -> Path:
         }
     )
     images = {role: part.images for role, part in domains.items()}
-    trained = stage.run(
-        OUT / task.title,
+    return stage.run(
+        folder or task.folder,
         plan.result,
         plan.method,
         batches,
@@ -75,11 +74,6 @@ def run(task: Task, params: Params, folder: Path | None = None) -> Path:
         averaged=[plan.result],
         finish=lambda network: plan.finish(network, images),
     )
-    # The stage knows a training by its whole name; a scenario's trainings lie together.
-    if accelerator.is_main_process:
-        with replacing(folder or task.folder) as place:
-            trained.rename(place)
-    return folder or task.folder
 
 
 def description(printed: dict[str, tuple[nn.Module, nn.Module, Tensor]]) -> dict[str, dict[str, Any]]:

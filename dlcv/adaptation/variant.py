@@ -22,5 +22,5 @@ def run(variant: str, scenario: str, params: Params) -> Path:
     changed, folder = with_variant(variant, params), variant_folder(variant, scenario)
     seed = params[Adaptation].seeds[0]
     for method, task in (("supervised", scenario_of(scenario, params).source), ("dann", scenario)):
-        train.run(Task(method, task, seed, variant), changed, folder / method)
+        train.run(Task(method, task, seed), changed, folder / method)
     return folder

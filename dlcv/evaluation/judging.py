@@ -23,6 +23,7 @@ from dlcv.files import write_json
 from dlcv.nested import flatten
 from dlcv.params import Params
 from dlcv.training import make_accelerator, scheduler, seed_everything
+from dlcv.weights import training_of
 
 
 class Classification:
@@ -116,5 +117,5 @@ def judged(validation: Split) -> dict[str, Any]:
         "judge": "a network of its own, trained on real training pictures",
         **accuracy_of(validation.labels, answers),
         "pictures": {"domain": DIGITS.name, "split": "val", "count": len(answers)},
-        "training": {key: judge.about[key] for key in ("name", "fingerprint", "sha256")},
+        "training": training_of(judge.about),
     }

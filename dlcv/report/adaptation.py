@@ -60,22 +60,20 @@ def figures(name: str, section: dict[str, Any]) -> dict[str, str]:
 
 
 def trainings(scenarios: dict[str, Any], comparisons: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Every training behind the scores by its name, with the JSON beside its weights."""
-    folders: dict[str, tuple[Path, str]] = {}
+    """Every training behind the scores by its name, which is its place in `out`, with the JSON beside its weights."""
+    stages: dict[str, str] = {}
     for scores in scenarios.values():
         for values in scores["rows"].values():
             for training in values["trainings"]:
-                # "dann-mnistm-svhn-0" lies in mnistm-svhn/dann-0.
-                method, *task, seed = training["name"].split("-")
-                folder = OUT / "-".join(task) / f"{method}-{seed}"
-                folders[training["name"]] = folder, f"{method}@{'-'.join(task)}-{seed}"
+                # "mnistm-svhn/dann-0" is of the stage dann@mnistm-svhn-0.
+                task, own = training["name"].split("/")
+                method, seed = own.split("-")
+                stages[training["name"]] = f"{method}@{task}-{seed}"
     for name, scores in comparisons.items():
         for variant, values in scores["variants"].items():
-            for training, method in zip(values["trainings"], ("supervised", "dann"), strict=True):
-                folders[training["name"]] = OUT / f"{name}-variants" / variant / method, f"variant@{variant}-{name}"
-    return {
-        name: {**read(folder / "weights.json"), "stage": stage} for name, (folder, stage) in sorted(folders.items())
-    }
+            for training in values["trainings"]:
+                stages[training["name"]] = f"variant@{variant}-{name}"
+    return {name: {**read(OUT / name / "weights.json"), "stage": stage} for name, stage in sorted(stages.items())}
 
 
 def printed(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -35,7 +35,7 @@ def test_killed_with_sigkill_and_run_again_equals_an_uninterrupted_run(domains: 
     set_params({**SMALL, "adaptation.training.steps": 900})
     command = [sys.executable, "-m", "dlcv", "adaptation", "train", "dann", "mnistm-usps"]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    checkpoints = domains / ".checkpoints/adaptation/dann-mnistm-usps-0"
+    checkpoints = domains / ".checkpoints/adaptation/mnistm-usps/dann-0"
 
     process = subprocess.Popen(command, env=environment)
     deadline = time.monotonic() + 120
@@ -47,7 +47,7 @@ def test_killed_with_sigkill_and_run_again_equals_an_uninterrupted_run(domains: 
     out = domains / "out/adaptation/mnistm-usps/dann-0"
     assert not out.exists()
     second = subprocess.run(command, env=environment, check=True, stderr=subprocess.PIPE, text=True)
-    assert re.search(r"dann-mnistm-usps-0: continues from its checkpoint at step \d+00 of 900", second.stderr)
+    assert re.search(r"mnistm-usps/dann-0: continues from its checkpoint at step \d+00 of 900", second.stderr)
     resumed = {path.name: path.read_bytes() for path in out.iterdir()}
     assert not list(checkpoints.glob("*/*"))  # success removes them
 
@@ -115,6 +115,7 @@ def test_variants_are_trained_and_compared(domains: Path, set_params: Any) -> No
     folder = variant.run("alternating", "mnistm-usps", params)
     assert sorted(path.name for path in folder.iterdir()) == ["dann", "supervised"]
     about = read_json(folder / "dann/weights.json")
+    assert about["name"] == "mnistm-usps-variants/alternating/dann"
     assert about["params"]["dann"]["update"] == "alternating" and about["params"]["training"]["steps"] == 2
     scores = read_json(compare.run("mnistm-usps", params))
     values = scores["variants"]["alternating"]

@@ -153,12 +153,12 @@ def make_adaptation(study: Path) -> None:
     """What the section on domain adaptation reads."""
     section = YAML(typ="safe").load((study / "params.yaml").read_text())["adaptation"]
     for (name, scenario), gain in zip(section["scenarios"].items(), (0.1, 0.01, -0.1, 0.1), strict=True):
-        run = {method: f"{method}-{name}-0" for method in adaptation.METHODS if name in section["methods"][method]}
+        run = {method: f"{name}/{method}-0" for method in adaptation.METHODS if name in section["methods"][method]}
         labels = {"dann": "DANN", "gta": "Generate To Adapt", "selftraining": "self-training"}
         rows = {
-            "trained_on_source": row(0.5, "trained on source", f"supervised-{scenario['source']}-0"),
+            "trained_on_source": row(0.5, "trained on source", f"{scenario['source']}/supervised-0"),
             **{method: row(0.5 + gain, labels[method], training, gain) for method, training in run.items()},
-            "trained_on_target": row(0.9, "trained on target", f"supervised-{scenario['target']}-0", 0.4),
+            "trained_on_target": row(0.9, "trained on target", f"{scenario['target']}/supervised-0", 0.4),
         }
         if "gta" in rows:
             rows["gta"] |= {"standard_deviation": 0.0123}
@@ -166,24 +166,23 @@ def make_adaptation(study: Path) -> None:
         candidate = {"information": 1.5, "entropy": -0.25, "source_accuracy": 0.9, "accuracy": 0.6}
         choice = {
             "tried": 2,
-            "chosen": {"training": f"dann-{name}-0", "accuracy": 0.6},
-            "oracle": {"training": f"supervised-{scenario['source']}-0", "accuracy": 0.61},
-            "candidates": {f"dann-{name}-0": candidate},
+            "chosen": {"training": f"{name}/dann-0", "accuracy": 0.6},
+            "oracle": {"training": f"{scenario['source']}/supervised-0", "accuracy": 0.61},
+            "candidates": {f"{name}/dann-0": candidate},
         }
         values = {"protocol": {"pictures": pictures, "versions": {"torch": "0"}}, "rows": rows, "choice": choice}
         write_json(study / f"metrics/adaptation/{name}.json", values)
         for figure in adaptation.figures(name, section):
             picture(study / figure.removeprefix("../"))
         for trained in (training for values in rows.values() for training in values["trainings"]):
-            method, *task, seed = trained["name"].split("-")
-            write_weights(study / "out/adaptation" / "-".join(task) / f"{method}-{seed}", trained)
+            write_weights(study, trained)
     for name in section["comparison"]["scenarios"]:
         variants = {}
         for variant in section["comparison"]["variants"]:
             of_both = []
             for method in ("supervised", "dann"):
-                trained = {"name": f"{variant}-{method}-{name}-0", "fingerprint": "1" * 64, "sha256": "2" * 64}
-                write_weights(study / f"out/adaptation/{name}-variants" / variant / method, trained)
+                trained = {"name": f"{name}-variants/{variant}/{method}", "fingerprint": "1" * 64, "sha256": "2" * 64}
+                write_weights(study, trained)
                 of_both.append(trained)
             variants[variant] = {
                 "settings": section["variants"][variant],
@@ -196,13 +195,12 @@ def make_adaptation(study: Path) -> None:
         write_json(study / f"metrics/adaptation/{name}-variants.json", {"variants": variants})
 
 
-def write_weights(folder: Path, trained: dict[str, str]) -> None:
+def write_weights(study: Path, trained: dict[str, str]) -> None:
     settings = {"deep": {"poolings": 2}, "mish": {"hidden": [192, 128]}}
     layers = [{"layer": "Conv2d 5x5", "output": "64 x 24 x 24", "parameters": 88}]
     about = {"area": "adaptation", "parameters": 257254, "architecture": {"network": "lenet", "settings": settings}}
-    write_json(
-        folder / "weights.json", {**trained, **about, "networks": {"features": {"parameters": 88, "layers": layers}}}
-    )
+    printed = {"networks": {"features": {"parameters": 88, "layers": layers}}}
+    write_json(study / f"out/adaptation/{trained['name']}/weights.json", {**trained, **about, **printed})
 
 
 def make_diffusion(study: Path) -> None:
@@ -279,13 +277,13 @@ def test_report_says_who_wins_and_where_it_comes_from(made: Path) -> None:
     assert "mnistm → svhn: DANN beats the network trained on the source by more than" in text
     assert "mnistm → usps: DANN and the network trained on the source cannot be told apart" in text
     assert "usps → mnistm: DANN loses to the network trained on the source by more than" in text
-    assert (
-        "| `adaptation/dann-usps-mnistm-0` | `dann@usps-mnistm-0` | 257,254 | `ffffffffffff` | `aaaaaaaaaaaa` |" in text
-    )
+    weights = "257,254 | `ffffffffffff` | `aaaaaaaaaaaa` |"
+    assert f"| `adaptation/usps-mnistm/dann-0` | `dann@usps-mnistm-0` | {weights}" in text
+    assert "| `adaptation/usps-mnistm-variants/deep/dann` | `variant@deep-usps-mnistm` | 257,254 |" in text
     assert "|  | Generate To Adapt | lenet | **0.4000 ± 0.0123** |" in text
     assert "| **0.4805** (002) |" in text
-    assert "| mnistm → svhn | 2 | `dann-mnistm-svhn-0` | 0.6000 | `supervised-mnistm-0` | 0.6100 |" in text
-    assert "| mnistm → svhn | `dann-mnistm-svhn-0` | 1.500 | 0.250 | 0.9000 | 0.6000 |" in text
+    assert "| mnistm → svhn | 2 | `mnistm-svhn/dann-0` | 0.6000 | `mnistm/supervised-0` | 0.6100 |" in text
+    assert "| mnistm → svhn | `mnistm-svhn/dann-0` | 1.500 | 0.250 | 0.9000 | 0.6000 |" in text
     assert "|  | alternating | lambda 1.0, information 0.0, update alternating | 257,254 | 0.5000 | 0.5500 |" in text
     assert "read worst are 0 (0.50) and 1 (0.50; 0.10 as 0); 0 is answered to 0.18 of the pictures" in text
     assert "### Network lenet" in text and "| Conv2d 5x5 | 64 x 24 x 24 | 88 |" in text
