@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 from dlcv.adaptation import predict, train
-from dlcv.adaptation.cli import app
 from dlcv.adaptation.tasks import Task
 from dlcv.adaptation.trained import answer, load
 from dlcv.errors import UserError
@@ -39,12 +38,12 @@ def folder_of(path: Path) -> Path:
     return path
 
 
-def test_a_table_of_every_picture_in_the_order_of_names(weights: Path, tmp_path: Path) -> None:
+def test_a_table_of_every_picture_in_the_order_of_names(
+    weights: Path, tmp_path: Path, dlcv: Callable[[str], tuple[int, str]]
+) -> None:
     pictures, out = folder_of(tmp_path / "in"), tmp_path / "new" / "predictions.csv"
-    result = CliRunner().invoke(
-        app, ["predict", str(pictures), "--scenario", "svhn-usps", "--out", str(out), "--weights", str(weights)]
-    )
-    assert result.exit_code == 0, result.output
+    command = f"adaptation predict {pictures} --scenario svhn-usps"
+    assert dlcv(f"{command} --out {out} --weights {weights}") == (0, "")
     rows = list(csv.reader(out.open()))
     assert rows[0] == ["image_name", "label"]
     assert [name for name, _ in rows[1:]] == ["a.png", "b grey.png", "c,large.jpg", "d.png", "e.png"]
@@ -54,7 +53,7 @@ def test_a_table_of_every_picture_in_the_order_of_names(weights: Path, tmp_path:
     assert int(rows[1][1]) == expected[0]
     # The default is the last method of the scenario's lists: here DANN, from the first seed.
     again = tmp_path / "again.csv"
-    CliRunner().invoke(app, ["predict", str(pictures), "--scenario", "svhn-usps", "--out", str(again)])
+    assert dlcv(f"{command} --out {again}") == (0, "")
     assert again.read_bytes() == out.read_bytes()
 
 
@@ -84,12 +83,26 @@ def test_bad_input_is_named_and_writes_nothing(weights: Path, tmp_path: Path) ->
     assert sorted(path.name for path in tmp_path.glob(".*part*")) == []
 
 
-def test_missing_weights_and_scenarios_are_named(domains: Path, tmp_path: Path) -> None:
+def test_missing_weights_are_named(domains: Path, tmp_path: Path, dlcv: Callable[[str], tuple[int, str]]) -> None:
     pictures = folder_of(tmp_path / "in")
-    for arguments, message in (
-        (["--scenario", "svhn-usps"], "weights.json is missing; `dvc repro` trains it"),
-        (["--scenario", "svhn-upss"], "no scenario svhn-upss; did you mean svhn-usps?"),
-        (["--scenario", "svhn-usps", "--method", "dan"], "no method dan; did you mean dann?"),
-    ):
-        result = CliRunner().invoke(app, ["predict", str(pictures), "--out", str(tmp_path / "x.csv"), *arguments])
-        assert isinstance(result.exception, UserError) and message in str(result.exception)
+    code, error = dlcv(f"adaptation predict {pictures} --scenario svhn-usps --out x.csv")
+    assert code == 1 and "weights.json is missing; `dvc repro` trains it" in error
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("predict in --out x.csv --scenario svhn-upss", "no scenario svhn-upss; did you mean svhn-usps?"),
+        ("predict in --out x.csv --scenario svhn-usps --method dan", "no method dan; did you mean dann?"),
+        ("train dan svhn-usps", "no method dan; did you mean dann?"),
+        ("train dann svhn-usps", "data/digits/svhn"),
+        ("variant depp usps-mnistm", "no variant depp; did you mean deep?"),
+        ("evaluate svhn-upss", "no scenario svhn-upss; did you mean svhn-usps?"),
+    ],
+)
+def test_what_is_wrong_is_answered_before_torch_is_imported(
+    study: Path, dlcv_alone: Callable[[str], tuple[int, str, set[str]]], words: str, message: str
+) -> None:
+    code, error, heavy = dlcv_alone(f"adaptation {words}")
+    assert (code, error.count("\n"), heavy) == (1, 1, set())
+    assert error.startswith("dlcv: error: ") and message in error
