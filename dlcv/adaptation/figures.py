@@ -53,10 +53,10 @@ def draw(
     draw_inputs(folder / "inputs.png", name, chosen, {row: about[0]["params"] for row, about in adapted.items()})
     for row, (about, *_) in adapted.items():
         title = f"{rows[row]['label']} {name}, seed {about['seed']}: training batches, means over the steps of a point"
-        table = OUT / name / f"{row}-{about['seed']}" / "curve.csv"
-        plots.curves(folder / f"curve-{row}.png", table, title, right=("accuracy", "share"))
+        curve = OUT / about["name"] / "curve.csv"
+        plots.curves(folder / f"curve-{row}.png", curve, title, right=("accuracy", "share"))
     if "gta" in adapted:
-        network, _ = load(OUT / name / f"gta-{adapted['gta'][0]['seed']}")
+        network, _ = load(OUT / adapted["gta"][0]["name"])
         assert isinstance(network, GTANetworks)
         draw_painted(folder / "painted.png", name, network, chosen, labels)
 

@@ -413,7 +413,7 @@ def test_html_carries_its_pictures_and_tables(made: Path) -> None:
     digits += 1 + 4 * len(diffusion.CAPTIONS)
     assert html.count("data:image/png;base64,") == 4 + faces + digits
     assert 'src="..' not in html
-    assert html.count("<table>") == 6 + 2 + 2 * 5 + 3 + 2 + 4 + 5 + 4
+    assert html.count("<table>") == 6 + 2 + 2 * 5 + 3 + 2 + 4 + 4 + 5 + 4
     assert "<td><strong>0.6000</strong></td>" in html
 
 
