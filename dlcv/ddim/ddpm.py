@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from dlcv.data.batches import mirrored
 from dlcv.ddim.sections import Training
-from dlcv.diffusion.schedule import Schedule, min_snr_weights, noised, velocity
+from dlcv.diffusion.schedule import Schedule, min_snr_weights, noised, output_of
 from dlcv.training import scheduler
 
 
@@ -39,10 +39,11 @@ class DDPM:
         t = torch.randint(self.schedule.timesteps, (len(x0),), device=x0.device)
         eps = torch.randn_like(x0)
         a = self.schedule.alpha_bar_of(t)
-        targets = {"noise": eps, "velocity": velocity(x0, eps, a), "picture": x0}
+        self.weights = self.weights.to(t.device)
 
-        errors = F.mse_loss(network(noised(x0, eps, a), t), targets[self.training.target], reduction="none")
-        loss = (errors.mean(dim=(1, 2, 3)) * self.weights.to(t.device)[t]).mean()
+        wanted = output_of(self.training.target, x0, eps, a)
+        errors = F.mse_loss(network(noised(x0, eps, a), t), wanted, reduction="none")
+        loss = (errors.mean(dim=(1, 2, 3)) * self.weights[t]).mean()
         optimizer.zero_grad()
         backward(loss)
         norm = nn.utils.clip_grad_norm_(network.parameters(), self.training.gradient_clip)

@@ -11,12 +11,13 @@ import math
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from dlcv.diffusion.conditioning import NONE
-from dlcv.diffusion.schedule import Schedule, min_snr_weights, noised, velocity
+from dlcv.diffusion.schedule import Schedule, min_snr_weights, noised, output_of
 from dlcv.diffusion.sections import Times, Training
 from dlcv.training import scheduler
 
@@ -41,15 +42,15 @@ class Conditional:
         """One gradient step on the weighted mean squared error; see `dlcv.training.Method`."""
         network, optimizer, training = self.networks["network"], self.optimizers["network"], self.training
         x0, labels = batch
-        device = x0.device
+        self.density, self.weights = self.density.to(x0.device), self.weights.to(x0.device)
         labels = drop_labels(labels, training.label_drop, whole_batch=training.drop == "batch")
-        t = torch.multinomial(self.density.to(device), len(x0), replacement=True)
+        t = torch.multinomial(self.density, len(x0), replacement=True)
         eps = torch.randn_like(x0)
         a = self.schedule.alpha_bar_of(t)
-        target = {"noise": eps, "velocity": velocity(x0, eps, a), "picture": x0}[training.target]
 
-        errors = (network(noised(x0, eps, a), t, labels).float() - target).square().mean(dim=(1, 2, 3))
-        loss = (self.weights.to(device)[t] * errors).mean()
+        wanted = output_of(training.target, x0, eps, a)
+        errors = F.mse_loss(network(noised(x0, eps, a), t, labels), wanted, reduction="none").mean(dim=(1, 2, 3))
+        loss = (self.weights[t] * errors).mean()
         optimizer.zero_grad()
         backward(loss)
         norm = nn.utils.clip_grad_norm_(network.parameters(), training.gradient_clip or math.inf)

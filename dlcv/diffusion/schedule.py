@@ -80,6 +80,13 @@ def eps_from_velocity(x: Tensor, v: Tensor, a: float | Tensor) -> Tensor:
     return noise * x + signal * v
 
 
+def output_of(target: Target, x0: Tensor, eps: Tensor, a: float | Tensor) -> Tensor:
+    """What a network that gives the `target` is to give for x_t of this picture and noise."""
+    if target == "noise":
+        return eps
+    return velocity(x0, eps, a) if target == "velocity" else x0
+
+
 def min_snr_weights(schedule: Schedule, gamma: float, target: Target) -> Tensor:
     """The weight of each time's squared error, float32 T: min-SNR-gamma of Hang et al. 2023, SNR being a / (1 - a).
 

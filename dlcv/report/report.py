@@ -64,12 +64,15 @@ def run(params: Params) -> Path:
         reference=read_yaml(Path(__file__).parent / "reference.yaml"),
         parameters=flatten({key: params.raw[key] for key in params.raw if key != "data"}),
         trainings=[
-            *({**about, "stage": f"train@{model}"} for model, about in faces["trainings"].items()),
+            *({**about, "stage": f"stages/gan/dvc.yaml:train@{model}"} for model, about in faces["trainings"].items()),
             {**autoencoder["training"], "stage": "stages/vae/dvc.yaml:train"},
             {**diffused["training"], "stage": "stages/ddim/dvc.yaml:train"},
             *digits["trainings"].values(),
-            {**conditional["judge_training"], "stage": "evaluation/judge"},
-            *({**about, "stage": f"diffusion/train@{model}"} for model, about in conditional["trainings"].items()),
+            {**conditional["judge_training"], "stage": "stages/evaluation/dvc.yaml:judge"},
+            *(
+                {**about, "stage": f"stages/diffusion/dvc.yaml:train@{model}"}
+                for model, about in conditional["trainings"].items()
+            ),
         ],
         versions={
             **faces["protocol"]["versions"],

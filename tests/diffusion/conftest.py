@@ -25,6 +25,7 @@ NARROW = {"context-unet": 1 / 32, "context-unet-t1000": 1 / 32, "attention-unet"
 SMALL: dict[str, Any] = {
     "diffusion.samples": 20,
     "diffusion.sampling.steps": 3,
+    "diffusion.sampling.eta": 0.0,
     "diffusion.table.w": [0.0, 2.0],
     "diffusion.table.skip_unconditional": [0.5],
     "diffusion.table.pictures": 20,
@@ -37,6 +38,7 @@ SMALL: dict[str, Any] = {
     "judge.batch_size": 10,
     **{f"diffusion.{model}.network.width": NARROW[model] for model in MODELS},
     **{f"diffusion.{model}.network.patch": 4 for model in MODELS},
+    **{f"diffusion.{model}.guidance.w": 2.0 for model in MODELS},
     **{f"diffusion.{model}.training.steps": 12 for model in MODELS},
     **{f"diffusion.{model}.training.batch_size": 6 for model in MODELS},
     **{f"diffusion.{model}.training.snapshots": 3 for model in MODELS},

@@ -9,14 +9,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 from torch import Tensor
 
 from dlcv.diffusion.samplers import PerPicture, ddim, ddpm, noise_predictor, pairs, spaced
-from dlcv.diffusion.schedule import Schedule, linear, velocity, x0_from_eps
+from dlcv.diffusion.schedule import Schedule, linear, output_of, velocity, x0_from_eps
+from dlcv.diffusion.sections import Target
 from dlcv.diffusion.unet import UNet
 from dlcv.errors import UserError
 
@@ -348,10 +349,11 @@ def test_a_network_of_the_velocity_or_of_the_picture_is_a_noise_predictor() -> N
     t = torch.tensor([5, 900])
     a = SCHEDULE.alpha_bar_of(t)
     x = a.sqrt().float() * x0 + (1 - a).sqrt().float() * eps
-    knows = noise_predictor(lambda x, t: velocity(x0, eps, SCHEDULE.alpha_bar_of(t)), SCHEDULE, "velocity")
-    assert torch.allclose(knows(x, t), eps, atol=1e-5)
-    knows = noise_predictor(lambda x, t: x0, SCHEDULE, "picture")
-    assert torch.allclose(knows(x, t), eps, atol=1e-4)
+    given = {"noise": eps, "velocity": velocity(x0, eps, a), "picture": x0}
+    for target in get_args(Target):
+        assert torch.equal(output_of(target, x0, eps, a), given[target])
+        knows = noise_predictor(lambda x, t, target=target: given[target], SCHEDULE, target)
+        assert torch.allclose(knows(x, t), eps, atol=1e-4)
     network = lambda x, t: x  # noqa: E731
     assert noise_predictor(network, SCHEDULE, "noise") is network
 
