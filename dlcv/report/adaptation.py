@@ -9,6 +9,7 @@ from dlcv.report.files import link, read, refuse_unclaimed
 
 METRICS = Path("metrics/adaptation")
 OUT = Path("out/adaptation")
+STAGES = "stages/adaptation/dvc.yaml"
 METHODS = ("dann", "gta", "selftraining")
 CAPTIONS = {
     "tsne-class.png": "t-SNE of the output of the convolutions, coloured by digit; source and target fitted together.",
@@ -65,14 +66,14 @@ def trainings(scenarios: dict[str, Any], comparisons: dict[str, Any]) -> dict[st
     for scores in scenarios.values():
         for values in scores["rows"].values():
             for training in values["trainings"]:
-                # "mnistm-svhn/dann-0" is of the stage dann@mnistm-svhn-0.
+                # "mnistm-svhn/dann-0" is made by dann@mnistm-svhn-0.
                 task, own = training["name"].split("/")
                 method, seed = own.split("-")
-                stages[training["name"]] = f"{method}@{task}-{seed}"
+                stages[training["name"]] = f"{STAGES}:{method}@{task}-{seed}"
     for name, scores in comparisons.items():
         for variant, values in scores["variants"].items():
             for training in values["trainings"]:
-                stages[training["name"]] = f"variant@{variant}-{name}"
+                stages[training["name"]] = f"{STAGES}:variant@{variant}-{name}"
     return {name: {**read(OUT / name / "weights.json"), "stage": stage} for name, stage in sorted(stages.items())}
 
 

@@ -278,8 +278,9 @@ def test_report_says_who_wins_and_where_it_comes_from(made: Path) -> None:
     assert "mnistm → usps: DANN and the network trained on the source cannot be told apart" in text
     assert "usps → mnistm: DANN loses to the network trained on the source by more than" in text
     weights = "257,254 | `ffffffffffff` | `aaaaaaaaaaaa` |"
-    assert f"| `adaptation/usps-mnistm/dann-0` | `dann@usps-mnistm-0` | {weights}" in text
-    assert "| `adaptation/usps-mnistm-variants/deep/dann` | `variant@deep-usps-mnistm` | 257,254 |" in text
+    assert f"| `adaptation/usps-mnistm/dann-0` | `stages/adaptation/dvc.yaml:dann@usps-mnistm-0` | {weights}" in text
+    stage = "`stages/adaptation/dvc.yaml:variant@deep-usps-mnistm`"
+    assert f"| `adaptation/usps-mnistm-variants/deep/dann` | {stage} | 257,254 |" in text
     assert "|  | Generate To Adapt | lenet | **0.4000 ± 0.0123** |" in text
     assert "| **0.4805** (002) |" in text
     assert "| mnistm → svhn | 2 | `mnistm-svhn/dann-0` | 0.6000 | `mnistm/supervised-0` | 0.6100 |" in text
