@@ -7,12 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from dlcv.data.sections import Domain
+from dlcv.fields import BelowOne, Positive, Rate, Share
 from dlcv.params import Section
-
-Positive = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-BelowOne = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Scenario(Section):
