@@ -7,11 +7,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+
+from dlcv import stage
+from dlcv.training import train as loop
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -83,3 +87,14 @@ finally:
         return answer.returncode, "".join(lines), set(heavy.split()[1:])
 
     return run
+
+
+@pytest.fixture
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row of the curve every second step, a checkpoint every fourth."""
+    monkeypatch.setattr(stage, "train", partial(loop, log_every=2, checkpoint_every=4))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """What lies in a folder, by path within it."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

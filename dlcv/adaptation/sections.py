@@ -7,13 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from dlcv.data.sections import Domain
+from dlcv.fields import BelowOne, Nonnegative, Positive, Rate, Share
 from dlcv.params import Section
 
-Positive = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-BelowOne = Annotated[float, Field(ge=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Network = Literal["lenet", "deep", "wide", "mish", "compact"]
 Schedule = Literal["constant", "cosine", "restarts"]
@@ -55,13 +51,13 @@ class Augmentation(Section):
     """Random changes of training pictures; 0 switches one off."""
 
     rotation: Annotated[float, Field(ge=0, le=180)]  # degrees, at most, either way
-    shear: NotNegative  # pixels of a side that the other moves by, as a share of it, at most, either way
-    shift: NotNegative  # pixels, at most, along each axis, either way
-    scale: NotNegative  # natural logarithm of the factor, at most, either way
+    shear: Nonnegative  # pixels of a side that the other moves by, as a share of it, at most, either way
+    shift: Nonnegative  # pixels, at most, along each axis, either way
+    scale: Nonnegative  # natural logarithm of the factor, at most, either way
     blend: Share  # of the pictures are taken off a random texture, in absolute value
-    background: NotNegative  # of a smooth field of colours, in the picture's own deviation, at most
+    background: Nonnegative  # of a smooth field of colours, in the picture's own deviation, at most
     invert: Share  # of the channels have their brightness inverted
-    noise: NotNegative  # deviation of noise on every value, at most, in the picture's own deviation
+    noise: Nonnegative  # deviation of noise on every value, at most, in the picture's own deviation
 
 
 class Training(Section):
@@ -71,7 +67,7 @@ class Training(Section):
     batch_size: Annotated[int, Field(gt=1)]  # pictures of each domain
     learning_rate: Rate  # the largest, of AdamW
     schedule: Schedule  # cosine: a linear warm-up, then down to 0; restarts: report 003
-    weight_decay: NotNegative
+    weight_decay: Nonnegative
     label_smoothing: BelowOne
     dropout: BelowOne
     instance_norm: bool  # of each input picture, per channel
@@ -102,12 +98,12 @@ class Variant(Section):
     hidden: Annotated[list[Positive], Field(min_length=1)] | None = None  # of `mish`
     dropout: BelowOne | None = None
     learning_rate: Rate | None = None
-    weight_decay: NotNegative | None = None
+    weight_decay: Nonnegative | None = None
     schedule: Schedule | None = None
     update: Literal["joint", "alternating"] | None = None
     lambda_: Annotated[float | None, Field(alias="lambda", ge=0)] = None
     joint_batch: bool | None = None
-    information: NotNegative | None = None
+    information: Nonnegative | None = None
 
 
 class Comparison(Section):
@@ -176,7 +172,7 @@ class Dann(Section):
     gamma: Rate  # steepness of the rise of lambda and of the weight of information
     update: Literal["joint", "alternating"]  # by gradient reversal, or the domain head first (report 001)
     joint_batch: bool  # both domains in one forward pass, so in one BatchNorm
-    information: NotNegative  # weight of information maximisation on the target; 0: Ganin et al.
+    information: Nonnegative  # weight of information maximisation on the target; 0: Ganin et al.
 
 
 class Gta(Section):
@@ -187,9 +183,9 @@ class Gta(Section):
     steps: Positive
     learning_rate: Rate  # of Adam, for all four networks
     beta1: BelowOne
-    rate_decay: NotNegative  # the rate is divided by 1 + this times the step; not the generator's
-    adversarial_weight: NotNegative  # of the discriminator's word in the feature network's loss
-    target_weight: NotNegative  # of the target in that
+    rate_decay: Nonnegative  # the rate is divided by 1 + this times the step; not the generator's
+    adversarial_weight: Nonnegative  # of the discriminator's word in the feature network's loss
+    target_weight: Nonnegative  # of the target in that
     grey: list[str]  # scenarios whose pictures are made grey first
     ema_decay: BelowOne
 
@@ -204,8 +200,8 @@ class SelfTraining(Section):
     teacher_decay: BelowOne  # of the averaged weights, which are teacher and result
     confidence: Share  # of the teacher, from which it teaches a class that it answers as often as any other
     balance: Share  # how far the confidence asked for falls with a class's share of the answers
-    target_weight: NotNegative  # of the target's loss at the end
-    information: NotNegative  # weight of information maximisation on the target
+    target_weight: Nonnegative  # of the target's loss at the end
+    information: Nonnegative  # weight of information maximisation on the target
     gamma: Rate  # steepness of the rise of both weights
     source: Augmentation  # of what teaches by its labels
     weak: Augmentation  # of what the teacher sees

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from dlcv.diffusion.sections import Betas, Eta, Sampling, Spacing, Target
+from dlcv.fields import BelowOne, Positive, rising
 from dlcv.params import Section
 
 SIZE = 64  # pixels of a face's side
 
-Positive = Annotated[int, Field(gt=0)]
-BelowOne = Annotated[float, Field(ge=0, lt=1)]
-Value = TypeVar("Value", int, float)
 
-
-def _rising(values: list[Value]) -> list[Value]:
-    if sorted(set(values)) != values:
-        raise ValueError(f"has to rise from value to value, not {values}")
-    return values
-
-
-Etas = Annotated[list[Eta], Field(min_length=1), AfterValidator(_rising)]
+Etas = Annotated[list[Eta], Field(min_length=1), AfterValidator(rising)]
 
 
 class Network(Section):
@@ -65,7 +56,7 @@ class Table(Section):
     """Fréchet distance and face score over eta and the number of steps."""
 
     etas: Etas
-    steps: Annotated[list[Positive], Field(min_length=1), AfterValidator(_rising)]
+    steps: Annotated[list[Positive], Field(min_length=1), AfterValidator(rising)]
     spacing: Spacing
     sigma_hat: bool  # also DDPM with the variance beta
     pictures: Annotated[int, Field(ge=4)]  # of each cell, at most as many as are scored elsewhere

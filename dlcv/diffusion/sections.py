@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
+from dlcv.fields import BelowOne, Nonnegative, Positive, Rate, Share, different, rising
 from dlcv.params import Section
 
 Spacing = Literal["uniform", "uniform+1", "trailing", "quad"]
@@ -17,11 +17,6 @@ MODELS: tuple[Model, ...] = get_args(Model)
 
 Eta = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[int, Field(gt=0)]
-Nonnegative = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-BelowOne = Annotated[float, Field(ge=0, lt=1)]
-Rate = Annotated[float, Field(gt=0)]
 
 
 class Betas(Section):
@@ -52,18 +47,6 @@ def _tens(count: int) -> int:
     if count % 10:
         raise ValueError(f"has to be a multiple of 10, equally many of each digit, not {count}")
     return count
-
-
-def _different(models: list[str]) -> list[str]:
-    if len(set(models)) < len(models):
-        raise ValueError(f"has to name each model once, not {models}")
-    return models
-
-
-def _rising(values: list[float]) -> list[float]:
-    if any(b <= a for a, b in pairwise(values)):
-        raise ValueError(f"has to rise from value to value, not {values}")
-    return values
 
 
 Tens = Annotated[int, Field(ge=10), AfterValidator(_tens)]
@@ -137,8 +120,8 @@ class Settings(Section):
 class Table(Section):
     """Digit accuracy and Fréchet distance against w, and against the share of skipped unconditional passes."""
 
-    w: Annotated[list[Nonnegative], Field(min_length=1), AfterValidator(_rising)]
-    skip_unconditional: Annotated[list[Share], AfterValidator(_rising)]  # at the model's own w
+    w: Annotated[list[Nonnegative], Field(min_length=1), AfterValidator(rising)]
+    skip_unconditional: Annotated[list[Share], AfterValidator(rising)]  # at the model's own w
     pictures: Tens  # of each cell
     snapshot_pictures: Tens  # of each snapshot of the training
 
@@ -146,7 +129,7 @@ class Table(Section):
 class Diffusion(Section):
     """Conditional diffusion models of digits."""
 
-    models: Annotated[list[Model], Field(min_length=1), AfterValidator(_different)]
+    models: Annotated[list[Model], Field(min_length=1), AfterValidator(different)]
     samples: Tens  # pictures of each model
     sampling: DigitSampling
     table: Table

@@ -6,16 +6,12 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
+from dlcv.fields import BelowOne, Nonnegative, Positive, Rate, Share, different
 from dlcv.params import Section
 
 Model = Literal["dcgan", "dcgan-noisy-labels", "dcgan-k5", "sngan", "wgan-gp"]
 MODELS: tuple[Model, ...] = get_args(Model)
 
-Positive = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(gt=0)]
-Nonnegative = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-BelowOne = Annotated[float, Field(ge=0, lt=1)]
 Width = Annotated[float, Field(ge=1 / 64)]  # no fewer than one channel in any layer
 
 
@@ -23,12 +19,6 @@ def _ascending(labels: list[float]) -> list[float]:
     if labels[0] > labels[1]:
         raise ValueError(f"has to be [low, high], not {labels}")
     return labels
-
-
-def _different(models: list[str]) -> list[str]:
-    if len(set(models)) < len(models):
-        raise ValueError(f"has to name each model once, not {models}")
-    return models
 
 
 Labels = Annotated[list[float], Field(min_length=2, max_length=2), AfterValidator(_ascending)]
@@ -77,7 +67,7 @@ class Two(Section):
 class Gan(Section):
     """Five GANs on faces."""
 
-    models: Annotated[list[Model], Field(min_length=1), AfterValidator(_different)]
+    models: Annotated[list[Model], Field(min_length=1), AfterValidator(different)]
     pairs: dict[str, Two]
     samples: Positive  # pictures of each model
     training: Training

@@ -6,12 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from dlcv.fields import BelowOne, Nonnegative, Positive, Rate
 from dlcv.params import Section
 
-Positive = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(gt=0)]
-Nonnegative = Annotated[float, Field(ge=0)]
-BelowOne = Annotated[float, Field(ge=0, lt=1)]
 Width = Annotated[float, Field(ge=1 / 32)]  # no fewer than one channel in any layer
 
 

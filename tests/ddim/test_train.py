@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from dlcv import stage
 from dlcv.ddim import train
 from dlcv.ddim.ddpm import DDPM
 from dlcv.ddim.sections import Ddim, Training
@@ -20,7 +18,7 @@ from dlcv.diffusion.schedule import linear, velocity
 from dlcv.diffusion.unet import UNet
 from dlcv.files import read_json, sha256
 from dlcv.params import load
-from dlcv.training import train as loop
+from tests.conftest import files
 from tests.ddim.conftest import NETWORK, REPOSITORY, SMALL
 
 SCHEDULE = linear(1000, 1e-4, 0.02)
@@ -92,16 +90,6 @@ def test_a_network_learns_to_find_the_noise_of_one_picture() -> None:
     batch = torch.linspace(-1, 1, 3 * 256).view(1, 3, 16, 16).repeat(16, 1, 1, 1), torch.zeros(16)
     losses = [made.step(batch, 0.0, Tensor.backward)["loss"].item() for _ in range(60)]
     assert sum(losses[-10:]) < 0.5 * 2 * sum(losses[:5])
-
-
-@pytest.fixture
-def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row of the curve every second step, a checkpoint every fourth."""
-    monkeypatch.setattr(stage, "train", partial(loop, log_every=2, checkpoint_every=4))
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.usefixtures("_often")

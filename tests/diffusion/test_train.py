@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from dlcv import stage
 from dlcv.diffusion import train
 from dlcv.diffusion.conditional import Conditional
 from dlcv.diffusion.networks import build
@@ -21,18 +19,8 @@ from dlcv.diffusion.schedule import linear
 from dlcv.errors import UserError
 from dlcv.files import read_json, sha256
 from dlcv.params import load
-from dlcv.training import train as loop
+from tests.conftest import files
 from tests.diffusion.conftest import SMALL, network
-
-
-@pytest.fixture
-def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row of the curve every second step, a checkpoint every fourth."""
-    monkeypatch.setattr(stage, "train", partial(loop, log_every=2, checkpoint_every=4))
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.usefixtures("_often")

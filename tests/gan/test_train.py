@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from dlcv import stage
 from dlcv.errors import UserError
 from dlcv.files import read_json, sha256
 from dlcv.gan import train
@@ -21,16 +20,15 @@ from dlcv.gan.gan import GAN
 from dlcv.gan.networks import build
 from dlcv.gan.train import standing_statistics, warn_of_collapse
 from dlcv.params import load
-from dlcv.training import train as loop
+from tests.conftest import files
 from tests.gan.conftest import small
 
 OUT = Path("out/gan")
 
 
 @pytest.fixture(autouse=True)
-def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row of the curve every second step, a checkpoint every fourth; statistics of few pictures."""
-    monkeypatch.setattr(stage, "train", partial(loop, log_every=2, checkpoint_every=4))
+def _often(_often: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As elsewhere, and statistics of few pictures."""
     monkeypatch.setattr(train, "standing_statistics", partial(standing_statistics, batches=2, batch_size=8))
 
 
@@ -45,10 +43,6 @@ def kill(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
         return real(self, *arguments)
 
     monkeypatch.setattr(GAN, "step", dying)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_training_leaves_weights_snapshots_and_a_curve(faces: Path, set_params: Any) -> None:

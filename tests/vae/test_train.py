@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +14,21 @@ from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 from torch import Tensor
 
-from dlcv import stage
 from dlcv.data.batches import to_float
 from dlcv.data.prepared import load_split
 from dlcv.errors import UserError
 from dlcv.files import read_json, sha256
 from dlcv.params import load
-from dlcv.training import train as loop
 from dlcv.vae import train
 from dlcv.vae.networks import Autoencoder
 from dlcv.vae.vae import VAE
+from tests.conftest import files
 from tests.vae.conftest import LATENT, NARROW, SMALL, network, write_faces
 
 OUT = Path("out/vae/vae")
 
 
-@pytest.fixture(autouse=True)
-def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row of the curve every second step, a checkpoint every fourth."""
-    monkeypatch.setattr(stage, "train", partial(loop, log_every=2, checkpoint_every=4))
+pytestmark = pytest.mark.usefixtures("_often")
 
 
 @pytest.fixture
@@ -55,10 +50,6 @@ def kill(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
         return real(self, *arguments)
 
     monkeypatch.setattr(VAE, "step", dying)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_training_leaves_weights_snapshots_and_a_curve(faces: Path, set_params: Any) -> None:
