@@ -5,25 +5,14 @@ VENV := .venv
 # Stages run `python -m dlcv`: it has to be this environment's python.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: repro repro-parallel test lint ui clean setup lock
+.PHONY: repro test lint ui clean setup lock
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-repro: setup ## set up and run the whole study; what is up to date is not run again
-	dvc repro
-
-JOBS ?= 2
-TRAININGS := train|judge|supervised|dann|gta|selftraining|variant
-AREAS := $(filter-out data,$(notdir $(patsubst %/,%,$(wildcard stages/*/))))
-
-repro-parallel: setup ## the trainings of the areas side by side, JOBS at a time; a plain repro ends it
-	dvc repro stages/data/dvc.yaml
-	# -s takes no lock on what a stage depends on, so stages may run beside each other.
-	@for area in $(AREAS); do dvc stage list --name-only stages/$$area/dvc.yaml; done \
-	  | grep -E ':($(TRAININGS))(@|$$)' | xargs -r -n 1 -P $(JOBS) dvc repro -s
-	dvc repro
+repro: setup ## set up and run the whole study, JOBS stages at a time; what is up to date is not run again
+	dlcv repro $(if $(JOBS),--jobs $(JOBS))
 
 test: setup ## set up and run the tests
 	pytest

@@ -51,6 +51,18 @@ def profile(name: Annotated[str, typer.Argument(help="smoke, sample, course or f
     print("\n".join(changes) if changes else f"params.yaml already has the values of {name}")
 
 
+@app.command()
+def repro(
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="stages at a time; default: one a core, at most 4, and 1 beside a GPU")
+    ] = None,
+) -> None:
+    """Do what `dvc repro` does, with several stages at a time."""
+    from dlcv.reproduction import default_jobs, reproduce
+
+    reproduce(jobs or default_jobs())
+
+
 @tracking_app.command()
 def init() -> None:
     """Create the database where there is none; `make` does it once, before stages meet it."""
