@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -32,3 +34,30 @@ class EMA:
         torch._foreach_lerp_(averaged, current, 1 - decay)
         for buffer, value in zip(self.network.buffers(), network.buffers(), strict=True):
             buffer.copy_(value)
+
+
+def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """Every BatchNorm in `network`."""
+    return [part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+
+
+def use_batch_statistics(network: nn.Module) -> None:
+    """Put `network` in eval mode but for BatchNorm, which then takes each batch as it is."""
+    network.eval()
+    for norm in batch_norms(network):
+        norm.train()
+
+
+@contextmanager
+def new_statistics(network: nn.Module) -> Iterator[None]:
+    """Give BatchNorm the mean statistics of what passes through `network` within, and leave it in eval mode.
+
+    The running ones belong to the weights in training, not to their average, and to the pictures that those saw.
+    """
+    for norm in batch_norms(network):
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over all batches
+    use_batch_statistics(network)
+    with torch.no_grad():
+        yield
+    network.eval()

@@ -26,7 +26,7 @@ from dlcv.adaptation.method import AdamWMethod, Backward, Batch, Plan, classify,
 from dlcv.adaptation.networks import DomainNetwork, architecture_of
 from dlcv.adaptation.sections import Adaptation, Training
 from dlcv.data.batches import to_float
-from dlcv.nn import EMA
+from dlcv.nn import EMA, new_statistics, use_batch_statistics
 from dlcv.params import Params
 
 CLASSES = 10
@@ -96,34 +96,18 @@ class SelfTraining(AdamWMethod):
         return answers, confidence > asked[answers]
 
 
-def use_batch_statistics(network: nn.Module) -> None:
-    """Put `network` in eval mode but for BatchNorm, which then takes each batch as it is."""
-    network.eval()
-    for norm in norms_of(network):
-        norm.train()
-
-
-def norms_of(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
-    return [part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
-
-
-@torch.no_grad()
 def adapt_statistics(network: nn.Module, images: Mapping[str, np.ndarray]) -> None:
     """Give BatchNorm the statistics of the target's training pictures, and leave `network` in eval mode.
 
     Args:
         images: of "target", uint8 N x 28 x 28 x 3, in random order.
     """
-    use_batch_statistics(network)
-    for norm in norms_of(network):
-        norm.reset_running_stats()
-        norm.momentum = None  # the plain mean over all batches
     device = next(network.parameters()).device
     target = images["target"][:STATISTICS]
-    for start in range(0, len(target), BATCH):
-        batch = torch.from_numpy(np.array(target[start : start + BATCH])).permute(0, 3, 1, 2)
-        network(to_float(batch).to(device))
-    network.eval()
+    with new_statistics(network):
+        for start in range(0, len(target), BATCH):
+            batch = torch.from_numpy(np.array(target[start : start + BATCH])).permute(0, 3, 1, 2)
+            network(to_float(batch).to(device))
 
 
 def build(task: str, params: Params) -> Plan:

@@ -16,6 +16,7 @@ from dlcv.diffusion.conditioning import describe
 from dlcv.diffusion.networks import build
 from dlcv.diffusion.schedule import Schedule, linear, noised
 from dlcv.diffusion.tasks import DIGITS, OUT, SIZE, provenance_of, settings_of
+from dlcv.nn import batch_norms, new_statistics
 from dlcv.params import Params
 from dlcv.training import make_accelerator, seed_everything
 
@@ -68,7 +69,6 @@ def run(model: str, params: Params) -> Path:
     )
 
 
-@torch.no_grad()
 def standing_statistics(
     network: nn.Module,
     images: np.ndarray,
@@ -77,22 +77,13 @@ def standing_statistics(
     label_drop: float,
     batches: int = 16,
 ) -> None:
-    """Give BatchNorm the statistics of this very network, over `batches` of 64 noised training pictures.
-
-    Its running ones belong to the weights in training, not to their average; a network without BatchNorm is left alone.
-    """
-    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    if not norms:
+    """Give BatchNorm, if there is any, the statistics of this very network, over `batches` of 64 noised pictures."""
+    if not batch_norms(network):
         return
     assert labels is not None
     device = next(network.parameters()).device
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the plain mean over all batches
-    training = network.training
-    network.train()
     # The training's random numbers are not to depend on snapshots: what is drawn here is put back.
-    with torch.random.fork_rng(devices=[]):
+    with new_statistics(network), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         source = Shuffled(images, labels, 64, seed=0)
         for _ in range(batches):
@@ -101,4 +92,3 @@ def standing_statistics(
             x: Tensor = noised(pictures, torch.randn_like(pictures), schedule.alpha_bar_of(t))
             known = drop_labels(digits, label_drop, whole_batch=False)
             network(x.to(device), t.to(device), known.to(device))
-    network.train(training)

@@ -18,6 +18,7 @@ from dlcv.gan.gan import GAN
 from dlcv.gan.networks import LATENT, build
 from dlcv.gan.sections import Gan
 from dlcv.gan.tasks import FACES, OUT, SIZE, provenance_of, settings_of
+from dlcv.nn import new_statistics
 from dlcv.params import Params
 from dlcv.summary import layers
 from dlcv.training import make_accelerator, seed_everything
@@ -94,20 +95,11 @@ def warn_of_collapse(model: str, curve: list[dict[str, float]]) -> None:
         )
 
 
-@torch.no_grad()
 def standing_statistics(generator: nn.Module, batches: int = 16, batch_size: int = 64) -> None:
-    """Give BatchNorm the statistics of this very generator, over `batches` of latents (Brock et al. 2019).
-
-    Its running ones belong to the weights in training, not to their average.
-    """
-    norms = [module for module in generator.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    """Give BatchNorm the statistics of this very generator, over `batches` of latents (Brock et al. 2019)."""
     device = next(generator.parameters()).device
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the plain mean over all batches
     # A generator of its own: the training's random numbers are not to depend on snapshots.
     random = torch.Generator().manual_seed(0)
-    generator.train()
-    for _ in range(batches):
-        generator(torch.randn(batch_size, LATENT, generator=random).to(device))
-    generator.eval()
+    with new_statistics(generator):
+        for _ in range(batches):
+            generator(torch.randn(batch_size, LATENT, generator=random).to(device))

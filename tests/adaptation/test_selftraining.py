@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dlcv.adaptation.selftraining import SelfTraining, adapt_statistics, build, norms_of
+from dlcv.adaptation.selftraining import SelfTraining, adapt_statistics, build
+from dlcv.nn import batch_norms
 from dlcv.params import load
 
 
@@ -75,7 +76,7 @@ def test_the_result_has_the_targets_statistics(set_params: Any) -> None:
     network = method(set_params).networks["teacher"]
     images = np.random.default_rng(0).integers(0, 256, (30, 28, 28, 3), dtype=np.uint8)
     adapt_statistics(network, {"target": images})
-    first = norms_of(network)[0]
+    first = batch_norms(network)[0]
     assert first.num_batches_tracked == 1 and not network.training and not first.training
     seen: list[Tensor] = []
     first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
