@@ -17,6 +17,8 @@ from graphlib import TopologicalSorter
 
 from dlcv.errors import UserError
 
+# What DVC says after every stage; it is as true after the last one.
+HINTS = ("Use `dvc push`", "To track the changes", "\tgit add", "To enable auto staging", "\tdvc config core.autostage")
 AT_MOST = 4  # stages at a time unless more are asked for: each may take more than a gigabyte
 
 
@@ -65,7 +67,7 @@ def _dependencies() -> dict[str, list[str]]:
 
 
 def _run(stage: str, environment: Mapping[str, str]) -> int:
-    """The exit code of one stage, whose lines are printed behind its name."""
+    """The exit code of one stage, whose lines are printed behind its name as they come."""
     # Others may hold DVC's lock for longer than it waits by itself.
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
     with subprocess.Popen(
@@ -73,7 +75,8 @@ def _run(stage: str, environment: Mapping[str, str]) -> int:
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            print(f"{_short(stage)} | {line}", end="", flush=True)
+            if line.strip() and not line.startswith(HINTS):
+                print(f"{_short(stage)} | {line}", end="", flush=True)
     return process.returncode
 
 
