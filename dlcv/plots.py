@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -55,9 +56,8 @@ def confusion(path: Path, matrices: Mapping[str, np.ndarray], title: str) -> Non
         matrices: title of each panel: counts, C x C, labels by answers.
         title: of the figure.
     """
-    figure, axes = plt.subplots(
-        1, len(matrices), figsize=(4.4 * len(matrices), 4.9), squeeze=False, layout="constrained"
-    )
+    width = 4.4 * len(matrices)
+    figure, axes = plt.subplots(1, len(matrices), figsize=(width, 4.9), squeeze=False, layout="constrained")
     for axis, (panel, counts) in zip(axes[0], matrices.items(), strict=True):
         shares = counts / counts.sum(axis=1, keepdims=True)
         axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -68,7 +68,7 @@ def confusion(path: Path, matrices: Mapping[str, np.ndarray], title: str) -> Non
                 axis.text(answer, label, text, ha="center", va="center", fontsize=7, color=colour)
         ticks = range(len(counts))
         axis.set(title=panel, xlabel="answer", ylabel="label, row = 100 %", xticks=ticks, yticks=ticks)
-    figure.suptitle(title)
+    figure.suptitle(textwrap.fill(title, int(11 * width)))  # about 11 letters to the inch
     _save(figure, path)
 
 

@@ -20,6 +20,7 @@ from dlcv.diffusion.tasks import OUT, SIZE, name_of, settings_of
 from dlcv.errors import expect_empty
 from dlcv.files import replacing, write_json
 from dlcv.params import Params
+from dlcv.weights import training_of
 
 COLUMNS = 10  # noises of the grid
 WAY = 6  # pictures of the reverse process
@@ -53,7 +54,7 @@ def run(model: str, params: Params) -> Path:
                 "guidance": guidance.model_dump(),
                 "steps": len(times_of(section.sampling, loaded.schedule)),
                 "network_evaluations_per_picture": drawn.evaluations,
-                "training": {key: loaded.about[key] for key in ("name", "fingerprint", "sha256")},
+                "training": training_of(loaded.about),
             },
         )
     settings = {"sampling": section.sampling.model_dump(), "guidance": guidance.model_dump()}
