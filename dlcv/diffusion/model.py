@@ -89,49 +89,30 @@ def draw(
     Raises:
         UserError: more steps than the schedule has.
     """
+    device = next(model.network.parameters()).device
     parts, evaluations = [], 0
     for start in range(0, len(digits), BATCH):
         chosen = slice(start, start + BATCH)
-        drawn, evaluations = _batch(model, digits[chosen], seeds[chosen], sampling, guidance, seed, watch)
-        parts.append(drawn)
-        watch = None
+        labels = torch.tensor(digits[chosen], device=device)
+        skip = guidance.skip_unconditional
+        predict = Guided(model.network, model.schedule, model.target, labels, guidance.w, skip, seed)
+        noise = PerPicture(seeds[chosen])
+        like = torch.empty(len(labels), 3, SIZE, SIZE, device=device).contiguous(memory_format=torch.channels_last)
+        # The first noise of each picture's generator is where it starts.
+        parts.append(_sample(predict, noise(like), model.schedule, sampling, noise, watch).cpu())
+        evaluations, watch = predict.evaluations, None
     return Drawn(torch.cat(parts), evaluations)
 
 
-def _batch(
-    model: Model,
-    digits: Sequence[int],
-    seeds: Sequence[int],
-    sampling: DigitSampling,
-    guidance: Guidance,
-    seed: int,
-    watch: Watch | None,
-) -> tuple[Tensor, int]:
-    device = next(model.network.parameters()).device
-    labels = torch.tensor(digits, device=device)
-    predict = Guided(model.network, model.schedule, model.target, labels, guidance.w, guidance.skip_unconditional, seed)
-    noise = PerPicture(seeds)
-    like = torch.empty(len(digits), 3, SIZE, SIZE, device=device).contiguous(memory_format=torch.channels_last)
-    times = times_of(sampling, model.schedule)
-    # The first noise of each picture's generator is where it starts.
-    x = noise(like)
+def _sample(
+    predict: Guided, x: Tensor, schedule: Schedule, sampling: DigitSampling, noise: PerPicture, watch: Watch | None
+) -> Tensor:
+    """Pictures from the noise `x` by the sampler of the settings."""
+    times, clip = times_of(sampling, schedule), sampling.clip_x0
     if sampling.sampler == "ancestral":
-        drawn = ddpm(
-            predict, x, model.schedule, times, sampling.variance, clip_x0=sampling.clip_x0, draw=noise, watch=watch
-        )
-    else:
-        drawn = ddim(
-            predict,
-            x,
-            model.schedule,
-            times,
-            sampling.eta,
-            clip_x0=sampling.clip_x0,
-            rederive=sampling.rederive_epsilon,
-            draw=noise,
-            watch=watch,
-        )
-    return drawn.cpu(), predict.evaluations
+        return ddpm(predict, x, schedule, times, sampling.variance, clip_x0=clip, draw=noise, watch=watch)
+    rederive = sampling.rederive_epsilon
+    return ddim(predict, x, schedule, times, sampling.eta, clip_x0=clip, rederive=rederive, draw=noise, watch=watch)
 
 
 def times_of(sampling: DigitSampling, schedule: Schedule) -> list[int]:
