@@ -38,19 +38,21 @@ def reproduce(jobs: int) -> None:
     environment = {"OMP_NUM_THREADS": str(max(1, _cores() // jobs)), "PYTHONUNBUFFERED": "1", **os.environ}
     order = TopologicalSorter(_dependencies())
     order.prepare()
-    stages: dict[Future[int], str] = {}
+    ready: list[str] = []
+    running: dict[Future[int], str] = {}
     with ThreadPoolExecutor(jobs) as pool:
-        try:
-            while order.is_active():
-                stages |= {pool.submit(_run, stage, environment): stage for stage in order.get_ready()}
-                done, _ = wait(stages, return_when=FIRST_COMPLETED)
-                for future in done:
-                    stage = stages.pop(future)
-                    if future.result():
-                        raise UserError(f"stage {stage} failed; its messages begin with {_short(stage)}")
-                    order.done(stage)
-        finally:
-            pool.shutdown(cancel_futures=True)
+        while order.is_active():
+            ready += order.get_ready()
+            # No more than run at once: what waited in the pool would begin before a failure is noticed.
+            while ready and len(running) < jobs:
+                stage = ready.pop(0)
+                running[pool.submit(_run, stage, environment)] = stage
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                stage = running.pop(future)
+                if future.result():
+                    raise UserError(f"stage {stage} failed; its messages begin with {_short(stage)}")
+                order.done(stage)
 
 
 def _dependencies() -> dict[str, list[str]]:
