@@ -35,7 +35,7 @@ ROUNDS = 7
 def make(steps: int) -> tuple[DANN, Together]:
     """A DANN of the shipped parameters, and batches of random pictures."""
     params = load()
-    none = Augmentation(rotation=0, shear=0, shift=0, scale=0, blend=0, background=0, invert=0, noise=0)
+    none = Augmentation(rotation=0, shear=0, shift=0, scale=0, blur=0, blend=0, background=0, invert=0, noise=0)
     training = params[Adaptation].training.model_copy(
         update={"steps": steps, "ema_decay": 0.0, "augmentation": none, "schedule": "constant", "precision": "fp32"}
     )

@@ -56,7 +56,7 @@ def run(name: str, params: Params) -> Path:
     scores = {
         "scenario": name,
         "steps": section.comparison.steps,
-        "protocol": protocol(source, target, params),
+        "protocol": protocol(source, target, [section.comparison.seed], params),
         "variants": variants,
         "choice": chosen,
     }

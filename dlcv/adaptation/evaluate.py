@@ -6,11 +6,12 @@ The target's validation labels are read here, after all training; nothing is cho
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dlcv import tracking
 from dlcv.adaptation import validator
 from dlcv.adaptation.figures import draw
+from dlcv.adaptation.networks import DomainNetwork, adapt_statistics
 from dlcv.adaptation.scores import Judged, gain, label, protocol, score
 from dlcv.adaptation.sections import Adaptation
 from dlcv.adaptation.tasks import METRICS, OUT, Task, domain, methods_of, scenario_of
@@ -33,6 +34,7 @@ def run(name: str, params: Params) -> Path:
     scenario = scenario_of(name, params)
     source, target = domain(scenario.source, "val"), domain(scenario.target, "val")
     unlabelled = domain(target.name, "train").images[: validator.PICTURES]
+    source_train = domain(source.name, "train").images
     judged: dict[str, list[Judged]] = {}
     candidates, accuracies = {}, {}
     for row, tasks in rows_of(name, params).items():
@@ -40,11 +42,15 @@ def run(name: str, params: Params) -> Path:
         for task in tasks:
             network, about = load(task.folder)
             taught = row == "dann"
-            one = Judged(about, answer(network, source.images, taught), answer(network, target.images, taught))
+            on_target = answer(network, target.images, taught)
+            unlabelled_logits = answer(network, unlabelled).logits
+            if row == "selftraining":
+                # It has the target's statistics, and learned from the source with the source's.
+                adapt_statistics(cast(DomainNetwork, network), source_train)
+            one = Judged(about, answer(network, source.images, taught), on_target)
             judged[row].append(one)
             if row != "trained_on_target":
-                on_target = answer(network, unlabelled).logits
-                candidates[about["name"]] = validator.signs(one.on_source, source, on_target)
+                candidates[about["name"]] = validator.signs(one.on_source, source, unlabelled_logits)
                 accuracies[about["name"]] = float((one.on_target.digits == target.labels).mean())
 
     rows: dict[str, dict[str, Any]] = {}
@@ -64,7 +70,15 @@ def run(name: str, params: Params) -> Path:
     with replacing(OUT / f"{name}-evaluation") as folder:
         folder.mkdir(parents=True)
         draw(folder, name, source, target, judged, rows, params)
-    scores = {"scenario": name, "protocol": protocol(source, target, params), "rows": rows, "choice": chosen}
+    scores = {
+        "scenario": name,
+        "protocol": {
+            **protocol(source, target, params[Adaptation].seeds, params),
+            "statistics": "BatchNorm's in self-training are those of the domain that is asked about",
+        },
+        "rows": rows,
+        "choice": chosen,
+    }
     write_json(METRICS / f"{name}.json", scores)
     track(name, rows, chosen, params)
     return METRICS / f"{name}.json"
@@ -95,6 +109,8 @@ def track(name: str, rows: dict[str, dict[str, Any]], chosen: dict[str, Any], pa
         for figure in figures:
             tracked.figure(figure)
     for row, scores in rows.items():
+        # It is of the first seed's training.
         curve = [figure for figure in figures if figure.stem == f"curve-{row}"]
         for trained, value in zip(scores["trainings"], scores["seeds"].values(), strict=True):
             tracking.add_scores(trained["sha256"], {f"{name}.accuracy": value}, curve)
+            curve = []

@@ -11,10 +11,11 @@ mix old activations with new weights). Here each step computes its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,12 +23,15 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from dlcv.adaptation.augment import augment
-from dlcv.adaptation.gta_networks import CLASSES, GTANetworks
+from dlcv.adaptation.gta_networks import CLASSES, GTANetworks, to_grey
 from dlcv.adaptation.method import Backward, Batch, Plan, classify, update
 from dlcv.adaptation.sections import Adaptation, Gta, Training
+from dlcv.data.batches import to_float
+from dlcv.nn import new_statistics
 from dlcv.params import Params
 
 REAL, FAKE = 1.0, 0.0
+PAINTED = 256  # pictures of each domain that give G its statistics, at most
 
 
 class GTA:
@@ -64,7 +68,7 @@ class GTA:
         assert isinstance(networks, GTANetworks)
         (source, labels), (target, _) = batch["source"], batch["target"]
         real = networks.prepare(source)
-        source, target = (augment(pictures, self.training.augmentation) for pictures in (source, target))
+        source, target = (self.changed(pictures, networks.grey) for pictures in (source, target))
         unknown = torch.full_like(labels[:1], CLASSES).expand(len(target))
 
         # D, on what G paints from features that are held fixed.
@@ -113,6 +117,12 @@ class GTA:
             "domain_accuracy": domain_accuracy,
         }
 
+    def changed(self, pictures: Tensor, grey: bool) -> Tensor:
+        """What F sees of pictures. Grey ones stay grey: inverting one channel of three would cancel brightness."""
+        if grey:
+            pictures = to_grey(pictures)[:, :1]
+        return augment(pictures, self.training.augmentation).expand(-1, 3, -1, -1)
+
 
 def judged(score: Tensor, truth: float) -> Tensor:
     """Binary cross-entropy of D's logits, N, against "real" or "fake"."""
@@ -142,4 +152,17 @@ def build(task: str, params: Params) -> Plan:
     networks = GTANetworks(gta.noise, gta.width, training.instance_norm, architecture["grey"])
     # One process: the four networks are one to the loop, which would wait for gradients of all of them.
     method = GTA(networks, training, gta)
-    return Plan(method, networks.printed(), architecture, gta.steps, gta.ema_decay, single=True)
+    return Plan(method, networks.printed(), architecture, gta.steps, gta.ema_decay, single=True, finish=finish)
+
+
+def finish(networks: nn.Module, images: Mapping[str, np.ndarray]) -> None:
+    """Give G's BatchNorm, whose running statistics are of all passes, those of what it paints from each domain."""
+    assert isinstance(networks, GTANetworks)
+    device = next(networks.parameters()).device
+    with new_statistics(networks.generator):
+        for role, pictures in images.items():
+            batch = torch.from_numpy(np.array(pictures[:PAINTED])).permute(0, 3, 1, 2)
+            features = networks.embed(to_float(batch).to(device))
+            # C stands in for the source's labels.
+            classes = networks.class_head(features).argmax(1)
+            networks.generator(features, classes if role == "source" else torch.full_like(classes, CLASSES))

@@ -10,12 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlcv.adaptation.sections import Adaptation, NetworkSettings
+from dlcv.data.batches import to_float
+from dlcv.nn import new_statistics
 
+STATISTICS = 4000  # pictures that BatchNorm is given the statistics of, at most
 Parts = tuple[nn.Module, nn.Module, nn.Module]  # features, class head, domain head
 
 
@@ -90,6 +94,20 @@ def resized(pictures: Tensor, size: int) -> Tensor:
     if pictures.shape[-1] == size:
         return pictures
     return F.interpolate(pictures, size=(size, size), mode="bilinear", align_corners=False)
+
+
+def adapt_statistics(network: DomainNetwork, images: np.ndarray) -> None:
+    """Give BatchNorm the statistics of one domain (AdaBN, Li et al. 2018), and leave `network` in eval mode.
+
+    Args:
+        images: pictures of it in random order, uint8 N x 28 x 28 x 3; the first 4,000 count.
+    """
+    device = next(network.parameters()).device
+    chosen = torch.from_numpy(np.array(images[:STATISTICS])).permute(0, 3, 1, 2)
+    with new_statistics(network):
+        # In equal parts: BatchNorm takes no batch of one.
+        for part in chosen.chunk(max(1, len(chosen) // 200)):
+            network.class_head(network.embed(to_float(part).to(device)))
 
 
 class OneLogit(nn.Module):

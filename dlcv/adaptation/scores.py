@@ -110,7 +110,7 @@ def label(row: str, about: dict[str, Any]) -> str:
     return name
 
 
-def protocol(source: Domain, target: Domain, params: Params) -> dict[str, Any]:
+def protocol(source: Domain, target: Domain, seeds: Sequence[int], params: Params) -> dict[str, Any]:
     """How the scores came about; no time and no commit: same inputs, same bytes."""
     packages = ("numpy", "openTSNE", "scikit-learn", "torch")
     return {
@@ -118,7 +118,7 @@ def protocol(source: Domain, target: Domain, params: Params) -> dict[str, Any]:
             role: {"domain": side.name, "split": "val", "count": len(side.images), "sha256": side.card["sha256"]}
             for role, side in {"source": source, "target": target}.items()
         },
-        "seeds": list(params[Adaptation].seeds),
+        "seeds": list(seeds),
         "selection": "the last step",
         "validator": {
             "criterion": params[Adaptation].validator,

@@ -54,7 +54,8 @@ class Augmentation(Section):
     shear: Nonnegative  # pixels of a side that the other moves by, as a share of it, at most, either way
     shift: Nonnegative  # pixels, at most, along each axis, either way
     scale: Nonnegative  # natural logarithm of the factor, at most, either way
-    blend: Share  # of the pictures are taken off a random texture, in absolute value
+    blend: Share  # of the grey pictures are taken off a random texture, in absolute value
+    blur: Share  # of the pictures are smoothed, once or twice
     background: Nonnegative  # of a smooth field of colours, in the picture's own deviation, at most
     invert: Share  # of the channels have their brightness inverted
     noise: Nonnegative  # deviation of noise on every value, at most, in the picture's own deviation
@@ -112,6 +113,7 @@ class Comparison(Section):
     variants: Annotated[list[str], Field(min_length=1)]
     scenarios: Annotated[list[str], Field(min_length=1)]
     steps: Positive  # of each training
+    seed: Seed  # apart from those of the methods, so that a new one of them trains no variant anew
 
 
 class Methods(Section):
@@ -198,11 +200,10 @@ class SelfTraining(Section):
     learning_rate: Rate
     dropout: BelowOne
     teacher_decay: BelowOne  # of the averaged weights, which are teacher and result
-    confidence: Share  # of the teacher, from which it teaches a class that it answers as often as any other
-    balance: Share  # how far the confidence asked for falls with a class's share of the answers
+    confidence: Share  # of the teacher, from which it teaches a class that is a tenth of its answers or more
+    balance: Share  # how far the confidence asked for falls with the share of a class that is answered seldom
     target_weight: Nonnegative  # of the target's loss at the end
-    information: Nonnegative  # weight of information maximisation on the target
-    gamma: Rate  # steepness of the rise of both weights
+    information: Nonnegative  # weight of information maximisation on the target, at the end
     source: Augmentation  # of what teaches by its labels
     weak: Augmentation  # of what the teacher sees
     strong: Augmentation  # of what the student sees of the target

@@ -2,10 +2,10 @@
 
 The average of the student's weights is its teacher (French et al., ICLR 2018). What the teacher is sure of in
 weakly changed pictures of the target, the student learns to say of strongly changed ones (FixMatch, Sohn et al.,
-NeurIPS 2020); the confidence that is asked for is lower for classes which the teacher seldom answers (FreeMatch,
-Wang et al., ICLR 2023), lest the frequent ones take over. Source pictures are changed as strongly, and some are
-blended into textures by MNIST-M's recipe: where the source is grey and the target textured, the first
-pseudo-labels would be too often wrong to learn from.
+NeurIPS 2020); the confidence that is asked for is lower for classes which the teacher seldom answers (the class term of
+FreeMatch, Wang et al., ICLR 2023), lest the frequent ones take over. The target comes in late, by the ramp of AdaMatch
+(Berthelot et al., ICLR 2022). Source pictures are changed as strongly, and grey ones are blended into textures by
+MNIST-M's recipe: where the target is textured, the first pseudo-labels would be too often wrong to learn from.
 
 Each domain passes through the network in its own batch, so BatchNorm brings both to the same mean and deviation in
 every layer; at the end the result is given the statistics of the target alone (AdaBN, Li et al. 2018).
@@ -13,6 +13,7 @@ every layer; at the end the result is given the statistics of the target alone (
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -22,17 +23,14 @@ from torch import Tensor, nn
 
 from dlcv.adaptation import networks, sections
 from dlcv.adaptation.augment import augment
-from dlcv.adaptation.method import AdamWMethod, Backward, Batch, Plan, classify, information, strength
-from dlcv.adaptation.networks import DomainNetwork, architecture_of
+from dlcv.adaptation.method import AdamWMethod, Backward, Batch, Plan, classify, information
+from dlcv.adaptation.networks import DomainNetwork, adapt_statistics, architecture_of
 from dlcv.adaptation.sections import Adaptation, Training
-from dlcv.data.batches import to_float
-from dlcv.nn import EMA, new_statistics, use_batch_statistics
+from dlcv.nn import EMA, use_batch_statistics
 from dlcv.params import Params
 
 CLASSES = 10
 MEMORY = 0.99  # of the teacher's mean answer, for each step: over about 100 batches
-STATISTICS = 4000  # pictures of the target that the result's BatchNorm is given the statistics of, at most
-BATCH = 200  # of these, at a time
 
 
 class Standing(nn.Module):
@@ -69,8 +67,7 @@ class SelfTraining(AdamWMethod):
         # A mean over all pictures: while few are sure, the target says little.
         target_loss = (F.cross_entropy(on_target, answers, reduction="none") * sure).mean()
         gained = information(on_target)
-        loss = class_loss + strength(progress, own.target_weight, own.gamma) * target_loss
-        loss = loss - strength(progress, own.information, own.gamma) * gained
+        loss = class_loss + ramp(progress) * (own.target_weight * target_loss - own.information * gained)
         self.update("network", loss, backward)
         self.average.update(student, round(progress * self.training.steps) + 1)
         return {
@@ -90,24 +87,15 @@ class SelfTraining(AdamWMethod):
         shares = logits.float().softmax(1)
         self.standing.share.lerp_(shares.mean(0), 1 - MEMORY)
         confidence, answers = shares.max(1)
-        # 1 for the class that is answered most, less for the others.
-        seldom = self.standing.share / self.standing.share.max()
+        # 1 for a class that is answered as often as by chance, whatever the most frequent one is.
+        seldom = (CLASSES * self.standing.share).clamp(max=1)
         asked = self.own.confidence * (1 - self.own.balance * (1 - seldom))
         return answers, confidence > asked[answers]
 
 
-def adapt_statistics(network: nn.Module, images: Mapping[str, np.ndarray]) -> None:
-    """Give BatchNorm the statistics of the target's training pictures, and leave `network` in eval mode.
-
-    Args:
-        images: of "target", uint8 N x 28 x 28 x 3, in random order.
-    """
-    device = next(network.parameters()).device
-    target = images["target"][:STATISTICS]
-    with new_statistics(network):
-        for start in range(0, len(target), BATCH):
-            batch = torch.from_numpy(np.array(target[start : start + BATCH])).permute(0, 3, 1, 2)
-            network(to_float(batch).to(device))
+def ramp(progress: float) -> float:
+    """The weight of the target at `progress` in [0, 1]: from 0 to 1 along half a cosine, over half of the training."""
+    return 0.5 - 0.5 * math.cos(min(math.pi, 2 * math.pi * progress))
 
 
 def build(task: str, params: Params) -> Plan:
@@ -117,7 +105,10 @@ def build(task: str, params: Params) -> Plan:
     architecture = architecture_of(own.network, section, own.dropout)
     network = networks.build(**architecture)
     method = SelfTraining(network, training, own)
+
+    def finish(teacher: nn.Module, images: Mapping[str, np.ndarray]) -> None:
+        assert isinstance(teacher, DomainNetwork)
+        adapt_statistics(teacher, images["target"])
+
     # The teacher is an average already.
-    return Plan(
-        method, network.printed(), architecture, own.steps, result="teacher", single=True, finish=adapt_statistics
-    )
+    return Plan(method, network.printed(), architecture, own.steps, result="teacher", single=True, finish=finish)

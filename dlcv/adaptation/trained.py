@@ -45,11 +45,14 @@ def load(folder: Path) -> tuple[DomainNetwork | GTANetworks, dict[str, Any]]:
         raise UserError(f"{folder} holds no weights of domain adaptation; `dvc repro` makes them in out/adaptation")
     architecture = dict(about["architecture"])
     network: DomainNetwork | GTANetworks
-    if architecture["network"] == "gta":
-        del architecture["network"]
-        network = GTANetworks(**architecture)
-    else:
-        network = networks.build(**architecture)
+    try:
+        if architecture["network"] == "gta":
+            del architecture["network"]
+            network = GTANetworks(**architecture)
+        else:
+            network = networks.build(**architecture)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{folder}/weights.json describes no network of this version; train it again") from error
     load_weights(folder, network)
     return network.eval(), about
 

@@ -11,7 +11,7 @@ from dlcv.params import Params
 
 
 def run(variant: str, scenario: str, params: Params) -> Path:
-    """Train the variant of `adaptation.variants` on a scenario, from the first seed.
+    """Train the variant of `adaptation.variants` on a scenario, from the seed of the comparison.
 
     Returns:
         The folder with a folder of weights for `supervised` and for `dann`.
@@ -20,7 +20,7 @@ def run(variant: str, scenario: str, params: Params) -> Path:
         UserError: as `dlcv.adaptation.train.run`, or no such variant.
     """
     changed, folder = with_variant(variant, params), variant_folder(variant, scenario)
-    seed = params[Adaptation].seeds[0]
+    seed = params[Adaptation].comparison.seed
     for method, task in (("supervised", scenario_of(scenario, params).source), ("dann", scenario)):
         train.run(Task(method, task, seed), changed, folder / method)
     return folder

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from dlcv.adaptation.augment import add_background, add_noise, augment, blend, invert, move, texture
+from dlcv.adaptation.augment import add_background, add_noise, augment, blend, blur, invert, move, texture
 from dlcv.adaptation.sections import Augmentation
 
-NOTHING = Augmentation(rotation=0, shear=0, shift=0, scale=0, blend=0, background=0, invert=0, noise=0)
+NOTHING = Augmentation(rotation=0, shear=0, shift=0, scale=0, blend=0, blur=0, background=0, invert=0, noise=0)
 
 
 def test_nothing_asked_nothing_changed() -> None:
@@ -59,8 +59,21 @@ def test_a_blend_is_mnistms_recipe_on_the_given_share() -> None:
     assert on_black.abs().max() <= 1 and on_black.std((1, 2, 3)).mean() > 0.1
     changed = (blend(black, 0.25) != black).flatten(1).any(1)
     assert 0.15 < changed.float().mean() < 0.35
+    colours = torch.rand(400, 3, 28, 28) * 2 - 1
+    assert torch.equal(blend(colours, 1.0), colours)
     textures = texture(black)
     assert textures.min() >= 0 and textures.max() <= 1
+
+
+def test_a_blur_smooths_the_given_share_and_keeps_the_brightness() -> None:
+    pictures = torch.zeros(1000, 3, 9, 9)
+    pictures[:, :, 4, 4] = 16
+    blurred = blur(pictures, 0.5)
+    peaks = blurred[:, 0, 4, 4]
+    assert torch.allclose(blurred.sum((2, 3)), pictures.sum((2, 3)))
+    # The square of (1/4, 1/2, 1/4) has 1/4 in its middle; that of (1, 4, 6, 4, 1)/16 has 9/64.
+    shares = [(peaks == peak).float().mean().item() for peak in (16.0, 4.0, 2.25)]
+    assert sum(shares) == 1 and 0.45 < shares[0] < 0.55 and 0.2 < shares[1] < 0.3
 
 
 def test_shear_slants_and_noise_is_in_units_of_the_pictures_own_deviation() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
-from dlcv.adaptation.selftraining import SelfTraining, adapt_statistics, build
+from dlcv.adaptation.networks import DomainNetwork, adapt_statistics
+from dlcv.adaptation.selftraining import SelfTraining, build, ramp
 from dlcv.nn import batch_norms
 from dlcv.params import load
 
@@ -55,7 +57,7 @@ def test_a_class_that_is_answered_seldom_needs_less_confidence(set_params: Any) 
     for balance, expected in ((0.0, [False, False]), (1.0, [False, True])):
         trained = method(set_params, confidence=0.9, balance=balance)
         trained.networks["teacher"] = Says(shares)
-        trained.standing.share = torch.full((10,), 0.05)
+        trained.standing.share = torch.full((10,), 0.05)  # half as often as by chance
         trained.standing.share[3] = 0.55
         answers, sure = trained.teach(torch.zeros(2, 3, 28, 28))
         assert answers.tolist() == [3, 7]
@@ -72,10 +74,16 @@ def test_the_teacher_follows_the_student_and_gets_no_gradient(set_params: Any) -
     assert values["taught_share"] == 1 and values["target_loss"] > 0
 
 
-def test_the_result_has_the_targets_statistics(set_params: Any) -> None:
+def test_the_target_comes_in_over_half_of_the_training() -> None:
+    assert [round(ramp(progress), 3) for progress in (0, 0.1, 0.25, 0.5, 1)] == [0, 0.095, 0.5, 1, 1]
+
+
+@pytest.mark.parametrize("count", [30, 201])  # in parts of 200, the last would be of one
+def test_the_result_has_the_targets_statistics(set_params: Any, count: int) -> None:
     network = method(set_params).networks["teacher"]
-    images = np.random.default_rng(0).integers(0, 256, (30, 28, 28, 3), dtype=np.uint8)
-    adapt_statistics(network, {"target": images})
+    assert isinstance(network, DomainNetwork)
+    images = np.random.default_rng(0).integers(0, 256, (count, 28, 28, 3), dtype=np.uint8)
+    adapt_statistics(network, images)
     first = batch_norms(network)[0]
     assert first.num_batches_tracked == 1 and not network.training and not first.training
     seen: list[Tensor] = []
