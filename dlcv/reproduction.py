@@ -17,8 +17,15 @@ from graphlib import TopologicalSorter
 
 from dlcv.errors import UserError
 
-# What DVC says after every stage; it is as true after the last one.
-HINTS = ("Use `dvc push`", "To track the changes", "\tgit add", "To enable auto staging", "\tdvc config core.autostage")
+# What DVC says after every stage.
+HINTS = (
+    "Updating lock file",
+    "Use `dvc push`",
+    "To track the changes",
+    "\tgit add",
+    "To enable auto staging",
+    "\tdvc config core.autostage",
+)
 AT_MOST = 4  # stages at a time unless more are asked for: each may take more than a gigabyte
 
 

@@ -96,6 +96,8 @@ def predict(
     methods = methods_of(scenario, params)
     if method is not None:
         expect("method", method, methods)
+    if method is not None and weights is not None:
+        raise UserError("--method and --weights both choose the weights; give one of them")
     if weights is None and not methods:
         raise UserError(f"params.yaml: no list of adaptation.methods has {scenario}; add it, or give --weights")
     folder = weights or Task(method or methods[-1], scenario, params[Adaptation].seeds[0]).folder

@@ -94,6 +94,7 @@ def test_missing_weights_are_named(domains: Path, tmp_path: Path, dlcv: Callable
     [
         ("predict in --out x.csv --scenario svhn-upss", "no scenario svhn-upss; did you mean svhn-usps?"),
         ("predict in --out x.csv --scenario svhn-usps --method dan", "no method dan; did you mean dann?"),
+        ("predict in --out x.csv --scenario svhn-usps --method dann --weights w", "give one of them"),
         ("train dan svhn-usps", "no method dan; did you mean dann?"),
         ("train dann svhn-usps", "data/digits/svhn"),
         ("variant depp usps-mnistm", "no variant depp; did you mean deep?"),
