@@ -6,16 +6,13 @@ The target's validation labels are read here, after all training; nothing is cho
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from dlcv import tracking
-from dlcv.adaptation import validator
 from dlcv.adaptation.figures import draw
-from dlcv.adaptation.networks import DomainNetwork, adapt_statistics
-from dlcv.adaptation.scores import Judged, gain, label, protocol, score
+from dlcv.adaptation.scores import choose, gain, judge, label, protocol, score
 from dlcv.adaptation.sections import Adaptation
 from dlcv.adaptation.tasks import METRICS, OUT, Task, domain, methods_of, scenario_of
-from dlcv.adaptation.trained import answer, load
 from dlcv.files import replacing, write_json
 from dlcv.nested import flatten
 from dlcv.params import Params
@@ -33,25 +30,9 @@ def run(name: str, params: Params) -> Path:
     """
     scenario = scenario_of(name, params)
     source, target = domain(scenario.source, "val"), domain(scenario.target, "val")
-    unlabelled = domain(target.name, "train").images[: validator.PICTURES]
-    source_train = domain(source.name, "train").images
-    judged: dict[str, list[Judged]] = {}
-    candidates, accuracies = {}, {}
-    for row, tasks in rows_of(name, params).items():
-        judged[row] = []
-        for task in tasks:
-            network, about = load(task.folder)
-            taught = row == "dann"
-            on_target = answer(network, target.images, taught)
-            unlabelled_logits = answer(network, unlabelled).logits
-            if row == "selftraining":
-                # It has the target's statistics, and learned from the source with the source's.
-                adapt_statistics(cast(DomainNetwork, network), source_train)
-            one = Judged(about, answer(network, source.images, taught), on_target)
-            judged[row].append(one)
-            if row != "trained_on_target":
-                candidates[about["name"]] = validator.signs(one.on_source, source, unlabelled_logits)
-                accuracies[about["name"]] = float((one.on_target.digits == target.labels).mean())
+    judged = {
+        row: [judge(task.folder, source, target) for task in tasks] for row, tasks in rows_of(name, params).items()
+    }
 
     rows: dict[str, dict[str, Any]] = {}
     for row, trained in judged.items():
@@ -66,7 +47,8 @@ def run(name: str, params: Params) -> Path:
         if row != "trained_on_source":
             rows[row]["gain"] = gain(trained, judged["trained_on_source"], target, params.seed)
 
-    chosen = validator.choice(candidates, params[Adaptation].validator, accuracies)
+    candidates = [one for row, trained in judged.items() if row != "trained_on_target" for one in trained]
+    chosen = choose(candidates, target, params[Adaptation].validator)
     with replacing(OUT / f"{name}-evaluation") as folder:
         folder.mkdir(parents=True)
         draw(folder, name, source, target, judged, rows, params)

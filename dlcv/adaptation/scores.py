@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dlcv.adaptation.networks import DomainNetwork, adapt_statistics
 from dlcv.adaptation.sections import Adaptation
-from dlcv.adaptation.tasks import Domain, balanced_count
-from dlcv.adaptation.trained import Answers
-from dlcv.adaptation.validator import PICTURES
+from dlcv.adaptation.tasks import Domain, balanced_count, domain
+from dlcv.adaptation.trained import Answers, answer, load
+from dlcv.adaptation.validator import PICTURES, choice, signs
 from dlcv.evaluation.classification import accuracy, confusion_matrix, per_class
 from dlcv.evaluation.domains import proxy_a_distance
 from dlcv.evaluation.intervals import paired_bootstrap
@@ -38,6 +40,34 @@ class Judged:
     about: dict[str, Any]  # the JSON beside its weights
     on_source: Answers
     on_target: Answers
+    signs: dict[str, float]  # of `dlcv.adaptation.validator`
+
+
+def judge(folder: Path, source: Domain, target: Domain) -> Judged:
+    """Ask the network in `folder` about the validation pictures of both domains, and the validator about it.
+
+    Raises:
+        UserError: no weights, or no prepared data.
+    """
+    network, about = load(folder)
+    taught = about["method"] == "dann"
+    on_target = answer(network, target.images, taught)
+    unlabelled = answer(network, domain(target.name, "train").images[:PICTURES])
+    if about["method"] == "selftraining":
+        # It has the target's statistics, and learned from the source with the source's.
+        assert isinstance(network, DomainNetwork)
+        adapt_statistics(network, domain(source.name, "train").images)
+    on_source = answer(network, source.images, taught)
+    return Judged(about, on_source, on_target, signs(on_source, source, unlabelled.logits))
+
+
+def choose(judged: Sequence[Judged], target: Domain, criterion: str) -> dict[str, Any]:
+    """`validator.choice` among trained networks."""
+    return choice(
+        {one.about["name"]: one.signs for one in judged},
+        criterion,
+        {one.about["name"]: float((one.on_target.digits == target.labels).mean()) for one in judged},
+    )
 
 
 def score(judged: Sequence[Judged], source: Domain, target: Domain, seed: int) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from dlcv.files import write_json
 
@@ -37,3 +39,10 @@ def domains(study: Path) -> Path:
     for shift, name in enumerate(("mnistm", "svhn", "usps")):
         write_domain(name, 40 * shift)
     return study
+
+
+def batch(labels_of_target: int = 0) -> dict[str, tuple[Tensor, Tensor]]:
+    """A batch of noise from two domains, as a method's step takes it."""
+    generator = torch.Generator().manual_seed(0)
+    source, target = (torch.rand(16, 3, 28, 28, generator=generator) * 2 - 1 for _ in range(2))
+    return {"source": (source, torch.arange(16) % 10), "target": (target * 0.2, torch.full((16,), labels_of_target))}

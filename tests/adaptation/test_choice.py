@@ -27,7 +27,7 @@ def answers(right: float, seed: int = 0) -> Answers:
 
 
 def judged(right: float, seed: int = 0) -> Judged:
-    return Judged({"seed": seed}, answers(1.0), answers(right, seed))
+    return Judged({"seed": seed}, answers(1.0), answers(right, seed), {})
 
 
 def test_signs_prefer_what_is_sure_and_diverse() -> None:

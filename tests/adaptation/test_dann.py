@@ -12,6 +12,7 @@ from torch import Tensor
 from dlcv.adaptation.dann import DANN, build
 from dlcv.adaptation.method import information, rate, strength
 from dlcv.params import load
+from tests.adaptation.conftest import batch
 
 
 @pytest.mark.parametrize(
@@ -20,12 +21,6 @@ from dlcv.params import load
 def test_strength_is_the_papers(progress: float, expected: float) -> None:
     assert strength(progress, 1.0, 10.0) == pytest.approx(expected, abs=5e-6)
     assert strength(progress, 0.3, 10.0) == pytest.approx(0.3 * expected, abs=5e-6)
-
-
-def batch(labels_of_target: int = 0) -> dict[str, tuple[Tensor, Tensor]]:
-    generator = torch.Generator().manual_seed(0)
-    source, target = (torch.rand(16, 3, 28, 28, generator=generator) * 2 - 1 for _ in range(2))
-    return {"source": (source, torch.arange(16) % 10), "target": (target * 0.2, torch.full((16,), labels_of_target))}
 
 
 def method(set_params: Any, **values: Any) -> DANN:

@@ -13,12 +13,7 @@ from dlcv.adaptation.networks import DomainNetwork, adapt_statistics
 from dlcv.adaptation.selftraining import SelfTraining, build, ramp
 from dlcv.nn import batch_norms
 from dlcv.params import load
-
-
-def batch(labels_of_target: int = 0) -> dict[str, tuple[Tensor, Tensor]]:
-    generator = torch.Generator().manual_seed(0)
-    source, target = (torch.rand(16, 3, 28, 28, generator=generator) * 2 - 1 for _ in range(2))
-    return {"source": (source, torch.arange(16) % 10), "target": (target * 0.2, torch.full((16,), labels_of_target))}
+from tests.adaptation.conftest import batch
 
 
 def method(set_params: Any, **values: Any) -> SelfTraining:
