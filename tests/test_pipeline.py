@@ -149,8 +149,9 @@ def test_commands_exist() -> None:
         assert not hasattr(command, "commands") or command.invoke_without_command, name
 
 
-def test_there_are_at_most_60_stage_instances() -> None:
-    assert len(stages()) <= 60
+def test_there_are_at_most_64_stage_instances() -> None:
+    """Each costs seconds of imports when it runs, and time in a `dvc repro` that has nothing to do."""
+    assert len(stages()) <= 64
 
 
 def test_neutral_patterns_name_something() -> None:
@@ -172,9 +173,10 @@ def test_plots_and_artifacts_show_every_training() -> None:
     assert {f"{file.parent}" for file in curves if file.name == "losses.csv"} == {
         out for out in outs_of(["vae/evaluate"]) if out.startswith("out/")
     }
-    for name in ("guidance.csv", "snapshots.csv"):
+    evaluations = {"guidance.csv": "diffusion/evaluate", "snapshots.csv": "diffusion/evaluate"}
+    for name, stage in {**evaluations, "accuracy.csv": "adaptation/evaluate"}.items():
         assert {f"{file.parent}" for file in curves if file.name == name} == {
-            out for out in outs_of(["diffusion/evaluate"]) if out.startswith("out/")
+            out for out in outs_of([stage]) if out.startswith("out/")
         }
     assert {artifact["path"] for artifact in root["artifacts"].values()} == {
         out for out in outs_of(MODELS) if out.startswith("out/")

@@ -80,7 +80,7 @@ def predict(
     scenario: Annotated[str, typer.Option(help="such as mnistm-usps: the pictures are like its target")],
     out: Annotated[Path, typer.Option(help="table to write, image_name and label")],
     method: Annotated[
-        str | None, typer.Option(help="dann, gta or selftraining; default: the last of these that has the scenario")
+        str | None, typer.Option(help="dann, gta or selftraining; default: the training that the validator finds best")
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="folder of trained weights; default: out/adaptation/SCENARIO/METHOD-SEED")
@@ -93,14 +93,11 @@ def predict(
     from dlcv.errors import UserError, expect
 
     scenario_of(scenario, params)
-    methods = methods_of(scenario, params)
     if method is not None:
-        expect("method", method, methods)
-    if method is not None and weights is not None:
-        raise UserError("--method and --weights both choose the weights; give one of them")
-    if weights is None and not methods:
-        raise UserError(f"params.yaml: no list of adaptation.methods has {scenario}; add it, or give --weights")
-    folder = weights or Task(method or methods[-1], scenario, params[Adaptation].seeds[0]).folder
-    from dlcv.adaptation.predict import run
+        expect("method", method, methods_of(scenario, params))
+        if weights is not None:
+            raise UserError("--method and --weights both choose the weights; give one of them")
+        weights = Task(method, scenario, params[Adaptation].seeds[0]).folder
+    from dlcv.adaptation.predict import chosen_weights, run
 
-    print(run(pictures, scenario, folder, out))
+    print(run(pictures, scenario, weights or chosen_weights(scenario), out))

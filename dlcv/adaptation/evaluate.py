@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from dlcv import tracking
 from dlcv.adaptation.figures import draw
 from dlcv.adaptation.scores import choose, gain, judge, label, protocol, score
@@ -23,7 +25,7 @@ def run(name: str, params: Params) -> Path:
     """Score the trainings of the scenario `name`.
 
     Returns:
-        The JSON of its scores; figures lie in `out/adaptation/NAME-evaluation/`.
+        The JSON of its scores; figures and `accuracy.csv` lie in `out/adaptation/NAME-evaluation/`.
 
     Raises:
         UserError: no such scenario, no prepared data, or no weights.
@@ -52,6 +54,8 @@ def run(name: str, params: Params) -> Path:
     with replacing(OUT / f"{name}-evaluation") as folder:
         folder.mkdir(parents=True)
         draw(folder, name, source, target, judged, rows, params)
+        accuracies = [{"trained_by": values["label"], "accuracy": values["accuracy"]} for values in rows.values()]
+        pd.DataFrame(accuracies).to_csv(folder / "accuracy.csv", index=False, float_format="%.6g")
     scores = {
         "scenario": name,
         "protocol": {

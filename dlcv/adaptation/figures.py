@@ -13,9 +13,9 @@ from torch import Tensor
 from dlcv import pictures, plots
 from dlcv.adaptation.augment import augment
 from dlcv.adaptation.gta_networks import CLASSES, GTANetworks
-from dlcv.adaptation.scores import Judged
-from dlcv.adaptation.sections import METHODS, Adaptation, Augmentation
-from dlcv.adaptation.tasks import OUT, Domain, balanced_count
+from dlcv.adaptation.scores import Judged, tsne_settings
+from dlcv.adaptation.sections import METHODS, Augmentation
+from dlcv.adaptation.tasks import OUT, Domain
 from dlcv.adaptation.trained import load
 from dlcv.data.batches import to_float, to_uint8
 from dlcv.evaluation import tsne
@@ -71,8 +71,7 @@ def draw_maps(
     params: Params,
 ) -> None:
     """Draw the t-SNE of every row's features but the target's own, by class and by domain."""
-    section = params[Adaptation].tsne
-    count = balanced_count(source, target, section.pictures)
+    count, perplexity = tsne_settings(source, target, params)
     chosen = [balanced(side.labels, count, params.seed) for side in (source, target)]
     maps = {}
     for row, (first, *_) in judged.items():
@@ -80,7 +79,7 @@ def draw_maps(
             parts = (first.on_source.features, first.on_target.features)
             # Source and target are fitted together: maps fitted apart cannot be laid over each other.
             joint = np.concatenate([part[index] for part, index in zip(parts, chosen, strict=True)])
-            maps[rows[row]["label"]] = tsne.fit(joint, section.perplexity, params.seed)
+            maps[rows[row]["label"]] = tsne.fit(joint, perplexity, params.seed)
     digits = np.concatenate([source.labels[chosen[0]], target.labels[chosen[1]]])
     domains = np.repeat([0, 1], count)
     title = f"{name}: t-SNE of validation features, {count} pictures of each domain"

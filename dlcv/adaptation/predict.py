@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dlcv.adaptation.tasks import SIZE
+from dlcv.adaptation.tasks import METRICS, OUT, SIZE
 from dlcv.adaptation.trained import answer, load
 from dlcv.data.images import SUFFIXES, decode, is_picture
 from dlcv.errors import UserError
-from dlcv.files import replacing
+from dlcv.files import read_json, replacing
 
 AT_ONCE = 1000  # pictures in memory
 
@@ -45,6 +45,21 @@ def run(pictures: Path, scenario: str, weights: Path, out: Path) -> Path:
     return out
 
 
+def chosen_weights(scenario: str) -> Path:
+    """The folder of that adapted training of `scenario` which the validator finds best, without target labels.
+
+    Raises:
+        UserError: the scenario has not been evaluated.
+    """
+    path = METRICS / f"{scenario}.json"
+    if not path.is_file():
+        raise UserError(f"{path} is missing, which says what training is best; `dvc repro` makes it, or give --method")
+    choice = read_json(path)["choice"]
+    signs: dict[str, dict[str, float]] = choice["candidates"]
+    adapted = [name for name in signs if name.startswith(f"{scenario}/")]
+    return OUT / max(adapted, key=lambda name: signs[name][choice["criterion"]])
+
+
 def list_pictures(folder: Path) -> list[Path]:
     """The pictures of `folder` by name, none of which is opened.
 
@@ -53,8 +68,12 @@ def list_pictures(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}; give one with pictures of digits")
+    try:
+        found = sorted(folder.iterdir())
+    except OSError as error:
+        raise UserError(f"cannot list {folder} ({error.strerror}); mend its permissions") from None
     files = []
-    for file in sorted(folder.iterdir()):
+    for file in found:
         if file.is_dir() or file.name.startswith(".") or file.suffix.lower() in (".csv", ".json", ".md", ".txt"):
             continue
         if not is_picture(file.name):

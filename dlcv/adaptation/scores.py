@@ -114,15 +114,19 @@ def gain(judged: Sequence[Judged], base: Sequence[Judged], target: Domain, seed:
     """How much more of the target a method reads than the networks trained on the source, seed by seed.
 
     Returns:
-        The mean over the seeds, and the means of the ends of each seed's interval, which is paired: both networks
-        answered the same pictures.
+        The mean over the seeds, the means of the ends of each seed's interval, which is paired (both networks answered
+        the same pictures), and each seed's own.
     """
     pairs = [
         paired_bootstrap(one.on_target.digits == target.labels, other.on_target.digits == target.labels, seed)
         for one, other in zip(judged, base, strict=True)
     ]
     point, low, high = (mean(values) for values in zip(*pairs, strict=True))
-    return {"over_trained_on_source": point, "interval": {"low": low, "high": high}}
+    return {
+        "over_trained_on_source": point,
+        "interval": {"low": low, "high": high},
+        "seeds": {str(one.about["seed"]): pair[0] for one, pair in zip(judged, pairs, strict=True)},
+    }
 
 
 def mean(values: Any) -> float:
@@ -143,6 +147,7 @@ def label(row: str, about: dict[str, Any]) -> str:
 def protocol(source: Domain, target: Domain, seeds: Sequence[int], params: Params) -> dict[str, Any]:
     """How the scores came about; no time and no commit: same inputs, same bytes."""
     packages = ("numpy", "openTSNE", "scikit-learn", "torch")
+    pictures, perplexity = tsne_settings(source, target, params)
     return {
         "pictures": {
             role: {"domain": side.name, "split": "val", "count": len(side.images), "sha256": side.card["sha256"]}
@@ -156,9 +161,14 @@ def protocol(source: Domain, target: Domain, seeds: Sequence[int], params: Param
         },
         "proxy_a_distance": {"pictures_of_each_domain": balanced_count(source, target, DISTANCE_PICTURES)},
         "interval": "95 %: Wilson for shares, paired bootstrap for gains; means over the seeds",
-        "tsne": {
-            "pictures_of_each_domain": balanced_count(source, target, params[Adaptation].tsne.pictures),
-            "perplexity": params[Adaptation].tsne.perplexity,
-        },
+        "tsne": {"pictures_of_each_domain": pictures, "perplexity": perplexity},
         "versions": {package: version(package) for package in packages},
     }
+
+
+def tsne_settings(source: Domain, target: Domain, params: Params) -> tuple[int, float]:
+    """Pictures of each domain and perplexity of a t-SNE: what is asked for, or as much as there are and allow."""
+    section = params[Adaptation].tsne
+    count = balanced_count(source, target, section.pictures)
+    # openTSNE looks at 3 perplexity neighbours, and would lower the perplexity without a word.
+    return count, min(section.perplexity, (2 * count - 1) / 3)

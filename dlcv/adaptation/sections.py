@@ -11,7 +11,7 @@ from dlcv.fields import BelowOne, Nonnegative, Positive, Rate, Share
 from dlcv.params import Section
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Network = Literal["lenet", "deep", "wide", "mish", "compact"]
+Network = Literal["lenet", "deep", "wide", "mish", "compact", "f-and-c"]
 Schedule = Literal["constant", "cosine", "restarts"]
 
 
@@ -62,7 +62,10 @@ class Augmentation(Section):
 
 
 class Training(Section):
-    """What every method has in common, so that a comparison compares the methods alone."""
+    """Of every method; `gta` and `selftraining` bring some of it themselves and say so in sections of their own.
+
+    Generate To Adapt has Adam, self-training its steps, rate, dropout, augmentation and averaging.
+    """
 
     steps: Positive  # updates
     batch_size: Annotated[int, Field(gt=1)]  # pictures of each domain

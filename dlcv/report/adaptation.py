@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from dlcv.adaptation.sections import Methods
 from dlcv.report.files import link, read, refuse_unclaimed
 
 METRICS = Path("metrics/adaptation")
 OUT = Path("out/adaptation")
 STAGES = "stages/adaptation/dvc.yaml"
-METHODS = ("dann", "gta", "selftraining")
+METHODS = tuple(Methods.model_fields)
 CAPTIONS = {
     "tsne-class.png": "t-SNE of the output of the convolutions, coloured by digit; source and target fitted together.",
     "tsne-domain.png": "The same maps, coloured by domain.",
@@ -46,6 +47,7 @@ def adaptation(params: dict[str, Any]) -> dict[str, Any]:
         "scenarios": scenarios,
         "comparisons": comparisons,
         "figures": {name: figures(name, section) for name in names},
+        "methods": METHODS,
         "networks": printed(found),
         "trainings": found,
     }
@@ -103,12 +105,14 @@ def spread(values: dict[str, Any]) -> str:
 
 
 def verdict(values: dict[str, Any]) -> str:
-    """One sentence on whether a row beats the network trained on the source."""
-    interval = values["gain"]["interval"]
+    """One sentence on whether a row beats the network trained on the source, in every seed and beyond the interval."""
+    interval, seeds = values["gain"]["interval"], list(values["gain"]["seeds"].values())
+    each = "" if len(seeds) == 1 else f", from {sum(gain > 0 for gain in seeds)} of {len(seeds)} seeds,"
     if interval["low"] > 0:
-        return f"{values['label']} beats the network trained on the source by more than the paired interval."
+        return f"{values['label']} beats the network trained on the source{each} by more than the paired interval."
+    each = "" if len(seeds) == 1 else f", from {sum(gain < 0 for gain in seeds)} of {len(seeds)} seeds,"
     if interval["high"] < 0:
-        return f"{values['label']} loses to the network trained on the source by more than the paired interval."
+        return f"{values['label']} loses to the network trained on the source{each} by more than the paired interval."
     return f"{values['label']} and the network trained on the source cannot be told apart: the interval contains 0."
 
 

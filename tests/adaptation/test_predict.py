@@ -15,6 +15,7 @@ from dlcv.adaptation import predict, train
 from dlcv.adaptation.tasks import Task
 from dlcv.adaptation.trained import answer, load
 from dlcv.errors import UserError
+from dlcv.files import write_json
 from dlcv.params import load as load_params
 
 
@@ -51,10 +52,24 @@ def test_a_table_of_every_picture_in_the_order_of_names(
     network, _ = load(weights)
     expected = answer(network, np.asarray(Image.open(pictures / "a.png"))[None]).digits
     assert int(rows[1][1]) == expected[0]
-    # The default is the last method of the scenario's lists: here DANN, from the first seed.
-    again = tmp_path / "again.csv"
-    assert dlcv(f"{command} --out {again}") == (0, "")
-    assert again.read_bytes() == out.read_bytes()
+
+
+def test_without_a_method_the_one_that_the_validator_finds_best(
+    weights: Path, tmp_path: Path, dlcv: Callable[[str], tuple[int, str]]
+) -> None:
+    pictures, out = folder_of(tmp_path / "in"), tmp_path / "predictions.csv"
+    command = f"adaptation predict {pictures} --scenario svhn-usps --out {out}"
+    code, message = dlcv(command)
+    assert code == 1 and "metrics/adaptation/svhn-usps.json is missing" in message and not out.exists()
+    # The source alone is no training of the scenario, however sure it is.
+    signs = {"svhn/supervised-0": 2.0, "svhn-usps/gta-0": 0.5, "svhn-usps/dann-0": 1.0}
+    candidates = {name: {"information": value} for name, value in signs.items()}
+    choice = {"criterion": "information", "candidates": candidates}
+    write_json(weights.parents[3] / "metrics/adaptation/svhn-usps.json", {"choice": choice})
+    assert dlcv(command) == (0, "")
+    chosen = out.read_bytes()
+    assert dlcv(f"{command} --method dann") == (0, "")
+    assert out.read_bytes() == chosen
 
 
 def test_bad_input_is_named_and_writes_nothing(weights: Path, tmp_path: Path) -> None:
@@ -85,7 +100,7 @@ def test_bad_input_is_named_and_writes_nothing(weights: Path, tmp_path: Path) ->
 
 def test_missing_weights_are_named(domains: Path, tmp_path: Path, dlcv: Callable[[str], tuple[int, str]]) -> None:
     pictures = folder_of(tmp_path / "in")
-    code, error = dlcv(f"adaptation predict {pictures} --scenario svhn-usps --out x.csv")
+    code, error = dlcv(f"adaptation predict {pictures} --scenario svhn-usps --method dann --out x.csv")
     assert code == 1 and "weights.json is missing; `dvc repro` trains it" in error
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from dlcv.adaptation import compare, evaluate, train, variant
+from dlcv.adaptation import compare, evaluate, gta, selftraining, train, variant
 from dlcv.adaptation.tasks import Task
 from dlcv.errors import UserError
 from dlcv.files import read_json
@@ -29,6 +30,7 @@ SMALL |= {"gta.steps": 2, "gta.width": 0.0625, "gta.noise": 8, "selftraining.ste
 SMALL |= {"adaptation.methods.gta": ["mnistm-usps"], "adaptation.methods.selftraining": ["mnistm-usps"]}
 FIGURES = ["confusion.png", "curve-dann.png", "curve-gta.png", "curve-selftraining.png", "inputs.png", "painted.png"]
 FIGURES += ["tsne-class.png", "tsne-domain.png"]
+CLASSES_OF = {"gta": gta.GTA, "selftraining": selftraining.SelfTraining}
 
 
 def test_killed_with_sigkill_and_run_again_equals_an_uninterrupted_run(domains: Path, set_params: Any) -> None:
@@ -57,6 +59,29 @@ def test_killed_with_sigkill_and_run_again_equals_an_uninterrupted_run(domains: 
     assert resumed == whole
 
 
+@pytest.mark.parametrize("method", ["gta", "selftraining"])
+def test_a_method_that_died_goes_on_from_its_checkpoint_to_the_same_result(
+    _often: None, method: str, domains: Path, set_params: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_params({**SMALL, f"{method}.steps": 12})
+    task = Task(method, "mnistm-usps", 0)
+    whole = {path.name: path.read_bytes() for path in train.run(task, load()).iterdir()}
+
+    real, done = CLASSES_OF[method].step, []
+
+    def dying(self: Any, *arguments: Any) -> Any:
+        done.append(None)
+        if len(done) == 11:
+            raise KeyboardInterrupt
+        return real(self, *arguments)
+
+    monkeypatch.setattr(CLASSES_OF[method], "step", dying)
+    with pytest.raises(KeyboardInterrupt):
+        train.run(task, load())
+    assert {path.name: path.read_bytes() for path in train.run(task, load()).iterdir()} == whole
+    assert len(done) == 11 + 4  # from step 8 on
+
+
 def test_evaluation_scores_every_row_and_draws_the_figures(domains: Path, set_params: Any) -> None:
     set_params({**SMALL, "adaptation.seeds": [0, 3]})
     params = load()
@@ -83,9 +108,13 @@ def test_evaluation_scores_every_row_and_draws_the_figures(domains: Path, set_pa
     assert scores["choice"]["tried"] == 8
     assert scores["choice"]["chosen"]["accuracy"] <= scores["choice"]["oracle"]["accuracy"]
     out = domains / "out/adaptation/mnistm-usps-evaluation"
-    assert sorted(p.name for p in out.iterdir()) == FIGURES
-    for picture in out.iterdir():
+    assert sorted(p.name for p in out.glob("*.png")) == FIGURES
+    for picture in out.glob("*.png"):
         assert min(Image.open(picture).size) > 100
+
+    table = pd.read_csv(out / "accuracy.csv")
+    assert list(table["trained_by"]) == [row["label"] for row in rows.values()]
+    assert table["accuracy"].to_list() == pytest.approx([row["accuracy"] for row in rows.values()], abs=1e-6)
 
     before = path.read_bytes(), (out / "tsne-class.png").read_bytes(), (out / "painted.png").read_bytes()
     evaluate.run("mnistm-usps", params)
