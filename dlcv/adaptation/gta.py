@@ -6,7 +6,7 @@ such that G paints from them what D takes for a picture of the source.
 
 The order is the report's: D, G, C, F. Its reference keeps the activations of one forward pass for all
 four steps, which torch refuses since it checks what was changed in place (rightly: the gradients would
-mix old activations with new weights). Here each step computes its own.
+mix old activations with new weights). Here each step computes its own of the networks that have changed.
 """
 
 from __future__ import annotations
@@ -71,10 +71,14 @@ class GTA:
         source, target = (self.changed(pictures, networks.grey) for pictures in (source, target))
         unknown = torch.full_like(labels[:1], CLASSES).expand(len(target))
 
-        # D, on what G paints from features that are held fixed.
+        # F is the last to take a step, so one pass serves all: without a gradient until then.
+        of_source, of_target = networks("embed", source), networks("embed", target)
+        fixed_source, fixed_target = of_source.detach(), of_target.detach()
+
+        # D, on the source's pictures and on what G paints.
         with torch.no_grad():
-            from_source = networks("generator", networks("embed", source), labels)
-            from_target = networks("generator", networks("embed", target), unknown)
+            from_source = networks("generator", fixed_source, labels)
+            from_target = networks("generator", fixed_target, unknown)
         real_classes, real_score = networks("discriminator", real)
         _, source_score = networks("discriminator", from_source)
         _, target_score = networks("discriminator", from_target)
@@ -84,24 +88,20 @@ class GTA:
         update(self.optimizers["D"], d_loss, backward)
 
         # G: the source's pictures, in their classes, taken for real.
-        with torch.no_grad():
-            features = networks("embed", source)
         with fixed(networks.discriminator):
-            painted_classes, painted_score = networks("discriminator", networks("generator", features, labels))
+            painted_classes, painted_score = networks("discriminator", networks("generator", fixed_source, labels))
             g_loss = F.cross_entropy(painted_classes, labels) + judged(painted_score, REAL)
             update(self.optimizers["G"], g_loss, backward)
 
-        # C, on features that are held fixed.
-        logits = networks("class_head", features)
-        class_loss, values = classify(logits, labels, self.training.label_smoothing)
+        # C.
+        class_loss, values = classify(networks("class_head", fixed_source), labels, self.training.label_smoothing)
         update(self.optimizers["C"], class_loss, backward)
 
         # F: what C asks for, and what G makes of its features against D.
         with fixed(networks.class_head), fixed(networks.generator), fixed(networks.discriminator):
-            features = networks("embed", source)
-            f_loss, _ = classify(networks("class_head", features), labels, self.training.label_smoothing)
-            painted_classes, _ = networks("discriminator", networks("generator", features, labels))
-            _, painted_score = networks("discriminator", networks("generator", networks("embed", target), unknown))
+            f_loss, _ = classify(networks("class_head", of_source), labels, self.training.label_smoothing)
+            painted_classes, _ = networks("discriminator", networks("generator", of_source, labels))
+            _, painted_score = networks("discriminator", networks("generator", of_target, unknown))
             adversarial = F.cross_entropy(painted_classes, labels)
             adversarial = adversarial + self.gta.target_weight * judged(painted_score, REAL)
             update(self.optimizers["F"], f_loss + self.gta.adversarial_weight * adversarial, backward)
