@@ -73,8 +73,7 @@ class Exact(nn.Module):
 def main(pictures: int = 100) -> None:
     params = load()
     section, schedule = params[Ddim], linear(**params[Ddim].schedule.model_dump())
-    images = torch.from_numpy(np.array(load_split(FACES, "train").images)).permute(0, 3, 1, 2)
-    exact = Exact(to_float(images).flatten(1), schedule)
+    exact = Exact(to_float(load_split(FACES, "train").images).flatten(1), schedule)
     extractor = load_extractor(params[Evaluation])
     features = extractor(exact.samples(SAMPLES, seed=1))
     reference = dataclasses.replace(load_reference(REFERENCE), statistics=frechet.statistics(features))

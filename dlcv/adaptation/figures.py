@@ -97,7 +97,7 @@ def draw_inputs(path: Path, name: str, chosen: Sequence[np.ndarray], settings: M
         chosen: of source and target, uint8 N x 28 x 28 x 3.
         settings: what each method was trained with, by its name.
     """
-    source, target = (to_float(torch.from_numpy(np.array(images)).permute(0, 3, 1, 2)) for images in chosen)
+    source, target = (to_float(images) for images in chosen)
     # A scenario has a method, and what it was trained with says what stands for all of them.
     common = next(iter(settings.values()))["training"]
 
@@ -134,7 +134,7 @@ def draw_painted(path: Path, name: str, network: GTANetworks, chosen: Sequence[n
         torch.manual_seed(0)
         unknown = torch.full((len(chosen[1]),), CLASSES)
         for images, classes in zip(chosen, (torch.from_numpy(labels), unknown), strict=True):
-            batch = to_float(torch.from_numpy(np.array(images)).permute(0, 3, 1, 2))
+            batch = to_float(images)
             rows += [to_uint8(network.prepare(batch)).numpy()]
             rows += [to_uint8(network.generator(network.embed(batch), classes)).numpy()]
     labels_of_rows = ["source", "painted from its features", "target", "painted from its features"]

@@ -161,8 +161,7 @@ def finish(networks: nn.Module, images: Mapping[str, np.ndarray]) -> None:
     device = next(networks.parameters()).device
     with new_statistics(networks.generator):
         for role, pictures in images.items():
-            batch = torch.from_numpy(np.array(pictures[:PAINTED])).permute(0, 3, 1, 2)
-            features = networks.embed(to_float(batch).to(device))
+            features = networks.embed(to_float(pictures[:PAINTED]).to(device))
             # C stands in for the source's labels.
             classes = networks.class_head(features).argmax(1)
             networks.generator(features, classes if role == "source" else torch.full_like(classes, CLASSES))

@@ -105,7 +105,7 @@ def adapt_statistics(network: DomainNetwork, images: np.ndarray) -> None:
         images: pictures of it in random order, uint8 N x 28 x 28 x 3; the first 4,000 count.
     """
     device = next(network.parameters()).device
-    chosen = torch.from_numpy(np.array(images[:STATISTICS])).permute(0, 3, 1, 2)
+    chosen = torch.from_numpy(np.array(images[:STATISTICS]))
     with new_statistics(network):
         # In equal parts: BatchNorm takes no batch of one.
         for part in chosen.chunk(max(1, len(chosen) // 200)):

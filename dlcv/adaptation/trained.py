@@ -66,8 +66,7 @@ def answer(network: DomainNetwork | GTANetworks, images: np.ndarray, domains: bo
     """
     logits, target, features = [], [], []
     for start in range(0, len(images), BATCH):
-        batch = torch.from_numpy(np.array(images[start : start + BATCH])).permute(0, 3, 1, 2)
-        embedded = network.embed(to_float(batch))
+        embedded = network.embed(to_float(images[start : start + BATCH]))
         logits.append(network.class_head(embedded))
         features.append(embedded)
         if domains:

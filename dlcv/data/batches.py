@@ -39,8 +39,7 @@ class Shuffled:
             self.position = 0
         index = self.order[self.position : self.position + self.batch_size]
         self.position += self.batch_size
-        # Permuted and not copied: the batch is in the channels_last memory format, as convolutions prefer.
-        return to_float(self.images[index].permute(0, 3, 1, 2)), self.labels[index]
+        return to_float(self.images[index]), self.labels[index]
 
     def state_dict(self) -> dict[str, Any]:
         return {"generator": self.generator.get_state(), "order": self.order, "position": self.position}
@@ -77,9 +76,13 @@ def mirrored(pictures: Tensor) -> Tensor:
     return torch.where(chosen, pictures.flip(3), pictures)
 
 
-def to_float(images: Tensor) -> Tensor:
-    """uint8 pictures in 0..255 as float32 in [-1, 1]."""
-    return images.float().div_(127.5).sub_(1)
+def to_float(images: np.ndarray | Tensor) -> Tensor:
+    """uint8 pictures, N x H x W x 3, as float32 in [-1, 1], N x 3 x H x W.
+
+    Permuted and not copied: they are in the channels_last memory format, as convolutions prefer.
+    """
+    pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
+    return pixels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def to_uint8(images: Tensor) -> Tensor:

@@ -64,9 +64,7 @@ def classify(network: nn.Module, images: np.ndarray) -> np.ndarray:
     device = next(network.parameters()).device
     answers = []
     for start in range(0, len(images), BATCH):
-        # Permuted and not copied: the batch is in the channels_last memory format.
-        batch = torch.from_numpy(np.array(images[start : start + BATCH])).permute(0, 3, 1, 2)
-        logits: Tensor = network(to_float(batch).to(device))
+        logits: Tensor = network(to_float(images[start : start + BATCH]).to(device))
         answers.append(logits.argmax(1).cpu())
     return torch.cat(answers).numpy()
 

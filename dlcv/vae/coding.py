@@ -59,9 +59,8 @@ def encode(network: Autoencoder, images: np.ndarray) -> Codes:
     random = torch.Generator().manual_seed(0)
     parts = []
     for start in range(0, len(images), BATCH):
-        part = torch.from_numpy(np.array(images[start : start + BATCH])).permute(0, 3, 1, 2)
-        count = len(part)
-        pictures = to_float(_whole(part)).to(device)
+        part = to_float(images[start : start + BATCH])
+        count, pictures = len(part), _whole(part).to(device)
         mean, log_variance = network.encode(pictures)
         latents = sample(mean, log_variance, torch.randn(mean.shape, generator=random).to(device))
         values = (

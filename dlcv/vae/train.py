@@ -108,7 +108,7 @@ def own_statistics(network: nn.Module, pictures: np.ndarray) -> None:
     network.train()
     # Even parts: a last one of few pictures would count as much as the others.
     for part in np.array_split(chosen, -(-len(chosen) // STATISTICS_BATCH)):
-        mean, log_variance = network.encode(to_float(torch.from_numpy(part).permute(0, 3, 1, 2)).to(device))
+        mean, log_variance = network.encode(to_float(part).to(device))
         noise = torch.randn(mean.shape, generator=random).to(device)
         network.decode(sample(mean, log_variance, noise))
     network.eval()

@@ -49,7 +49,7 @@ def test_a_batch_larger_than_the_set_is_the_whole_set() -> None:
 
 def test_all_256_values_come_back_from_floats() -> None:
     values = torch.arange(256, dtype=torch.uint8).view(1, 16, 16, 1).expand(1, 16, 16, 3)
-    floats = to_float(values.permute(0, 3, 1, 2))
+    floats = to_float(values)
     assert floats.dtype == torch.float32 and floats.min() == -1 and floats.max() == 1
     assert torch.equal(to_uint8(floats), values)
 

@@ -31,7 +31,7 @@ def images(count: int = COUNT) -> np.ndarray:
 def test_codes_are_the_networks_own_and_errors_those_of_its_reconstructions() -> None:
     made, shown = network(), images()
     codes = coding.encode(made, shown)
-    pictures = to_float(torch.from_numpy(shown).permute(0, 3, 1, 2))
+    pictures = to_float(shown)
     with torch.no_grad():
         mean, log_variance = made.encode(pictures)
         error = (made.decode(mean) - pictures).square().flatten(1).mean(1)

@@ -136,7 +136,7 @@ def test_statistics_are_those_of_the_very_weights_over_the_pictures(faces: Path)
     assert torch.equal(torch.get_rng_state(), state) and not made.training
     assert all(torch.equal(parameter, weights[name]) for name, parameter in made.named_parameters())
     with torch.no_grad():
-        first = made.encoder[0][0](to_float(torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2)))  # type: ignore[index]
+        first = made.encoder[0][0](to_float(pictures))  # type: ignore[index]
     norm: Any = made.encoder[0][1]  # type: ignore[index]
     assert torch.allclose(norm.running_mean, first.mean((0, 2, 3)), atol=1e-5)
     assert torch.allclose(norm.running_var, first.var((0, 2, 3)), rtol=1e-3)
