@@ -64,7 +64,7 @@ def test_a_wrong_word_is_one_line_and_exit_code_1(study: Path, words: str, messa
 @pytest.mark.usefixtures("study")
 def test_every_command_checks_all_of_params_first(study: Path) -> None:
     text = (study / "params.yaml").read_text()
-    (study / "params.yaml").write_text(text.replace("  lambda: ", "  lambda: -"))
+    (study / "params.yaml").write_text(text.replace("\n  lambda: ", "\n  lambda: -"))
     for words in ("params check", "data digits usps", "data faces", "adaptation train supervised usps", "report"):
         answer = dlcv(*words.split())
         assert answer.returncode == 1
