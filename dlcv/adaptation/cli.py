@@ -16,7 +16,12 @@ Scenario = Annotated[str, typer.Argument(help="such as mnistm-usps")]
 
 @app.command()
 def train(
-    method: Annotated[str, typer.Argument(help="supervised, dann, gta or selftraining")],
+    method: Annotated[
+        str,
+        typer.Argument(
+            help="supervised, dann, gta, selftraining, or gta_source, selftraining_source: that without the target"
+        ),
+    ],
     task: Annotated[str, typer.Argument(help="a domain for supervised, else a scenario such as mnistm-usps")],
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**32 - 1, help="default: the first of adaptation.seeds")

@@ -14,7 +14,7 @@ from dlcv import tracking
 from dlcv.adaptation.figures import draw
 from dlcv.adaptation.scores import choose, gain, judge, label, protocol, score
 from dlcv.adaptation.sections import Adaptation
-from dlcv.adaptation.tasks import METRICS, OUT, Task, domain, methods_of, scenario_of
+from dlcv.adaptation.tasks import METRICS, OUT, Task, base_of, domain, methods_of, scenario_of
 from dlcv.files import replacing, write_json
 from dlcv.nested import flatten
 from dlcv.params import Params
@@ -37,6 +37,7 @@ def run(name: str, params: Params) -> Path:
     }
 
     rows: dict[str, dict[str, Any]] = {}
+    bases = {base_of(row) for row in judged}
     for row, trained in judged.items():
         about = trained[0].about
         rows[row] = {
@@ -46,8 +47,8 @@ def run(name: str, params: Params) -> Path:
             **score(trained, source, target, params.seed),
             "trainings": [training_of(one.about) for one in trained],
         }
-        if row != "trained_on_source":
-            rows[row]["gain"] = gain(trained, judged["trained_on_source"], target, params.seed)
+        if row not in bases:
+            rows[row]["gain"] = gain(trained, judged[base_of(row)], target, params.seed)
 
     candidates = [one for row, trained in judged.items() if row != "trained_on_target" for one in trained]
     chosen = choose(candidates, target, params[Adaptation].validator)
@@ -73,12 +74,11 @@ def run(name: str, params: Params) -> Path:
 def rows_of(name: str, params: Params) -> dict[str, list[Task]]:
     """The rows of a scenario's table, and the trainings behind each, one for every seed."""
     scenario, seeds = scenario_of(name, params), params[Adaptation].seeds
-    methods = {method: (method, name) for method in methods_of(name, params)}
-    behind = {
-        "trained_on_source": ("supervised", scenario.source),
-        **methods,
-        "trained_on_target": ("supervised", scenario.target),
-    }
+    behind: dict[str, tuple[str, str]] = {"trained_on_source": ("supervised", scenario.source)}
+    for method in methods_of(name, params):
+        behind.setdefault(base_of(method), (base_of(method), name))
+        behind[method] = (method, name)
+    behind["trained_on_target"] = ("supervised", scenario.target)
     return {row: [Task(method, task, seed) for seed in seeds] for row, (method, task) in behind.items()}
 
 

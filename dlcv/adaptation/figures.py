@@ -14,7 +14,7 @@ from dlcv import pictures, plots
 from dlcv.adaptation.augment import augment
 from dlcv.adaptation.gta_networks import CLASSES, GTANetworks
 from dlcv.adaptation.scores import Judged, tsne_settings
-from dlcv.adaptation.sections import METHODS, Augmentation
+from dlcv.adaptation.sections import Augmentation, Methods
 from dlcv.adaptation.tasks import OUT, Domain
 from dlcv.adaptation.trained import load
 from dlcv.data.batches import to_float, to_uint8
@@ -44,42 +44,47 @@ def draw(
         judged: by row, a network of each seed; figures of features and curves show the first.
         rows: the scores, by row.
     """
-    draw_maps(folder, name, source, target, judged, rows, params)
-    confusion = {scores["label"]: np.array(scores["confusion"]) for scores in rows.values()}
+    adapted = {row: trained[0] for row, trained in judged.items() if row in Methods.model_fields}
+    labelled = {
+        rows[row]["label"]: one for row, one in {"trained_on_source": judged["trained_on_source"][0], **adapted}.items()
+    }
+    draw_maps(folder, name, source, target, labelled, params)
+    confusion = {
+        rows[row]["label"]: np.array(rows[row]["confusion"])
+        for row in ("trained_on_source", *adapted, "trained_on_target")
+    }
     plots.confusion(folder / "confusion.png", confusion, f"{name}: validation pictures of the target")
     chosen = [side.images[balanced(side.labels, SHOWN, params.seed)] for side in (source, target)]
     labels = source.labels[balanced(source.labels, SHOWN, params.seed)]
-    adapted = {row: [one.about for one in trained] for row, trained in judged.items() if row in METHODS}
-    draw_inputs(folder / "inputs.png", name, chosen, {row: about[0]["params"] for row, about in adapted.items()})
-    for row, (about, *_) in adapted.items():
-        title = f"{rows[row]['label']} {name}, seed {about['seed']}: training batches, means over the steps of a point"
-        curve = OUT / about["name"] / "curve.csv"
+    draw_inputs(folder / "inputs.png", name, chosen, {row: one.about["params"] for row, one in adapted.items()})
+    for row, one in adapted.items():
+        title = (
+            f"{rows[row]['label']} {name}, seed {one.about['seed']}: training batches, means over the steps of a point"
+        )
+        curve = OUT / one.about["name"] / "curve.csv"
         plots.curves(folder / f"curve-{row}.png", curve, title, right=("accuracy", "share"))
     if "gta" in adapted:
-        network, _ = load(OUT / adapted["gta"][0]["name"])
+        network, _ = load(OUT / adapted["gta"].about["name"])
         assert isinstance(network, GTANetworks)
         draw_painted(folder / "painted.png", name, network, chosen, labels)
 
 
 def draw_maps(
-    folder: Path,
-    name: str,
-    source: Domain,
-    target: Domain,
-    judged: Mapping[str, Sequence[Judged]],
-    rows: Mapping[str, dict[str, Any]],
-    params: Params,
+    folder: Path, name: str, source: Domain, target: Domain, judged: Mapping[str, Judged], params: Params
 ) -> None:
-    """Draw the t-SNE of every row's features but the target's own, by class and by domain."""
+    """Draw the t-SNE of some networks' features, by class and by domain.
+
+    Args:
+        judged: by the title of the panel.
+    """
     count, perplexity = tsne_settings(source, target, params)
     chosen = [balanced(side.labels, count, params.seed) for side in (source, target)]
     maps = {}
-    for row, (first, *_) in judged.items():
-        if row != "trained_on_target":
-            parts = (first.on_source.features, first.on_target.features)
-            # Source and target are fitted together: maps fitted apart cannot be laid over each other.
-            joint = np.concatenate([part[index] for part, index in zip(parts, chosen, strict=True)])
-            maps[rows[row]["label"]] = tsne.fit(joint, perplexity, params.seed)
+    for title, one in judged.items():
+        parts = (one.on_source.features, one.on_target.features)
+        # Source and target are fitted together: maps fitted apart cannot be laid over each other.
+        joint = np.concatenate([part[index] for part, index in zip(parts, chosen, strict=True)])
+        maps[title] = tsne.fit(joint, perplexity, params.seed)
     digits = np.concatenate([source.labels[chosen[0]], target.labels[chosen[1]]])
     domains = np.repeat([0, 1], count)
     title = f"{name}: t-SNE of validation features, {count} pictures of each domain"

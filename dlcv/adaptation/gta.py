@@ -37,6 +37,7 @@ PAINTED = 256  # pictures of each domain that give G its statistics, at most
 class GTA:
     """One update of each network from `batch["source"]`, with labels, and `batch["target"]`, without.
 
+    Without an adversarial weight nobody listens to D and G, and they are left as they are.
     What F sees is augmented; D's real pictures are the source's own, so G learns to paint the picture
     behind its change.
     """
@@ -45,12 +46,9 @@ class GTA:
         self.training = training
         self.gta = gta
         self.networks: dict[str, nn.Module] = {"network": networks}
-        parts = {
-            "D": networks.discriminator,
-            "G": networks.generator,
-            "C": networks.class_head,
-            "F": networks.features,
-        }
+        parts: dict[str, nn.Module] = {"C": networks.class_head, "F": networks.features}
+        if gta.adversarial_weight:
+            parts = {"D": networks.discriminator, "G": networks.generator, **parts}
         self.optimizers: dict[str, Optimizer] = {
             name: torch.optim.Adam(part.parameters(), lr=gta.learning_rate, betas=(gta.beta1, 0.999))
             for name, part in parts.items()
@@ -69,16 +67,45 @@ class GTA:
         (source, labels), (target, _) = batch["source"], batch["target"]
         real = networks.prepare(source)
         source, target = (self.changed(pictures, networks.grey) for pictures in (source, target))
-        unknown = torch.full_like(labels[:1], CLASSES).expand(len(target))
-
         # F is the last to take a step, so one pass serves all: without a gradient until then.
-        of_source, of_target = networks("embed", source), networks("embed", target)
-        fixed_source, fixed_target = of_source.detach(), of_target.detach()
+        of_source = networks("embed", source)
+        seen: dict[str, Tensor] = {}
+        if self.gta.adversarial_weight:
+            of_target = networks("embed", target)
+            seen = self.update_painters(networks, real, labels, of_source.detach(), of_target.detach(), backward)
 
+        # C.
+        logits = networks("class_head", of_source.detach())
+        class_loss, values = classify(logits, labels, self.training.label_smoothing)
+        update(self.optimizers["C"], class_loss, backward)
+
+        # F: what C asks for, and what G makes of its features against D.
+        with fixed(networks.class_head), fixed(networks.generator), fixed(networks.discriminator):
+            f_loss, _ = classify(networks("class_head", of_source), labels, self.training.label_smoothing)
+            loss = f_loss
+            if self.gta.adversarial_weight:
+                painted_classes, _ = networks("discriminator", networks("generator", of_source, labels))
+                _, painted_score = networks("discriminator", networks("generator", of_target, unknown(target)))
+                adversarial = F.cross_entropy(painted_classes, labels)
+                adversarial = adversarial + self.gta.target_weight * judged(painted_score, REAL)
+                loss = loss + self.gta.adversarial_weight * adversarial
+            update(self.optimizers["F"], loss, backward)
+        return {**values, "feature_loss": f_loss.detach(), **seen}
+
+    def update_painters(
+        self,
+        networks: GTANetworks,
+        real: Tensor,
+        labels: Tensor,
+        of_source: Tensor,
+        of_target: Tensor,
+        backward: Backward,
+    ) -> dict[str, Tensor]:
+        """One update of D and of G on features that are held fixed, and what the curve says of it."""
         # D, on the source's pictures and on what G paints.
         with torch.no_grad():
-            from_source = networks("generator", fixed_source, labels)
-            from_target = networks("generator", fixed_target, unknown)
+            from_source = networks("generator", of_source, labels)
+            from_target = networks("generator", of_target, unknown(of_target))
         real_classes, real_score = networks("discriminator", real)
         _, source_score = networks("discriminator", from_source)
         _, target_score = networks("discriminator", from_target)
@@ -89,31 +116,16 @@ class GTA:
 
         # G: the source's pictures, in their classes, taken for real.
         with fixed(networks.discriminator):
-            painted_classes, painted_score = networks("discriminator", networks("generator", fixed_source, labels))
+            painted_classes, painted_score = networks("discriminator", networks("generator", of_source, labels))
             g_loss = F.cross_entropy(painted_classes, labels) + judged(painted_score, REAL)
             update(self.optimizers["G"], g_loss, backward)
-
-        # C.
-        class_loss, values = classify(networks("class_head", fixed_source), labels, self.training.label_smoothing)
-        update(self.optimizers["C"], class_loss, backward)
-
-        # F: what C asks for, and what G makes of its features against D.
-        with fixed(networks.class_head), fixed(networks.generator), fixed(networks.discriminator):
-            f_loss, _ = classify(networks("class_head", of_source), labels, self.training.label_smoothing)
-            painted_classes, _ = networks("discriminator", networks("generator", of_source, labels))
-            _, painted_score = networks("discriminator", networks("generator", of_target, unknown))
-            adversarial = F.cross_entropy(painted_classes, labels)
-            adversarial = adversarial + self.gta.target_weight * judged(painted_score, REAL)
-            update(self.optimizers["F"], f_loss + self.gta.adversarial_weight * adversarial, backward)
 
         # Share of D's right answers on real pictures and on those from the target's features: 1/2 is chance.
         domain_accuracy = ((real_score > 0).float().mean() + (target_score < 0).float().mean()) / 2
         return {
-            **values,
             "discriminator_loss": d_loss.detach(),
             "generator_loss": g_loss.detach(),
             "domain_loss": (seen_as_real + judged(target_score, FAKE)).detach() / 2,
-            "feature_loss": f_loss.detach(),
             "domain_accuracy": domain_accuracy,
         }
 
@@ -122,6 +134,11 @@ class GTA:
         if grey:
             pictures = to_grey(pictures)[:, :1]
         return augment(pictures, self.training.augmentation).expand(-1, 3, -1, -1)
+
+
+def unknown(of: Tensor) -> Tensor:
+    """The class of pictures whose label nobody knows, for each of N."""
+    return torch.full((len(of),), CLASSES, device=of.device)
 
 
 def judged(score: Tensor, truth: float) -> Tensor:
@@ -164,4 +181,4 @@ def finish(networks: nn.Module, images: Mapping[str, np.ndarray]) -> None:
             features = networks.embed(to_float(pictures[:PAINTED]).to(device))
             # C stands in for the source's labels.
             classes = networks.class_head(features).argmax(1)
-            networks.generator(features, classes if role == "source" else torch.full_like(classes, CLASSES))
+            networks.generator(features, classes if role == "source" else unknown(classes))

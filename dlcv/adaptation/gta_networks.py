@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlcv.adaptation.networks import f_and_c, initialise, resized
+from dlcv.adaptation.networks import resized
 
 FEATURES = 128
 CLASSES = 10
@@ -80,11 +80,21 @@ class GTANetworks(nn.Module):
         super().__init__()
         self.grey = grey
         self.normalise = nn.InstanceNorm2d(3, eps=1e-2) if instance_norm else nn.Identity()
-        self.features, self.class_head, _ = f_and_c()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 64, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(64, 64, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(64, FEATURES, 5),
+            nn.ReLU(),
+            nn.Flatten(),
+        )
+        self.class_head = nn.Sequential(nn.Linear(FEATURES, FEATURES), nn.ReLU(), nn.Linear(FEATURES, CLASSES))
         self.generator = Generator(noise, width)
         self.discriminator = Discriminator(width)
-        for part in (self.generator, self.discriminator):
-            part.apply(initialise)
+        self.apply(initialise)
 
     def prepare(self, pictures: Tensor) -> Tensor:
         """Pictures in [-1, 1] as D sees the real ones: 32x32, and grey where the scenario asks for it."""
@@ -122,3 +132,15 @@ def to_grey(pictures: Tensor) -> Tensor:
 def scaled(count: int, width: float) -> int:
     """A number of channels times `width`, at least 1."""
     return max(1, round(count * width))
+
+
+def initialise(module: nn.Module) -> None:
+    """The reference's initial weights: normal, with a deviation of 0.02, and of 0.1 for linear layers."""
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, 0.0, 0.1)
+        nn.init.zeros_(module.bias)

@@ -212,38 +212,6 @@ def compact(dropout: float, settings: NetworkSettings) -> Parts:
     return features, nn.Sequential(nn.Dropout(dropout), nn.Linear(128, 10)), domain_100(128)
 
 
-def f_and_c(dropout: float = 0.0, settings: NetworkSettings | None = None) -> Parts:
-    """F and C of Generate To Adapt (report 002), 128 features of a picture of 32 pixels; without dropout.
-
-    Among the networks so that what that method adds can be told from what its network does.
-    """
-    features = nn.Sequential(
-        nn.Conv2d(3, 64, 5),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(64, 64, 5),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(64, 128, 5),
-        nn.ReLU(),
-        nn.Flatten(),
-    )
-    class_head = nn.Sequential(nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))
-    return features.apply(initialise), class_head.apply(initialise), domain_100(128)
-
-
-def initialise(module: nn.Module) -> None:
-    """Initial weights of report 002's reference: normal, with a deviation of 0.02, and of 0.1 for linear layers."""
-    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-        nn.init.normal_(module.weight, 0.0, 0.02)
-    elif isinstance(module, nn.BatchNorm2d):
-        nn.init.normal_(module.weight, 1.0, 0.02)
-        nn.init.zeros_(module.bias)
-    elif isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, 0.0, 0.1)
-        nn.init.zeros_(module.bias)
-
-
 def hidden_100(features: int, dropout: float) -> nn.Module:
     """The class head of reports 002 and 003."""
     return nn.Sequential(
@@ -278,7 +246,6 @@ NETWORKS: dict[str, Callable[[float, NetworkSettings], Parts]] = {
     "wide": wide,
     "mish": mish,
     "compact": compact,
-    "f-and-c": f_and_c,
 }
 
 
@@ -292,9 +259,8 @@ def build(network: str, dropout: float, instance_norm: bool, settings: Mapping[s
         settings: `adaptation.networks`.
     """
     typed = NetworkSettings.model_validate(settings)
-    # Five halvings need 32 pixels, and so do three convolutions of 5.
-    large = network == "f-and-c" or (network == "deep" and typed.deep.poolings == 5)
-    size = 32 if large else 28
+    # Five halvings need 32 pixels.
+    size = 32 if network == "deep" and typed.deep.poolings == 5 else 28
     return DomainNetwork(*NETWORKS[network](dropout, typed), instance_norm, size)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dlcv.adaptation.sections import Methods
 from dlcv.adaptation.tasks import METRICS, OUT, SIZE
 from dlcv.adaptation.trained import answer, load
 from dlcv.data.images import SUFFIXES, decode, is_picture
@@ -56,7 +57,8 @@ def chosen_weights(scenario: str) -> Path:
         raise UserError(f"{path} is missing, which says what training is best; `dvc repro` makes it, or give --method")
     choice = read_json(path)["choice"]
     signs: dict[str, dict[str, float]] = choice["candidates"]
-    adapted = [name for name in signs if name.startswith(f"{scenario}/")]
+    folders = tuple(f"{scenario}/{method}-" for method in Methods.model_fields)
+    adapted = [name for name in signs if name.startswith(folders)]
     return OUT / max(adapted, key=lambda name: signs[name][choice["criterion"]])
 
 

@@ -27,7 +27,9 @@ DISTANCE_PICTURES = 2000  # of each domain, at most: a linear classifier learns 
 LABELS = {
     "trained_on_source": "trained on source",
     "dann": "DANN",
+    "gta_source": "trained on source, as Generate To Adapt",
     "gta": "Generate To Adapt",
+    "selftraining_source": "trained on source, as self-training",
     "selftraining": "self-training",
     "trained_on_target": "trained on target",
 }
@@ -111,7 +113,7 @@ def domain_accuracy(judged: Judged) -> float:
 
 
 def gain(judged: Sequence[Judged], base: Sequence[Judged], target: Domain, seed: int) -> dict[str, Any]:
-    """How much more of the target a method reads than the networks trained on the source, seed by seed.
+    """How much more of the target a method reads than `base`, networks trained on the source alone, seed by seed.
 
     Returns:
         The mean over the seeds, the means of the ends of each seed's interval, which is paired (both networks answered

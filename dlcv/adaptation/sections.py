@@ -11,7 +11,7 @@ from dlcv.fields import BelowOne, Nonnegative, Positive, Rate, Share
 from dlcv.params import Section
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Network = Literal["lenet", "deep", "wide", "mish", "compact", "f-and-c"]
+Network = Literal["lenet", "deep", "wide", "mish", "compact"]
 Schedule = Literal["constant", "cosine", "restarts"]
 
 
@@ -214,4 +214,11 @@ class SelfTraining(Section):
 
 # Every method, and the section of params.yaml that is its own. They stand here, where nothing can
 # change an output, so that adding a method makes no other training stale.
-METHODS: dict[str, type[Section] | None] = {"supervised": None, "dann": Dann, "gta": Gta, "selftraining": SelfTraining}
+METHODS: dict[str, type[Section] | None] = {
+    "supervised": None,
+    "dann": Dann,
+    "gta_source": Gta,
+    "gta": Gta,
+    "selftraining_source": SelfTraining,
+    "selftraining": SelfTraining,
+}

@@ -45,7 +45,7 @@ class Standing(nn.Module):
 class SelfTraining(AdamWMethod):
     """One update from `batch["source"]`, with labels, and `batch["target"]`, whose labels are not read.
 
-    The result is `networks["teacher"]`.
+    The result is `networks["teacher"]`. With no weight on the target it averages what learns from the source alone.
     """
 
     def __init__(self, network: DomainNetwork, training: Training, own: sections.SelfTraining):
@@ -54,29 +54,32 @@ class SelfTraining(AdamWMethod):
         parts: dict[str, nn.Module] = {"network": network, "teacher": self.average.network, "standing": self.standing}
         super().__init__(parts, training, {"network": network.parameters()})
         self.own = own
+        self.adapts = own.target_weight > 0 or own.information > 0
 
     def step(self, batch: Batch, progress: float, backward: Backward) -> dict[str, Tensor]:
         """One update; see `dlcv.training.Method`."""
         own, student = self.own, self.networks["network"]
         (source, labels), (target, _) = batch["source"], batch["target"]
-        answers, sure = self.teach(augment(target, own.weak))
+        if self.adapts:
+            answers, sure = self.teach(augment(target, own.weak))
 
         logits, _ = student(augment(source, own.source))
-        class_loss, values = classify(logits, labels, self.training.label_smoothing)
-        on_target, _ = student(augment(target, own.strong))
-        # A mean over all pictures: while few are sure, the target says little.
-        target_loss = (F.cross_entropy(on_target, answers, reduction="none") * sure).mean()
-        gained = information(on_target)
-        loss = class_loss + ramp(progress) * (own.target_weight * target_loss - own.information * gained)
+        loss, values = classify(logits, labels, self.training.label_smoothing)
+        if self.adapts:
+            on_target, _ = student(augment(target, own.strong))
+            # A mean over all pictures: while few are sure, the target says little.
+            target_loss = (F.cross_entropy(on_target, answers, reduction="none") * sure).mean()
+            gained = information(on_target)
+            loss = loss + ramp(progress) * (own.target_weight * target_loss - own.information * gained)
+            values |= {
+                "target_loss": target_loss.detach(),
+                "information": gained.detach(),
+                "taught_share": sure.float().mean(),
+                "rarest_class_share": self.standing.share.min().clone(),
+            }
         self.update("network", loss, backward)
         self.average.update(student, round(progress * self.training.steps) + 1)
-        return {
-            **values,
-            "target_loss": target_loss.detach(),
-            "information": gained.detach(),
-            "taught_share": sure.float().mean(),
-            "rarest_class_share": self.standing.share.min().clone(),
-        }
+        return values
 
     @torch.no_grad()
     def teach(self, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,7 +111,7 @@ def build(task: str, params: Params) -> Plan:
 
     def finish(teacher: nn.Module, images: Mapping[str, np.ndarray]) -> None:
         assert isinstance(teacher, DomainNetwork)
-        adapt_statistics(teacher, images["target"])
+        adapt_statistics(teacher, images["target" if method.adapts else "source"])
 
     # The teacher is an average already.
     return Plan(method, network.printed(), architecture, own.steps, result="teacher", single=True, finish=finish)

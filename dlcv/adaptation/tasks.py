@@ -76,6 +76,14 @@ def methods_of(scenario: str, params: Params) -> list[str]:
     return [method for method, scenarios in params[Adaptation].methods if scenario in scenarios]
 
 
+def base_of(row: str) -> str:
+    """The row of a scenario's table that a gain is over: the source alone, learned as the method learns it.
+
+    A method that brings a network of its own has one beside it; DANN's is the row of `supervised`.
+    """
+    return f"{row}_source" if f"{row}_source" in METHODS else "trained_on_source"
+
+
 def with_variant(name: str, params: Params) -> Params:
     """What params.yaml says once the variant `name` has its way, with the steps of the comparison.
 

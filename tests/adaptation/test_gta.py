@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dlcv.adaptation import gta_source
 from dlcv.adaptation.gta import GTA, build, judged
 from dlcv.params import load
 
@@ -59,6 +60,24 @@ def test_the_targets_labels_are_not_read(set_params: Any) -> None:
         results.append((values, gta.networks["network"].state_dict()))
     assert results[0][0] == results[1][0]
     assert all(torch.equal(value, results[1][1][key]) for key, value in results[0][1].items())
+
+
+def test_the_source_alone_teaches_c_and_f_and_reads_nothing_of_the_target(set_params: Any) -> None:
+    set_params(SMALL)
+    results = []
+    for scale in (1.0, -1.0):
+        torch.manual_seed(0)
+        gta = gta_source.build("usps-mnistm", load()).method
+        network = gta.networks["network"]
+        before = {key: value.clone() for key, value in network.state_dict().items()}
+        pictures = batch()
+        pictures["target"] = (scale * pictures["target"][0], pictures["target"][1])
+        gta.step(pictures, 0.5, torch.Tensor.backward)
+        after = network.state_dict()
+        changed = {key.split(".")[0] for key, value in after.items() if not torch.equal(value, before[key])}
+        assert changed == {"class_head", "features"}
+        results.append(after)
+    assert all(torch.equal(value, results[1][key]) for key, value in results[0].items())
 
 
 def test_grey_is_a_matter_of_the_scenario(set_params: Any) -> None:

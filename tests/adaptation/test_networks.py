@@ -22,7 +22,6 @@ def network_of(name: str, dropout: float = 0.3, instance_norm: bool = True, pool
         ("deep", 5, [2_143_488, 530_442, 1_055_233]),
         ("wide", 2, [181_440, 62_810, 51_702]),
         ("mish", 2, [81_936, 174_282, 98_946]),
-        ("f-and-c", 2, [312_256, 17_802, 13_302]),
     ],
 )
 def test_networks_have_the_printed_numbers_of_parameters(name: str, poolings: int, counts: list[int]) -> None:

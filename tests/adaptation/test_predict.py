@@ -61,8 +61,8 @@ def test_without_a_method_the_one_that_the_validator_finds_best(
     command = f"adaptation predict {pictures} --scenario svhn-usps --out {out}"
     code, message = dlcv(command)
     assert code == 1 and "metrics/adaptation/svhn-usps.json is missing" in message and not out.exists()
-    # The source alone is no training of the scenario, however sure it is.
-    signs = {"svhn/supervised-0": 2.0, "svhn-usps/gta-0": 0.5, "svhn-usps/dann-0": 1.0}
+    # The source alone is not chosen, however sure it is.
+    signs = {"svhn/supervised-0": 2.0, "svhn-usps/gta_source-0": 1.5, "svhn-usps/gta-0": 0.5, "svhn-usps/dann-0": 1.0}
     candidates = {name: {"information": value} for name, value in signs.items()}
     choice = {"criterion": "information", "candidates": candidates}
     write_json(weights.parents[3] / "metrics/adaptation/svhn-usps.json", {"choice": choice})

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from dlcv.adaptation import selftraining_source
 from dlcv.adaptation.networks import DomainNetwork, adapt_statistics
 from dlcv.adaptation.selftraining import SelfTraining, build, ramp
 from dlcv.nn import batch_norms
@@ -33,6 +34,26 @@ def test_the_targets_labels_are_not_read(set_params: Any) -> None:
         results.append((values, trained.networks["teacher"].state_dict()))
     assert results[0][0] == results[1][0]
     assert all(torch.equal(value, results[1][1][key]) for key, value in results[0][1].items())
+
+
+def test_the_source_alone_reads_nothing_of_the_target_and_has_its_own_statistics(set_params: Any) -> None:
+    set_params({"selftraining.steps": 2})
+    rng = np.random.default_rng(0)
+    images = {role: rng.integers(0, 256, (30, 28, 28, 3), dtype=np.uint8) for role in ("source", "target")}
+    results = []
+    for scale in (1.0, -1.0):
+        torch.manual_seed(0)
+        plan = selftraining_source.build("usps-mnistm", load())
+        pictures = batch()
+        pictures["target"] = (scale * pictures["target"][0], pictures["target"][1])
+        assert set(plan.method.step(pictures, 0.5, torch.Tensor.backward)) == {"class_loss", "class_accuracy"}
+        teacher = plan.method.networks[plan.result]
+        plan.finish(teacher, {**images, "target": np.full_like(images["target"], int(100 + scale))})
+        results.append(teacher.state_dict())
+    assert all(torch.equal(value, results[1][key]) for key, value in results[0].items())
+    assert isinstance(teacher, DomainNetwork)
+    adapt_statistics(teacher, images["source"])
+    assert all(torch.equal(value, results[0][key]) for key, value in teacher.state_dict().items())
 
 
 class Says(nn.Module):
