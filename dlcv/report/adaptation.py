@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlcv.adaptation.sections import Methods
 from dlcv.report.files import link, read, refuse_unclaimed
 
 METRICS = Path("metrics/adaptation")
 OUT = Path("out/adaptation")
 STAGES = "stages/adaptation/dvc.yaml"
-METHODS = tuple(Methods.model_fields)
 CAPTIONS = {
     "tsne-class.png": "t-SNE of the output of the convolutions, coloured by digit; source and target fitted together.",
     "tsne-domain.png": "The same maps, coloured by domain.",
@@ -47,7 +45,7 @@ def adaptation(params: dict[str, Any]) -> dict[str, Any]:
         "scenarios": scenarios,
         "comparisons": comparisons,
         "figures": {name: figures(name, section) for name in names},
-        "methods": METHODS,
+        "methods": list(section["methods"]),
         "networks": printed(found),
         "trainings": found,
     }
@@ -55,7 +53,7 @@ def adaptation(params: dict[str, Any]) -> dict[str, Any]:
 
 def figures(name: str, section: dict[str, Any]) -> dict[str, str]:
     """Link and caption of every figure of a scenario."""
-    run = [method for method in METHODS if name in section["methods"][method]]
+    run = [method for method, names in section["methods"].items() if name in names]
     captions = {**CAPTIONS, **{f"curve-{method}.png": CURVES[method] for method in run}}
     if "gta" in run:
         captions["painted.png"] = PAINTED

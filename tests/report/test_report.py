@@ -155,7 +155,7 @@ def make_adaptation(study: Path) -> None:
     section = YAML(typ="safe").load((study / "params.yaml").read_text())["adaptation"]
     candidate = {"information": 1.5, "entropy": -0.25, "source_accuracy": 0.9, "accuracy": 0.6}
     for (name, scenario), gain in zip(section["scenarios"].items(), (0.1, 0.01, -0.1, 0.1), strict=True):
-        run = {method: f"{name}/{method}-0" for method in adaptation.METHODS if name in section["methods"][method]}
+        run = {method: f"{name}/{method}-0" for method, names in section["methods"].items() if name in names}
         labels = {"dann": "DANN", "gta": "Generate To Adapt", "selftraining": "self-training"}
         rows = {
             "trained_on_source": row(0.5, "trained on source", f"{scenario['source']}/supervised-0"),
