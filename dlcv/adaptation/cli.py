@@ -85,7 +85,7 @@ def predict(
     scenario: Annotated[str, typer.Option(help="such as mnistm-usps: the pictures are like its target")],
     out: Annotated[Path, typer.Option(help="table to write, image_name and label")],
     method: Annotated[
-        str | None, typer.Option(help="dann, gta or selftraining; default: the training that the validator finds best")
+        str | None, typer.Option(help="dann, gta or selftraining; default: what the validator finds best")
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="folder of trained weights; default: out/adaptation/SCENARIO/METHOD-SEED")

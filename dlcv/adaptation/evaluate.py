@@ -1,10 +1,11 @@
 """The stage `evaluate`: one scenario, every training that has a part in it, on validation pictures.
 
-The target's validation labels are read here, after all training; nothing is chosen by them but the oracle's row.
+The target's validation labels are read here, after all training; no training is chosen by them but the oracle's.
 """
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pandas as pd
 
 from dlcv import tracking
 from dlcv.adaptation.figures import draw
-from dlcv.adaptation.scores import choose, gain, judge, label, protocol, score
+from dlcv.adaptation.scores import choose, gain, judge, label, protocol, score, tsne_settings
 from dlcv.adaptation.sections import Adaptation
 from dlcv.adaptation.tasks import METRICS, OUT, Task, base_of, domain, methods_of, scenario_of
 from dlcv.files import replacing, write_json
@@ -48,7 +49,8 @@ def run(name: str, params: Params) -> Path:
             "trainings": [training_of(one.about) for one in trained],
         }
         if row not in bases:
-            rows[row]["gain"] = gain(trained, judged[base_of(row)], target, params.seed)
+            base = base_of(row)
+            rows[row]["gain"] = {"over": base, **gain(trained, judged[base], target, params.seed)}
 
     candidates = [one for row, trained in judged.items() if row != "trained_on_target" for one in trained]
     chosen = choose(candidates, target, params[Adaptation].validator)
@@ -57,11 +59,13 @@ def run(name: str, params: Params) -> Path:
         draw(folder, name, source, target, judged, rows, params)
         accuracies = [{"trained_by": values["label"], "accuracy": values["accuracy"]} for values in rows.values()]
         pd.DataFrame(accuracies).to_csv(folder / "accuracy.csv", index=False, float_format="%.6g")
+    pictures, perplexity = tsne_settings(source, target, params)
     scores = {
         "scenario": name,
         "protocol": {
             **protocol(source, target, params[Adaptation].seeds, params),
             "statistics": "BatchNorm's in self-training are those of the domain that is asked about",
+            "tsne": {"pictures_of_each_domain": pictures, "perplexity": perplexity, "openTSNE": version("openTSNE")},
         },
         "rows": rows,
         "choice": chosen,

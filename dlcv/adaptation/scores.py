@@ -148,8 +148,7 @@ def label(row: str, about: dict[str, Any]) -> str:
 
 def protocol(source: Domain, target: Domain, seeds: Sequence[int], params: Params) -> dict[str, Any]:
     """How the scores came about; no time and no commit: same inputs, same bytes."""
-    packages = ("numpy", "openTSNE", "scikit-learn", "torch")
-    pictures, perplexity = tsne_settings(source, target, params)
+    packages = ("numpy", "scikit-learn", "torch")
     return {
         "pictures": {
             role: {"domain": side.name, "split": "val", "count": len(side.images), "sha256": side.card["sha256"]}
@@ -163,7 +162,6 @@ def protocol(source: Domain, target: Domain, seeds: Sequence[int], params: Param
         },
         "proxy_a_distance": {"pictures_of_each_domain": balanced_count(source, target, DISTANCE_PICTURES)},
         "interval": "95 %: Wilson for shares, paired bootstrap for gains; means over the seeds",
-        "tsne": {"pictures_of_each_domain": pictures, "perplexity": perplexity},
         "versions": {package: version(package) for package in packages},
     }
 

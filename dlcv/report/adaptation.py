@@ -102,16 +102,16 @@ def spread(values: dict[str, Any]) -> str:
     return f"{text} ± {values['standard_deviation']:.4f}" if "standard_deviation" in values else text
 
 
-def verdict(values: dict[str, Any]) -> str:
-    """One sentence on whether a row beats the network trained on the source, in every seed and beyond the interval."""
-    interval, seeds = values["gain"]["interval"], list(values["gain"]["seeds"].values())
-    each = "" if len(seeds) == 1 else f", from {sum(gain > 0 for gain in seeds)} of {len(seeds)} seeds,"
-    if interval["low"] > 0:
-        return f"{values['label']} beats the network trained on the source{each} by more than the paired interval."
-    each = "" if len(seeds) == 1 else f", from {sum(gain < 0 for gain in seeds)} of {len(seeds)} seeds,"
-    if interval["high"] < 0:
-        return f"{values['label']} loses to the network trained on the source{each} by more than the paired interval."
-    return f"{values['label']} and the network trained on the source cannot be told apart: the interval contains 0."
+def verdict(row: str, rows: dict[str, Any]) -> str:
+    """One sentence on whether a row beats the source alone, in every seed and beyond the interval."""
+    gain = rows[row]["gain"]
+    who, base, interval, seeds = rows[row]["label"], rows[gain["over"]], gain["interval"], list(gain["seeds"].values())
+    over = f'"{base["label"]}" ({base["network"]})'
+    if interval["low"] <= 0 <= interval["high"]:
+        return f"{who} and {over} cannot be told apart: the interval contains 0."
+    verb, sign = ("beats", 1) if interval["low"] > 0 else ("loses to", -1)
+    each = f" from {sum(sign * one > 0 for one in seeds)} of {len(seeds)} seeds" if len(seeds) > 1 else ""
+    return f"{who} {verb} {over}{each}, by more than the paired interval."
 
 
 def reasons(values: dict[str, Any]) -> str:

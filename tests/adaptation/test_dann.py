@@ -11,6 +11,8 @@ from torch import Tensor
 
 from dlcv.adaptation.dann import DANN, build
 from dlcv.adaptation.method import information, rate, strength
+from dlcv.adaptation.networks import DomainNetwork
+from dlcv.adaptation.sections import Augmentation
 from dlcv.params import load
 from tests.adaptation.conftest import batch
 
@@ -55,6 +57,34 @@ def test_a_joint_batch_shares_its_normalisation(set_params: Any) -> None:
         counts.append(int(dann.networks["network"].features[1].num_batches_tracked))  # type: ignore[index,union-attr,arg-type]
     assert counts == [1, 2]
     assert losses[0] != losses[1]
+
+
+def test_the_gradients_are_those_of_the_losses_written_out(set_params: Any) -> None:
+    """For the features: classes, less lambda times domains, less information; for the domain head: domains in full."""
+    plain = dict.fromkeys(Augmentation.model_fields, 0.0)
+    set_params({"adaptation.training.augmentation": plain, "adaptation.training.dropout": 0.0})
+    dann = method(set_params, **{"lambda": 0.5, "information": 0.3})
+    network = dann.networks["network"]
+    assert isinstance(network, DomainNetwork)
+    data = batch()
+    (source, labels), (target, _) = data["source"], data["target"]
+
+    features = network.embed(torch.cat([source, target]))
+    shares = network.class_head(features).softmax(1)
+    of_domains = network.domain_head(features).log_softmax(1)
+    classes = -shares[:16].log()[torch.arange(16), labels].mean()
+    domains = -of_domains[:16, 0].mean() - of_domains[16:, 1].mean()
+    mean = shares[16:].mean(0)
+    gained = (shares[16:] * shares[16:].log()).sum(1).mean() - (mean * mean.log()).sum()
+    full = 2 / (1 + math.exp(-10)) - 1  # at the end of the training
+    parts = [*network.features.parameters()]
+    expected = torch.autograd.grad(classes - full * (0.5 * domains + 0.3 * gained), parts, retain_graph=True)
+    of_head = torch.autograd.grad(domains, [*network.domain_head.parameters()])
+
+    step(dann, data)
+    made = [*(part.grad for part in parts), *(part.grad for part in network.domain_head.parameters())]
+    for gradient, by_hand in zip(made, [*expected, *of_head], strict=True):
+        assert gradient is not None and torch.allclose(gradient, by_hand, atol=1e-5, rtol=1e-3)
 
 
 def test_the_curve_has_the_domain_head_and_lambda(set_params: Any) -> None:

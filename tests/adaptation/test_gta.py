@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from dlcv.adaptation import gta_source
 from dlcv.adaptation.gta import GTA, build, judged
+from dlcv.adaptation.gta_networks import GTANetworks
+from dlcv.adaptation.sections import Augmentation
 from dlcv.params import load
 
 SMALL = {"gta.width": 0.0625, "gta.noise": 8}
@@ -49,6 +53,40 @@ def test_order_of_the_updates_and_each_changes_its_own_network_alone(set_params:
     assert order == ["D", "G", "C", "F"] * 2
     assert all(value.isfinite() for value in values.values())
     assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_the_four_losses_are_the_reports(set_params: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_params({"adaptation.training.augmentation": dict.fromkeys(Augmentation.model_fields, 0.0)})
+    set_params({"gta.learning_rate": 1e-12, "gta.adversarial_weight": 0.1, "gta.target_weight": 0.3})
+    gta = method(set_params)
+    networks = gta.networks["network"]
+    assert isinstance(networks, GTANetworks)
+    monkeypatch.setattr(torch, "randn", lambda *shape, **options: torch.ones(*shape))  # G's noise
+    (source, labels), (target, _) = batch()["source"], batch()["target"]
+
+    def seen(pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """How wrong D is about their classes, about their being real, and about their being painted."""
+        classes, score = networks.discriminator(pictures)
+        real = score.sigmoid()
+        return functional.cross_entropy(classes, labels), -real.log().mean(), -(1 - real).log().mean()
+
+    of_source, of_target = networks.embed(source), networks.embed(target)
+    from_source = seen(networks.generator(of_source, labels))
+    from_target = seen(networks.generator(of_target, torch.full((8,), 10)))
+    real = seen(networks.prepare(source))
+    classes = functional.cross_entropy(networks.class_head(of_source), labels)
+    d_loss = real[0] + real[1] + from_source[2] + from_target[2]
+    f_loss = classes + 0.1 * (from_source[0] + 0.3 * from_target[1])
+    expected = [d_loss, from_source[0] + from_source[1], classes, f_loss]
+
+    losses: list[Tensor] = []
+
+    def backward(loss: Tensor) -> None:
+        losses.append(loss.detach())
+        loss.backward()
+
+    gta.step(batch(), 0.5, backward)
+    assert torch.allclose(torch.stack(losses), torch.stack(expected), atol=1e-4)
 
 
 def test_the_targets_labels_are_not_read(set_params: Any) -> None:

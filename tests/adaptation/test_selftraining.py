@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from dlcv.adaptation import selftraining_source
+from dlcv.adaptation import selftraining, selftraining_source
 from dlcv.adaptation.networks import DomainNetwork, adapt_statistics
 from dlcv.adaptation.selftraining import SelfTraining, build, ramp
-from dlcv.nn import batch_norms
+from dlcv.nn import batch_norms, use_batch_statistics
 from dlcv.params import load
 from tests.adaptation.conftest import batch
 
@@ -54,6 +56,36 @@ def test_the_source_alone_reads_nothing_of_the_target_and_has_its_own_statistics
     assert isinstance(teacher, DomainNetwork)
     adapt_statistics(teacher, images["source"])
     assert all(torch.equal(value, results[0][key]) for key, value in teacher.state_dict().items())
+
+
+def test_the_loss_is_that_of_the_labels_and_of_what_the_teacher_is_sure_of(
+    set_params: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = {"target_weight": 0.7, "information": 0.2}
+    trained = method(set_params, confidence=0.0, balance=0.0, dropout=0.0, **weights)
+    own, student = trained.own, trained.networks["network"]
+    # Changes that can be told apart: what teaches, what the teacher sees, what the student sees.
+    shifts = {id(own.source): 1, id(own.weak): 2, id(own.strong): 3}
+    monkeypatch.setattr(selftraining, "augment", lambda pictures, changes: pictures.roll(shifts[id(changes)], 3))
+    (source, labels), (target, _) = batch()["source"], batch()["target"]
+
+    teacher = copy.deepcopy(trained.networks["teacher"])
+    use_batch_statistics(teacher)
+    answers = teacher(target.roll(2, 3))[0].argmax(1)
+    logits = student(source.roll(1, 3))[0]
+    on_target = student(target.roll(3, 3))[0]
+    mean = on_target.softmax(1).mean(0)
+    gained = (on_target.softmax(1) * on_target.log_softmax(1)).sum(1).mean() - (mean * mean.log()).sum()
+    of_target = 0.7 * functional.cross_entropy(on_target, answers) - 0.2 * gained
+    losses: list[Tensor] = []
+
+    def backward(loss: Tensor) -> None:
+        losses.append(loss.detach())
+        loss.backward()
+
+    trained.step(batch(), 0.25, backward)
+    expected = functional.cross_entropy(logits, labels) + 0.5 * of_target  # half of the ramp
+    assert torch.allclose(losses[0], expected, atol=1e-4)
 
 
 class Says(nn.Module):
