@@ -16,9 +16,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dlcv.adaptation import compare, evaluate, gta, selftraining, train, variant
+from dlcv.adaptation import compare, evaluate, gta, selftraining, train, trained, variant
+from dlcv.adaptation.networks import DomainNetwork, adapt_statistics
+from dlcv.adaptation.scores import judge
 from dlcv.adaptation.sections import METHODS
-from dlcv.adaptation.tasks import Task
+from dlcv.adaptation.tasks import Task, domain
 from dlcv.errors import UserError
 from dlcv.files import read_json
 from dlcv.params import load
@@ -87,8 +89,8 @@ def test_evaluation_scores_every_row_and_draws_the_figures(domains: Path, set_pa
     set_params({**SMALL, "adaptation.seeds": [0, 3]})
     params = load()
     for seed in (0, 3):
-        for domain in ("mnistm", "usps"):
-            train.run(Task("supervised", domain, seed), params)
+        for name in ("mnistm", "usps"):
+            train.run(Task("supervised", name, seed), params)
         for method in METHODS:
             if method != "supervised":
                 train.run(Task(method, "mnistm-usps", seed), params)
@@ -149,6 +151,19 @@ def test_evaluation_scores_every_row_and_draws_the_figures(domains: Path, set_pa
     with pytest.raises(UserError, match="is not the file that"):
         evaluate.run("mnistm-usps", params)
     assert path.read_bytes() == before_damage
+
+
+def test_self_training_is_asked_about_each_domain_with_that_domains_statistics(domains: Path, set_params: Any) -> None:
+    set_params(SMALL)
+    folder = train.run(Task("selftraining", "mnistm-usps", 0), load())
+    source, target = (domain(name, "val").images for name in ("mnistm", "usps"))
+    judged = judge(folder, domain("mnistm", "val"), domain("usps", "val"))
+    network, _ = trained.load(folder)  # it has the target's
+    assert isinstance(network, DomainNetwork)
+    assert np.array_equal(judged.on_target.logits, trained.answer(network, target).logits)
+    assert not np.array_equal(judged.on_source.logits, trained.answer(network, source).logits)
+    adapt_statistics(network, domain("mnistm", "train").images)
+    assert np.array_equal(judged.on_source.logits, trained.answer(network, source).logits)
 
 
 def test_variants_are_trained_and_compared(domains: Path, set_params: Any) -> None:
