@@ -14,14 +14,9 @@ from dlcv.adaptation.gta import GTA, build, judged
 from dlcv.adaptation.gta_networks import GTANetworks
 from dlcv.adaptation.sections import Augmentation
 from dlcv.params import load
+from tests.adaptation.conftest import batch
 
 SMALL = {"gta.width": 0.0625, "gta.noise": 8}
-
-
-def batch(labels_of_target: int = 0) -> dict[str, tuple[Tensor, Tensor]]:
-    generator = torch.Generator().manual_seed(0)
-    source, target = (torch.rand(8, 3, 28, 28, generator=generator) * 2 - 1 for _ in range(2))
-    return {"source": (source, torch.arange(8) % 10), "target": (target * 0.2, torch.full((8,), labels_of_target))}
 
 
 def method(set_params: Any, task: str = "usps-mnistm") -> GTA:
@@ -72,7 +67,7 @@ def test_the_four_losses_are_the_reports(set_params: Any, monkeypatch: pytest.Mo
 
     of_source, of_target = networks.embed(source), networks.embed(target)
     from_source = seen(networks.generator(of_source, labels))
-    from_target = seen(networks.generator(of_target, torch.full((8,), 10)))
+    from_target = seen(networks.generator(of_target, torch.full((16,), 10)))
     real = seen(networks.prepare(source))
     classes = functional.cross_entropy(networks.class_head(of_source), labels)
     d_loss = real[0] + real[1] + from_source[2] + from_target[2]
