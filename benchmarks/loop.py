@@ -40,7 +40,7 @@ def make(steps: int) -> tuple[DANN, Together]:
         update={"steps": steps, "ema_decay": 0.0, "augmentation": none, "schedule": "constant", "precision": "fp32"}
     )
     torch.manual_seed(0)
-    network = build(**architecture_of("lenet", params[Adaptation], training.dropout))
+    network = build(**architecture_of("lenet", params[Adaptation], training.dropout, training.instance_norm))
     network.to(memory_format=torch.channels_last)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, size=(2000, 28, 28, 3), dtype=np.uint8)

@@ -30,10 +30,10 @@ def train(
     """Train one method on one domain or scenario."""
     params = load()
     from dlcv.adaptation.sections import Adaptation
-    from dlcv.adaptation.tasks import Task, provenance_of
+    from dlcv.adaptation.tasks import Task, cards_of
 
     chosen = Task(method, task, params[Adaptation].seeds[0] if seed is None else seed)
-    provenance_of(chosen, params)  # what is missing is said before torch is imported
+    cards_of(chosen, params)  # what is missing is said before torch is imported
     from dlcv.adaptation.train import run
 
     print(run(chosen, params))
@@ -46,7 +46,8 @@ def variant(
 ) -> None:
     """Train DANN with other settings on a scenario, and the source alone with the same."""
     params = load()
-    from dlcv.adaptation.tasks import scenario_of, with_variant
+    from dlcv.adaptation.tasks import scenario_of
+    from dlcv.adaptation.variants import with_variant
 
     with_variant(name, params)
     scenario_of(scenario, params)
@@ -93,8 +94,9 @@ def predict(
 ) -> None:
     """Read the digits in a folder of pictures."""
     params = load()
+    from dlcv.adaptation.rows import methods_of
     from dlcv.adaptation.sections import Adaptation
-    from dlcv.adaptation.tasks import Task, methods_of, scenario_of
+    from dlcv.adaptation.tasks import Task, scenario_of
     from dlcv.errors import UserError, expect
 
     scenario_of(scenario, params)

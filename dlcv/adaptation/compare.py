@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from dlcv import tracking
+from dlcv.adaptation.rows import METRICS
 from dlcv.adaptation.scores import Judged, choose, gain, judge, label, protocol, score
 from dlcv.adaptation.sections import Adaptation
-from dlcv.adaptation.tasks import METRICS, domain, scenario_of, variant_folder
+from dlcv.adaptation.tasks import domain, scenario_of
+from dlcv.adaptation.variants import variant_folder
 from dlcv.files import write_json
 from dlcv.nested import flatten
 from dlcv.params import Params

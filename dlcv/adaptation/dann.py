@@ -86,8 +86,19 @@ def build(task: str, params: Params) -> Plan:
     """The method as params.yaml sets it, with fresh weights."""
     section = params[Adaptation]
     training = section.training
-    architecture = architecture_of(section.network, section, training.dropout)
+    architecture = architecture_of(section.network, section, training.dropout, training.instance_norm)
     network = networks.build(**architecture)
+    settings = {
+        "network": section.network,
+        "networks": section.networks.model_dump(),
+        "training": training.model_dump(),
+        "dann": params[Dann].model_dump(by_alias=True),
+    }
     return Plan(
-        DANN(network, training, params[Dann]), network.printed(), architecture, training.steps, training.ema_decay
+        DANN(network, training, params[Dann]),
+        network.printed(),
+        architecture,
+        settings,
+        training.steps,
+        training.ema_decay,
     )

@@ -13,9 +13,10 @@ import pandas as pd
 
 from dlcv import tracking
 from dlcv.adaptation.figures import draw
+from dlcv.adaptation.rows import METRICS, base_of, rows_of
 from dlcv.adaptation.scores import choose, gain, judge, label, protocol, score, tsne_settings
 from dlcv.adaptation.sections import Adaptation
-from dlcv.adaptation.tasks import METRICS, OUT, Task, base_of, domain, methods_of, scenario_of
+from dlcv.adaptation.tasks import OUT, domain, scenario_of
 from dlcv.files import replacing, write_json
 from dlcv.nested import flatten
 from dlcv.params import Params
@@ -73,17 +74,6 @@ def run(name: str, params: Params) -> Path:
     write_json(METRICS / f"{name}.json", scores)
     track(name, rows, chosen, params)
     return METRICS / f"{name}.json"
-
-
-def rows_of(name: str, params: Params) -> dict[str, list[Task]]:
-    """The rows of a scenario's table, and the trainings behind each, one for every seed."""
-    scenario, seeds = scenario_of(name, params), params[Adaptation].seeds
-    behind: dict[str, tuple[str, str]] = {"trained_on_source": ("supervised", scenario.source)}
-    for method in methods_of(name, params):
-        behind.setdefault(base_of(method), (base_of(method), name))
-        behind[method] = (method, name)
-    behind["trained_on_target"] = ("supervised", scenario.target)
-    return {row: [Task(method, task, seed) for seed in seeds] for row, (method, task) in behind.items()}
 
 
 def track(name: str, rows: dict[str, dict[str, Any]], chosen: dict[str, Any], params: Params) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from dlcv import pictures, plots
 from dlcv.adaptation.augment import augment
-from dlcv.adaptation.gta_networks import CLASSES, GTANetworks
-from dlcv.adaptation.scores import Judged, tsne_settings
+from dlcv.adaptation.gta_networks import GTANetworks, to_grey
+from dlcv.adaptation.networks import CLASSES, instance_norm_of
+from dlcv.adaptation.scores import LABELS, Judged, tsne_settings
 from dlcv.adaptation.sections import Augmentation, Methods
 from dlcv.adaptation.tasks import OUT, Domain
 from dlcv.adaptation.trained import load
@@ -56,7 +56,7 @@ def draw(
     plots.confusion(folder / "confusion.png", confusion, f"{name}: validation pictures of the target")
     chosen = [side.images[balanced(side.labels, SHOWN, params.seed)] for side in (source, target)]
     labels = source.labels[balanced(source.labels, SHOWN, params.seed)]
-    draw_inputs(folder / "inputs.png", name, chosen, {row: one.about["params"] for row, one in adapted.items()})
+    draw_inputs(folder / "inputs.png", name, chosen, {row: one.about for row, one in adapted.items()})
     for row, one in adapted.items():
         title = (
             f"{rows[row]['label']} {name}, seed {one.about['seed']}: training batches, means over the steps of a point"
@@ -95,38 +95,43 @@ def draw_maps(
     plots.scatter(folder / "tsne-domain.png", maps, domains, played, title, "domain")
 
 
-def draw_inputs(path: Path, name: str, chosen: Sequence[np.ndarray], settings: Mapping[str, dict[str, Any]]) -> None:
+def draw_inputs(path: Path, name: str, chosen: Sequence[np.ndarray], trained: Mapping[str, dict[str, Any]]) -> None:
     """Draw pictures as the networks see them in training.
 
     Args:
         chosen: of source and target, uint8 N x 28 x 28 x 3.
-        settings: what each method was trained with, by its name.
+        trained: the JSON beside the weights of each method, by its name.
     """
-    source, target = (to_float(images) for images in chosen)
-    # A scenario has a method, and what it was trained with says what stands for all of them.
-    common = next(iter(settings.values()))["training"]
-
-    def changed(batch: Tensor, augmentation: dict[str, Any]) -> np.ndarray:
-        return seen(batch, augmentation, common["instance_norm"])
-
-    strips = {"source": to_uint8(source).numpy(), "source, changed": changed(source, common["augmentation"])}
-    own = settings["selftraining"]["selftraining"] if "selftraining" in settings else {}
-    if own:
-        strips["source, self-training"] = changed(source, own["source"])
-    strips |= {"target": to_uint8(target).numpy(), "target, changed": changed(target, common["augmentation"])}
-    if own:
-        strips |= {"target, teacher": changed(target, own["weak"]), "target, student": changed(target, own["strong"])}
-    rows, labels = list(strips.values()), list(strips)
-    pictures.labelled_rows(rows, labels, f"{name}: what the networks see", scale=2).save(path)
+    strips = {}
+    for role, images in zip(("source", "target"), chosen, strict=True):
+        strips[role] = images
+        for method, about in trained.items():
+            for who, changes in changes_of(method, role, about["params"]).items():
+                strips[f"{role}, {who}"] = seen(images, changes, about["architecture"])
+    pictures.labelled_rows(list(strips.values()), list(strips), f"{name}: what the networks see", scale=2).save(path)
 
 
-def seen(batch: Tensor, augmentation: dict[str, Any], instance_norm: bool) -> np.ndarray:
-    """Pictures after augmentation and normalisation, as `uint8`; the random numbers are always the same."""
+def changes_of(method: str, role: str, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """How `method` changes pictures of `role` at random, by who sees them so; `settings` are those of its training."""
+    if method == "selftraining":
+        own = settings["selftraining"]
+        return {"student": own["source"]} if role == "source" else {"teacher": own["weak"], "student": own["strong"]}
+    return {LABELS[method]: settings["training"]["augmentation"]}
+
+
+def seen(images: np.ndarray, augmentation: dict[str, Any], architecture: dict[str, Any]) -> np.ndarray:
+    """Pictures, uint8 N x 28 x 28 x 3, after grey conversion, augmentation and normalisation, likewise.
+
+    The random numbers are always the same.
+    """
+    batch = to_float(images)
+    if architecture.get("grey"):
+        batch = to_grey(batch)[:, :1]  # as `dlcv.adaptation.gta_source` has it
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        changed = augment(batch, Augmentation.model_validate(augmentation))
-    if instance_norm:
-        changed = torch.nn.functional.instance_norm(changed, eps=1e-2) / DEVIATIONS
+        changed = augment(batch, Augmentation.model_validate(augmentation)).expand(-1, 3, -1, -1)
+    if architecture["instance_norm"]:
+        changed = instance_norm_of(True)(changed) / DEVIATIONS
     shown: np.ndarray = to_uint8(changed).numpy()
     return shown
 

@@ -11,20 +11,18 @@ mix old activations with new weights). Here each step computes its own of the ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
-from dlcv.adaptation.augment import augment
-from dlcv.adaptation.gta_networks import CLASSES, GTANetworks, to_grey
-from dlcv.adaptation.method import Backward, Batch, Plan, classify, update
+from dlcv.adaptation.gta_networks import GTANetworks, initialise
+from dlcv.adaptation.gta_source import TRAINING, GTASource, fixed
+from dlcv.adaptation.method import Backward, Batch, Plan, update
+from dlcv.adaptation.networks import CLASSES
 from dlcv.adaptation.sections import Adaptation, Gta, Training
 from dlcv.data.batches import to_float
 from dlcv.nn import new_statistics
@@ -34,31 +32,15 @@ REAL, FAKE = 1.0, 0.0
 PAINTED = 256  # pictures of each domain that give G its statistics, at most
 
 
-class GTA:
+class GTA(GTASource):
     """One update of each network from `batch["source"]`, with labels, and `batch["target"]`, without.
 
-    Without an adversarial weight nobody listens to D and G, and they are left as they are.
     What F sees is augmented; D's real pictures are the source's own, so G learns to paint the picture
     behind its change.
     """
 
     def __init__(self, networks: GTANetworks, training: Training, gta: Gta):
-        self.training = training
-        self.gta = gta
-        self.networks: dict[str, nn.Module] = {"network": networks}
-        parts: dict[str, nn.Module] = {"C": networks.class_head, "F": networks.features}
-        if gta.adversarial_weight:
-            parts = {"D": networks.discriminator, "G": networks.generator, **parts}
-        self.optimizers: dict[str, Optimizer] = {
-            name: torch.optim.Adam(part.parameters(), lr=gta.learning_rate, betas=(gta.beta1, 0.999))
-            for name, part in parts.items()
-        }
-        # As the reference: the generator's rate stays.
-        self.schedulers: list[LRScheduler] = [
-            LambdaLR(optimizer, lambda step: 1 / (1 + gta.rate_decay * step))
-            for name, optimizer in self.optimizers.items()
-            if name != "G"
-        ]
+        super().__init__(networks, training, gta, {"D": networks.discriminator, "G": networks.generator})
 
     def step(self, batch: Batch, progress: float, backward: Backward) -> dict[str, Tensor]:
         """One update of each network; see `dlcv.training.Method`."""
@@ -68,29 +50,17 @@ class GTA:
         real = networks.prepare(source)
         source, target = (self.changed(pictures, networks.grey) for pictures in (source, target))
         # F is the last to take a step, so one pass serves all: without a gradient until then.
-        of_source = networks("embed", source)
-        seen: dict[str, Tensor] = {}
-        if self.gta.adversarial_weight:
-            of_target = networks("embed", target)
-            seen = self.update_painters(networks, real, labels, of_source.detach(), of_target.detach(), backward)
-
-        # C.
-        logits = networks("class_head", of_source.detach())
-        class_loss, values = classify(logits, labels, self.training.label_smoothing)
-        update(self.optimizers["C"], class_loss, backward)
+        of_source, of_target = networks("embed", source), networks("embed", target)
+        seen = self.update_painters(networks, real, labels, of_source.detach(), of_target.detach(), backward)
 
         # F: what C asks for, and what G makes of its features against D.
-        with fixed(networks.class_head), fixed(networks.generator), fixed(networks.discriminator):
-            f_loss, _ = classify(networks("class_head", of_source), labels, self.training.label_smoothing)
-            loss = f_loss
-            if self.gta.adversarial_weight:
-                painted_classes, _ = networks("discriminator", networks("generator", of_source, labels))
-                _, painted_score = networks("discriminator", networks("generator", of_target, unknown(target)))
-                adversarial = F.cross_entropy(painted_classes, labels)
-                adversarial = adversarial + self.gta.target_weight * judged(painted_score, REAL)
-                loss = loss + self.gta.adversarial_weight * adversarial
-            update(self.optimizers["F"], loss, backward)
-        return {**values, "feature_loss": f_loss.detach(), **seen}
+        with fixed(networks.generator, networks.discriminator):
+            painted_classes, _ = networks("discriminator", networks("generator", of_source, labels))
+            _, painted_score = networks("discriminator", networks("generator", of_target, unknown(target)))
+        adversarial = F.cross_entropy(painted_classes, labels)
+        adversarial = adversarial + self.gta.target_weight * judged(painted_score, REAL)
+        values = self.classify(networks, of_source, labels, self.gta.adversarial_weight * adversarial, backward)
+        return {**values, **seen}
 
     def update_painters(
         self,
@@ -129,12 +99,6 @@ class GTA:
             "domain_accuracy": domain_accuracy,
         }
 
-    def changed(self, pictures: Tensor, grey: bool) -> Tensor:
-        """What F sees of pictures. Grey ones stay grey: inverting one channel of three would cancel brightness."""
-        if grey:
-            pictures = to_grey(pictures)[:, :1]
-        return augment(pictures, self.training.augmentation).expand(-1, 3, -1, -1)
-
 
 def unknown(of: Tensor) -> Tensor:
     """The class of pictures whose label nobody knows, for each of N."""
@@ -146,30 +110,32 @@ def judged(score: Tensor, truth: float) -> Tensor:
     return F.binary_cross_entropy_with_logits(score, torch.full_like(score, truth))
 
 
-@contextmanager
-def fixed(network: nn.Module) -> Iterator[None]:
-    """Let gradients pass through `network` and none stay in it: they would be computed for nothing."""
-    network.requires_grad_(False)
-    try:
-        yield
-    finally:
-        network.requires_grad_(True)
-
-
 def build(task: str, params: Params) -> Plan:
     """The method as params.yaml sets it for the scenario `task`, with fresh weights."""
     training, gta = params[Adaptation].training, params[Gta]
     architecture: dict[str, Any] = {
-        "network": "gta",
         "noise": gta.noise,
         "width": gta.width,
         "instance_norm": training.instance_norm,
         "grey": task in gta.grey,
     }
-    networks = GTANetworks(gta.noise, gta.width, training.instance_norm, architecture["grey"])
-    # One process: the four networks are one to the loop, which would wait for gradients of all of them.
-    method = GTA(networks, training, gta)
-    return Plan(method, networks.printed(), architecture, gta.steps, gta.ema_decay, single=True, finish=finish)
+    networks = GTANetworks(**architecture)
+    networks.apply(initialise)
+    return Plan(
+        GTA(networks, training, gta),
+        networks.printed(),
+        {"network": "gta", **architecture},
+        {
+            "grey": architecture["grey"],
+            "training": training.model_dump(include=TRAINING),
+            "gta": gta.model_dump(exclude={"grey"}),
+        },
+        gta.steps,
+        gta.ema_decay,
+        # The four networks are one to the loop, which would wait for gradients of all of them.
+        single=True,
+        finish=finish,
+    )
 
 
 def finish(networks: nn.Module, images: Mapping[str, np.ndarray]) -> None:

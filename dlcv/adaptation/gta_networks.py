@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlcv.adaptation.networks import resized
+from dlcv.adaptation.networks import CLASSES, instance_norm_of, resized
 
 FEATURES = 128
-CLASSES = 10
 SIZE = 32  # pixels; a picture of the data has 28
 
 
@@ -67,19 +66,18 @@ class Discriminator(nn.Module):
         return self.classifier_c(features), self.classifier_s(features)[:, 0]
 
 
-class GTANetworks(nn.Module):
-    """F and C, which are asked about digits, and G and D, which teach F.
+class FeaturesAndClasses(nn.Module):
+    """F and C, which are asked about digits.
 
     Args:
-        noise, width: of generator and discriminator.
         instance_norm: of F's input, as in `dlcv.adaptation.networks.DomainNetwork`.
         grey: whether pictures are made grey first.
     """
 
-    def __init__(self, noise: int, width: float, instance_norm: bool, grey: bool):
+    def __init__(self, instance_norm: bool, grey: bool):
         super().__init__()
         self.grey = grey
-        self.normalise = nn.InstanceNorm2d(3, eps=1e-2) if instance_norm else nn.Identity()
+        self.normalise = instance_norm_of(instance_norm)
         self.features = nn.Sequential(
             nn.Conv2d(3, 64, 5),
             nn.ReLU(),
@@ -92,12 +90,9 @@ class GTANetworks(nn.Module):
             nn.Flatten(),
         )
         self.class_head = nn.Sequential(nn.Linear(FEATURES, FEATURES), nn.ReLU(), nn.Linear(FEATURES, CLASSES))
-        self.generator = Generator(noise, width)
-        self.discriminator = Discriminator(width)
-        self.apply(initialise)
 
     def prepare(self, pictures: Tensor) -> Tensor:
-        """Pictures in [-1, 1] as D sees the real ones: 32x32, and grey where the scenario asks for it."""
+        """Pictures in [-1, 1] at 32x32, and grey where the scenario asks for it."""
         return resized(to_grey(pictures) if self.grey else pictures, SIZE)
 
     def embed(self, pictures: Tensor) -> Tensor:
@@ -106,7 +101,7 @@ class GTANetworks(nn.Module):
         return features
 
     def forward(self, part: str, *inputs: Tensor) -> Any:
-        """Call a part by its name: `embed`, `class_head`, `generator` or `discriminator`.
+        """Call a part by its name, such as `embed` or `class_head`.
 
         The training loop gives its precision to what passes through here.
         """
@@ -114,12 +109,36 @@ class GTANetworks(nn.Module):
 
     def printed(self) -> dict[str, tuple[nn.Module, nn.Module, Tensor]]:
         """Its parts as `dlcv.adaptation.method.Plan` has them."""
-        generator, discriminator, picture = self.generator, self.discriminator, torch.zeros(1, 3, SIZE, SIZE)
         return {
-            "F": (self.features, self.features, picture),
+            "F": (self.features, self.features, torch.zeros(1, 3, SIZE, SIZE)),
             "C": (self.class_head, self.class_head, torch.zeros(1, FEATURES)),
+        }
+
+
+class GTANetworks(FeaturesAndClasses):
+    """F and C, and the `generator` G and `discriminator` D that teach F; D sees real pictures as `prepare` gives them.
+
+    Args:
+        noise, width: of generator and discriminator.
+        instance_norm, grey: as in `FeaturesAndClasses`.
+    """
+
+    def __init__(self, noise: int, width: float, instance_norm: bool, grey: bool):
+        super().__init__(instance_norm, grey)
+        self.generator = Generator(noise, width)
+        self.discriminator = Discriminator(width)
+
+    def printed(self) -> dict[str, tuple[nn.Module, nn.Module, Tensor]]:
+        """Its parts as `dlcv.adaptation.method.Plan` has them."""
+        generator, discriminator = self.generator, self.discriminator
+        return {
+            **super().printed(),
             "G": (generator, generator.main, torch.zeros(1, generator.noise + FEATURES + CLASSES + 1, 1, 1)),
-            "D, without its two linear heads": (discriminator, discriminator.feature, picture),
+            "D, without its two linear heads": (
+                discriminator,
+                discriminator.feature,
+                torch.zeros(1, 3, SIZE, SIZE),
+            ),
         }
 
 

@@ -29,6 +29,7 @@ class Plan:
     method: Method
     printed: dict[str, tuple[nn.Module, nn.Module, Tensor]]  # by name: a part, what of it is printed, an input of that
     architecture: Mapping[str, Any]  # from which `dlcv.adaptation.trained` builds the network again
+    settings: Mapping[str, Any]  # what of params.yaml decides the result, beside domains and seed
     steps: int
     ema_decay: float = 0.0
     result: str = "network"  # which of the method's networks

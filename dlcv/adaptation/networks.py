@@ -10,16 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlcv.adaptation.sections import Adaptation, NetworkSettings
-from dlcv.data.batches import to_float
-from dlcv.nn import new_statistics
 
-STATISTICS = 4000  # pictures that BatchNorm is given the statistics of, at most
+CLASSES = 10
 Parts = tuple[nn.Module, nn.Module, nn.Module]  # features, class head, domain head
 
 
@@ -41,7 +38,7 @@ class DomainNetwork(nn.Module):
 
     Args:
         features: pictures, N x 3 x S x S, to features, N x D.
-        class_head: features to logits of the 10 digits.
+        class_head: features to logits of the digits.
         domain_head: features to logits of (source, target).
         instance_norm: whether each channel of each picture is brought to mean 0 and standard
             deviation 1 first. It has no parameters; what it removes is colour cast and contrast.
@@ -57,8 +54,7 @@ class DomainNetwork(nn.Module):
         size: int = 28,
     ):
         super().__init__()
-        # The variance of a picture in [-1, 1] is about 0.1; eps keeps a blank one from becoming noise.
-        self.normalise = nn.InstanceNorm2d(3, eps=1e-2) if instance_norm else nn.Identity()
+        self.normalise = instance_norm_of(instance_norm)
         self.features = features
         self.class_head = class_head
         self.domain_head = domain_head
@@ -91,25 +87,17 @@ class DomainNetwork(nn.Module):
         return {name: (part, part, picture if name == "features" else features) for name, part in parts.items()}
 
 
+def instance_norm_of(wanted: bool) -> nn.Module:
+    """The normalisation of each channel of each picture, in [-1, 1], if it is wanted."""
+    # The variance of a picture is about 0.1; eps keeps a blank one from becoming noise.
+    return nn.InstanceNorm2d(3, eps=1e-2) if wanted else nn.Identity()
+
+
 def resized(pictures: Tensor, size: int) -> Tensor:
     """Pictures N x C x H x W at size x size; the same ones where they have it."""
     if pictures.shape[-1] == size:
         return pictures
     return F.interpolate(pictures, size=(size, size), mode="bilinear", align_corners=False)
-
-
-def adapt_statistics(network: DomainNetwork, images: np.ndarray) -> None:
-    """Give BatchNorm the statistics of one domain (AdaBN, Li et al. 2018), and leave `network` in eval mode.
-
-    Args:
-        images: pictures of it in random order, uint8 N x 28 x 28 x 3; the first 4,000 count.
-    """
-    device = next(network.parameters()).device
-    chosen = torch.from_numpy(np.array(images[:STATISTICS]))
-    with new_statistics(network):
-        # In equal parts: BatchNorm takes no batch of one.
-        for part in chosen.chunk(max(1, len(chosen) // 200)):
-            network.class_head(network.embed(to_float(part).to(device)))
 
 
 class OneLogit(nn.Module):
@@ -153,7 +141,7 @@ def deep(dropout: float, settings: NetworkSettings) -> Parts:
         halve = halve_all or index < 2
         layers += [nn.Conv2d(before, after, 3, padding=1 if halve else 0), nn.BatchNorm2d(after), nn.ReLU()]
         layers += [nn.MaxPool2d(2)] if halve else []
-    class_head = nn.Sequential(nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10))
+    class_head = nn.Sequential(nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, CLASSES))
     hidden = [part for _ in range(4) for part in (nn.Linear(512, 512), nn.BatchNorm1d(512), nn.ReLU())]
     return nn.Sequential(*layers, nn.Flatten()), class_head, nn.Sequential(*hidden, nn.Linear(512, 1), OneLogit())
 
@@ -194,7 +182,7 @@ def mish(dropout: float, settings: NetworkSettings) -> Parts:
         nn.MaxPool2d(2),
         nn.Flatten(),
     )
-    return features, mish_head(768, settings.mish.hidden, 10, dropout), mish_head(768, [128], 2, dropout)
+    return features, mish_head(768, settings.mish.hidden, CLASSES, dropout), mish_head(768, [128], 2, dropout)
 
 
 def compact(dropout: float, settings: NetworkSettings) -> Parts:
@@ -209,7 +197,7 @@ def compact(dropout: float, settings: NetworkSettings) -> Parts:
         if index in (0, 3):  # 28 → 14 → 7: the first pooling comes early, where places are dear
             layers += [nn.MaxPool2d(2), nn.Dropout2d(dropout / 2)]
     features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    return features, nn.Sequential(nn.Dropout(dropout), nn.Linear(128, 10)), domain_100(128)
+    return features, nn.Sequential(nn.Dropout(dropout), nn.Linear(128, CLASSES)), domain_100(128)
 
 
 def hidden_100(features: int, dropout: float) -> nn.Module:
@@ -222,7 +210,7 @@ def hidden_100(features: int, dropout: float) -> nn.Module:
         nn.Linear(100, 100),
         nn.BatchNorm1d(100),
         nn.ReLU(),
-        nn.Linear(100, 10),
+        nn.Linear(100, CLASSES),
     )
 
 
@@ -264,11 +252,11 @@ def build(network: str, dropout: float, instance_norm: bool, settings: Mapping[s
     return DomainNetwork(*NETWORKS[network](dropout, typed), instance_norm, size)
 
 
-def architecture_of(network: str, section: Adaptation, dropout: float) -> dict[str, Any]:
+def architecture_of(network: str, section: Adaptation, dropout: float, instance_norm: bool) -> dict[str, Any]:
     """The arguments of `build`, as the JSON beside the weights holds them."""
     return {
         "network": network,
         "dropout": dropout,
-        "instance_norm": section.training.instance_norm,
+        "instance_norm": instance_norm,
         "settings": section.networks.model_dump(),
     }

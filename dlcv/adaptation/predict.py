@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from dlcv.adaptation.rows import METRICS
 from dlcv.adaptation.sections import Methods
-from dlcv.adaptation.tasks import METRICS, OUT, SIZE
+from dlcv.adaptation.tasks import OUT, SIZE
 from dlcv.adaptation.trained import answer, load
 from dlcv.data.images import SUFFIXES, decode, is_picture
 from dlcv.errors import UserError

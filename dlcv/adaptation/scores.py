@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from dlcv.adaptation.networks import DomainNetwork, adapt_statistics
+from dlcv.adaptation.networks import CLASSES, DomainNetwork
 from dlcv.adaptation.sections import Adaptation
-from dlcv.adaptation.tasks import Domain, balanced_count, domain
+from dlcv.adaptation.statistics import adapt_statistics
+from dlcv.adaptation.tasks import Domain, domain
 from dlcv.adaptation.trained import Answers, answer, load
 from dlcv.adaptation.validator import PICTURES, choice, signs
 from dlcv.evaluation.classification import accuracy, confusion_matrix, per_class
@@ -21,7 +22,6 @@ from dlcv.evaluation.intervals import paired_bootstrap
 from dlcv.evaluation.sampling import balanced
 from dlcv.params import Params
 
-CLASSES = 10
 DISTANCE_PICTURES = 2000  # of each domain, at most: a linear classifier learns no more from 9,000
 
 LABELS = {
@@ -64,7 +64,8 @@ def judge(folder: Path, source: Domain, target: Domain) -> Judged:
 
 
 def choose(judged: Sequence[Judged], target: Domain, criterion: str) -> dict[str, Any]:
-    """`validator.choice` among trained networks."""
+    """`validator.choice` among trained networks; of some with the same weights the first stands for all."""
+    judged = list({one.about["sha256"]: one for one in reversed(judged)}.values())[::-1]
     return choice(
         {one.about["name"]: one.signs for one in judged},
         criterion,
@@ -172,3 +173,8 @@ def tsne_settings(source: Domain, target: Domain, params: Params) -> tuple[int, 
     count = balanced_count(source, target, section.pictures)
     # openTSNE looks at 3 perplexity neighbours, and would lower the perplexity without a word.
     return count, min(section.perplexity, (2 * count - 1) / 3)
+
+
+def balanced_count(source: Domain, target: Domain, most: int) -> int:
+    """How many pictures of each domain can be looked at in equal numbers, `most` at most."""
+    return min(len(source.labels), len(target.labels), most)

@@ -64,7 +64,8 @@ class Augmentation(Section):
 class Training(Section):
     """Of every method; `gta` and `selftraining` bring some of it themselves and say so in sections of their own.
 
-    Generate To Adapt has Adam, self-training its steps, rate, dropout, augmentation and averaging.
+    Generate To Adapt has Adam, no dropout, its steps and averaging; self-training its steps, rate, schedule,
+    dropout, normalisation, augmentation and averaging.
     """
 
     steps: Positive  # updates
@@ -200,8 +201,10 @@ class SelfTraining(Section):
 
     network: Network
     steps: Positive
-    learning_rate: Rate
+    learning_rate: Rate  # the largest, of AdamW
+    schedule: Schedule
     dropout: BelowOne
+    instance_norm: bool  # of each input picture, per channel
     teacher_decay: BelowOne  # of the averaged weights, which are teacher and result
     confidence: Share  # of the teacher, from which it teaches a class that is a tenth of its answers or more
     balance: Share  # how far the confidence asked for falls with the share of a class that is answered seldom
@@ -212,13 +215,6 @@ class SelfTraining(Section):
     strong: Augmentation  # of what the student sees of the target
 
 
-# Every method, and the section of params.yaml that is its own. They stand here, in a file that no stage depends
-# on, so that adding a method makes no other training stale; `tasks.base_of` reads from them what a gain is over.
-METHODS: dict[str, type[Section] | None] = {
-    "supervised": None,
-    "dann": Dann,
-    "gta_source": Gta,
-    "gta": Gta,
-    "selftraining_source": SelfTraining,
-    "selftraining": SelfTraining,
-}
+# Every method. They stand here, in a file that no stage depends on, so that adding a method makes no other training
+# stale. NAME_source is NAME without the target.
+METHODS = ("supervised", "dann", "gta_source", "gta", "selftraining_source", "selftraining")

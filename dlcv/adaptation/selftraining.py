@@ -14,22 +14,20 @@ every layer; at the end the result is given the statistics of the target alone (
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlcv.adaptation import networks, sections
+from dlcv.adaptation import sections
 from dlcv.adaptation.augment import augment
-from dlcv.adaptation.method import AdamWMethod, Backward, Batch, Plan, classify, information
-from dlcv.adaptation.networks import DomainNetwork, adapt_statistics, architecture_of
-from dlcv.adaptation.sections import Adaptation, Training
-from dlcv.nn import EMA, use_batch_statistics
+from dlcv.adaptation.method import Backward, Batch, Plan, information
+from dlcv.adaptation.networks import CLASSES, DomainNetwork
+from dlcv.adaptation.sections import Training
+from dlcv.adaptation.selftraining_source import SelfTrainingSource, fresh, plan
+from dlcv.nn import use_batch_statistics
 from dlcv.params import Params
 
-CLASSES = 10
 MEMORY = 0.99  # of the teacher's mean answer, for each step: over about 100 batches
 
 
@@ -42,44 +40,31 @@ class Standing(nn.Module):
         self.share: Tensor
 
 
-class SelfTraining(AdamWMethod):
-    """One update from `batch["source"]`, with labels, and `batch["target"]`, whose labels are not read.
-
-    The result is `networks["teacher"]`. With no weight on the target it averages what learns from the source alone.
-    """
+class SelfTraining(SelfTrainingSource):
+    """One update from `batch["source"]`, with labels, and `batch["target"]`, whose labels are not read."""
 
     def __init__(self, network: DomainNetwork, training: Training, own: sections.SelfTraining):
-        self.average = EMA(network, own.teacher_decay)
         self.standing = Standing()
-        parts: dict[str, nn.Module] = {"network": network, "teacher": self.average.network, "standing": self.standing}
-        super().__init__(parts, training, {"network": network.parameters()})
-        self.own = own
-        self.adapts = own.target_weight > 0 or own.information > 0
+        super().__init__(network, training, own, {"standing": self.standing})
 
     def step(self, batch: Batch, progress: float, backward: Backward) -> dict[str, Tensor]:
         """One update; see `dlcv.training.Method`."""
-        own, student = self.own, self.networks["network"]
-        (source, labels), (target, _) = batch["source"], batch["target"]
-        if self.adapts:
-            answers, sure = self.teach(augment(target, own.weak))
-
-        logits, _ = student(augment(source, own.source))
-        loss, values = classify(logits, labels, self.training.label_smoothing)
-        if self.adapts:
-            on_target, _ = student(augment(target, own.strong))
-            # A mean over all pictures: while few are sure, the target says little.
-            target_loss = (F.cross_entropy(on_target, answers, reduction="none") * sure).mean()
-            gained = information(on_target)
-            loss = loss + ramp(progress) * (own.target_weight * target_loss - own.information * gained)
-            values |= {
-                "target_loss": target_loss.detach(),
-                "information": gained.detach(),
-                "taught_share": sure.float().mean(),
-                "rarest_class_share": self.standing.share.min().clone(),
-            }
-        self.update("network", loss, backward)
-        self.average.update(student, round(progress * self.training.steps) + 1)
-        return values
+        target, _ = batch["target"]
+        answers, sure = self.teach(augment(target, self.own.weak))
+        loss, values = self.on_source(*batch["source"])
+        on_target, _ = self.networks["network"](augment(target, self.own.strong))
+        # A mean over all pictures: while few are sure, the target says little.
+        target_loss = (F.cross_entropy(on_target, answers, reduction="none") * sure).mean()
+        gained = information(on_target)
+        loss = loss + ramp(progress) * (self.own.target_weight * target_loss - self.own.information * gained)
+        self.learn(loss, progress, backward)
+        return {
+            **values,
+            "target_loss": target_loss.detach(),
+            "information": gained.detach(),
+            "taught_share": sure.float().mean(),
+            "rarest_class_share": self.standing.share.min().clone(),
+        }
 
     @torch.no_grad()
     def teach(self, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,15 +88,6 @@ def ramp(progress: float) -> float:
 
 def build(task: str, params: Params) -> Plan:
     """The method as params.yaml sets it, with fresh weights."""
-    section, own = params[Adaptation], params[sections.SelfTraining]
-    training = section.training.model_copy(update={"steps": own.steps, "learning_rate": own.learning_rate})
-    architecture = architecture_of(own.network, section, own.dropout)
-    network = networks.build(**architecture)
-    method = SelfTraining(network, training, own)
-
-    def finish(teacher: nn.Module, images: Mapping[str, np.ndarray]) -> None:
-        assert isinstance(teacher, DomainNetwork)
-        adapt_statistics(teacher, images["target" if method.adapts else "source"])
-
-    # The teacher is an average already.
-    return Plan(method, network.printed(), architecture, own.steps, result="teacher", single=True, finish=finish)
+    network, training, architecture = fresh(params)
+    own = params[sections.SelfTraining]
+    return plan(SelfTraining(network, training, own), architecture, set(type(own).model_fields), "target", params)

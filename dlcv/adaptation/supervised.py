@@ -35,6 +35,18 @@ def build(task: str, params: Params) -> Plan:
     """The method as params.yaml sets it, with fresh weights."""
     section = params[Adaptation]
     training = section.training
-    architecture = architecture_of(section.network, section, training.dropout)
+    architecture = architecture_of(section.network, section, training.dropout, training.instance_norm)
     network = networks.build(**architecture)
-    return Plan(Supervised(network, training), network.printed(), architecture, training.steps, training.ema_decay)
+    settings = {
+        "network": section.network,
+        "networks": section.networks.model_dump(),
+        "training": training.model_dump(),
+    }
+    return Plan(
+        Supervised(network, training),
+        network.printed(),
+        architecture,
+        settings,
+        training.steps,
+        training.ema_decay,
+    )

@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from dlcv.adaptation.sections import METHODS, Adaptation, Dann, Deep, Mish, Scenario
+from dlcv.adaptation.sections import METHODS, Adaptation, Scenario
 from dlcv.data.prepared import SplitName, load_split, read_card
 from dlcv.data.sections import Data
 from dlcv.errors import UserError, expect
 from dlcv.params import Params
-from dlcv.provenance import Provenance, code_hashes
 
 DIGITS = Path("data/digits")
 OUT = Path("out/adaptation")
-METRICS = Path("metrics/adaptation")
 SIZE = 28  # pixels
 
 
@@ -35,13 +33,10 @@ class Task:
         return OUT / self.name / f"{self.method}-{self.seed}"
 
 
-def variant_folder(variant: str, scenario: str) -> Path:
-    """Where the trainings of a variant lie, `supervised` and `dann`."""
-    return OUT / f"{scenario}-variants" / variant
-
-
 def domains_of(method: str, task: str, params: Params) -> dict[str, str]:
     """The domains that play `source` and, for a method that adapts, `target`.
+
+    A method's name with `_source` behind it is what the method is without the target.
 
     Args:
         task: a domain for `supervised`, a scenario of `adaptation.scenarios` for every other method.
@@ -54,6 +49,8 @@ def domains_of(method: str, task: str, params: Params) -> dict[str, str]:
         expect("domain", task, params[Data].domains)
         return {"source": task}
     scenario = scenario_of(task, params)
+    if method.endswith("_source"):
+        return {"source": scenario.source}
     return {"source": scenario.source, "target": scenario.target}
 
 
@@ -71,44 +68,14 @@ def scenario_of(name: str, params: Params) -> Scenario:
     return scenarios[name]
 
 
-def methods_of(scenario: str, params: Params) -> list[str]:
-    """The methods that are trained on a scenario, in the order of the table."""
-    return [method for method, scenarios in params[Adaptation].methods if scenario in scenarios]
-
-
-def base_of(row: str) -> str:
-    """The row of a scenario's table that a gain is over: the source alone, learned as the method learns it.
-
-    A method that brings a network of its own has one beside it; DANN's is the row of `supervised`.
-    """
-    return f"{row}_source" if f"{row}_source" in METHODS else "trained_on_source"
-
-
-def with_variant(name: str, params: Params) -> Params:
-    """What params.yaml says once the variant `name` has its way, with the steps of the comparison.
+def cards_of(task: Task, params: Params) -> dict[str, dict[str, Any]]:
+    """The cards of the domains that a training reads, by name.
 
     Raises:
-        UserError: no such variant.
+        UserError: an unknown method or task, or no prepared data of 28 pixels.
     """
-    section, dann = params[Adaptation], params[Dann]
-    expect("variant", name, section.variants)
-    variant = section.variants[name].model_dump(exclude_none=True)
-    networks = section.networks
-    if "poolings" in variant:
-        networks = networks.model_copy(update={"deep": Deep(poolings=variant["poolings"])})
-    if "hidden" in variant:
-        networks = networks.model_copy(update={"mish": Mish(hidden=variant["hidden"])})
-    own: dict[str, Any] = {
-        key: variant[key] for key in ("dropout", "learning_rate", "weight_decay", "schedule") if key in variant
-    }
-    training = section.training.model_copy(update={**own, "steps": section.comparison.steps})
-    changed = section.model_copy(
-        update={"network": variant.get("network", section.network), "networks": networks, "training": training}
-    )
-    adversarial = ("update", "lambda_", "joint_batch", "information")
-    return params.with_sections(
-        changed, dann.model_copy(update={key: variant[key] for key in adversarial if key in variant})
-    )
+    domains = domains_of(task.method, task.name, params).values()
+    return {domain: read_card(DIGITS / domain, SIZE) for domain in domains}
 
 
 @dataclass(frozen=True)
@@ -131,33 +98,3 @@ def domain(name: str, split: SplitName) -> Domain:
     if prepared.labels is None:
         raise UserError(f"the digits in {DIGITS / name} have no labels; prepare them from a source with labels")
     return Domain(name, read_card(DIGITS / name, SIZE), prepared.images, prepared.labels)
-
-
-def balanced_count(source: Domain, target: Domain, most: int) -> int:
-    """How many pictures of each domain can be looked at in equal numbers, `most` at most."""
-    return min(len(source.labels), len(target.labels), most)
-
-
-def provenance_of(task: Task, params: Params) -> Provenance:
-    """What a training depends on.
-
-    Raises:
-        UserError: an unknown method or task, or no prepared data of 28 pixels.
-    """
-    domains = domains_of(task.method, task.name, params)
-    section = params[Adaptation]
-    values: dict[str, Any] = {
-        "seed": task.seed,
-        **domains,
-        "networks": section.networks.model_dump(),
-        "training": section.training.model_dump(),
-    }
-    if task.method in ("supervised", "dann"):
-        values["network"] = section.network
-    if (own := METHODS[task.method]) is not None:
-        values[task.method] = params[own].model_dump(by_alias=True)
-    return Provenance(
-        params=values,
-        data={domain: read_card(DIGITS / domain, SIZE)["sha256"] for domain in domains.values()},
-        code=code_hashes(["dlcv.adaptation.train", f"dlcv.adaptation.{task.method}"]),
-    )

@@ -1,4 +1,4 @@
-"""The stages `supervised`, `dann`, `gta` and `selftraining`: one method on one task, to weights and a curve."""
+"""The stages that train: one method on one task, to weights and a curve."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from dlcv import stage
 from dlcv.adaptation.sections import Adaptation
-from dlcv.adaptation.tasks import Task, domain, domains_of, provenance_of
+from dlcv.adaptation.tasks import Task, cards_of, domain, domains_of
 from dlcv.data.batches import Shuffled, Together
 from dlcv.errors import UserError
 from dlcv.params import Params
+from dlcv.provenance import Provenance, code_hashes
 from dlcv.summary import layers
 from dlcv.training import make_accelerator, seed_everything
 from dlcv.weights import count_parameters
@@ -34,8 +35,8 @@ def run(task: Task, params: Params, folder: Path | None = None) -> Path:
             loss that is not finite.
     """
     training = params[Adaptation].training
-    provenance = provenance_of(task, params)
-    domains = {role: domain(named, "train") for role, named in domains_of(task.method, task.name, params).items()}
+    roles = domains_of(task.method, task.name, params)
+    domains = {role: domain(named, "train") for role, named in roles.items()}
 
     accelerator = make_accelerator(training.precision)
     seed_everything(task.seed)
@@ -43,6 +44,11 @@ def run(task: Task, params: Params, folder: Path | None = None) -> Path:
     plan = import_module(f"dlcv.adaptation.{task.method}").build(task.name, params)
     if plan.single and accelerator.num_processes > 1:
         raise UserError(f"{task.method} is trained by one process; train several scenarios side by side instead")
+    provenance = Provenance(
+        params={"seed": task.seed, **roles, **plan.settings},
+        data={named: card["sha256"] for named, card in cards_of(task, params).items()},
+        code=code_hashes(["dlcv.adaptation.train", f"dlcv.adaptation.{task.method}"]),
+    )
     for network in plan.method.networks.values():
         network.to(memory_format=torch.channels_last)
     # Every set of every process has an order of its own.

@@ -10,12 +10,14 @@ import numpy as np
 import torch
 
 from dlcv.adaptation import networks
-from dlcv.adaptation.gta_networks import GTANetworks
+from dlcv.adaptation.gta_networks import FeaturesAndClasses, GTANetworks
 from dlcv.adaptation.networks import DomainNetwork
 from dlcv.data.batches import to_float
 from dlcv.errors import UserError
 from dlcv.weights import load_weights, read_about
 
+# Networks that are none of `dlcv.adaptation.networks`.
+GTA: dict[str, type[FeaturesAndClasses]] = {"gta": GTANetworks, "gta-source": FeaturesAndClasses}
 BATCH = 500  # pictures; no part of the result in eval mode
 
 
@@ -34,7 +36,7 @@ class Answers:
         return digits
 
 
-def load(folder: Path) -> tuple[DomainNetwork | GTANetworks, dict[str, Any]]:
+def load(folder: Path) -> tuple[DomainNetwork | FeaturesAndClasses, dict[str, Any]]:
     """The trained network in `folder`, in eval mode, and the JSON beside its weights.
 
     Raises:
@@ -44,11 +46,11 @@ def load(folder: Path) -> tuple[DomainNetwork | GTANetworks, dict[str, Any]]:
     if about.get("area") != "adaptation" or "architecture" not in about:
         raise UserError(f"{folder} holds no weights of domain adaptation; `dvc repro` makes them in out/adaptation")
     architecture = dict(about["architecture"])
-    network: DomainNetwork | GTANetworks
+    network: DomainNetwork | FeaturesAndClasses
     try:
-        if architecture["network"] == "gta":
+        if (brought := GTA.get(architecture["network"])) is not None:
             del architecture["network"]
-            network = GTANetworks(**architecture)
+            network = brought(**architecture)
         else:
             network = networks.build(**architecture)
     except (KeyError, TypeError, ValueError) as error:
@@ -58,7 +60,7 @@ def load(folder: Path) -> tuple[DomainNetwork | GTANetworks, dict[str, Any]]:
 
 
 @torch.inference_mode()
-def answer(network: DomainNetwork | GTANetworks, images: np.ndarray, domains: bool = False) -> Answers:
+def answer(network: DomainNetwork | FeaturesAndClasses, images: np.ndarray, domains: bool = False) -> Answers:
     """Ask `network`, in eval mode, about pictures, uint8 N x 28 x 28 x 3.
 
     Args:

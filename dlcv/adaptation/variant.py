@@ -6,7 +6,8 @@ from pathlib import Path
 
 from dlcv.adaptation import train
 from dlcv.adaptation.sections import Adaptation
-from dlcv.adaptation.tasks import Task, scenario_of, variant_folder, with_variant
+from dlcv.adaptation.tasks import Task, scenario_of
+from dlcv.adaptation.variants import variant_folder, with_variant
 from dlcv.params import Params
 
 

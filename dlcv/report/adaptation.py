@@ -66,10 +66,10 @@ def trainings(scenarios: dict[str, Any], comparisons: dict[str, Any]) -> dict[st
     for scores in scenarios.values():
         for values in scores["rows"].values():
             for training in values["trainings"]:
-                # "mnistm-svhn/dann-0" is made by dann@mnistm-svhn-0.
+                # "mnistm-svhn/gta_source-0" is made by gta@mnistm-svhn-0.
                 task, own = training["name"].split("/")
                 method, seed = own.split("-")
-                stages[training["name"]] = f"{STAGES}:{method}@{task}-{seed}"
+                stages[training["name"]] = f"{STAGES}:{method.removesuffix('_source')}@{task}-{seed}"
     for name, scores in comparisons.items():
         for variant, values in scores["variants"].items():
             for training in values["trainings"]:

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlcv.adaptation.scores import Judged, gain, score
+from dlcv.adaptation.scores import Judged, choose, gain, score
 from dlcv.adaptation.sections import Adaptation, Dann
-from dlcv.adaptation.tasks import Domain, Task, provenance_of, with_variant
+from dlcv.adaptation.tasks import Domain
 from dlcv.adaptation.trained import Answers
 from dlcv.adaptation.validator import choice, signs
+from dlcv.adaptation.variants import with_variant
 from dlcv.errors import UserError
 from dlcv.params import load
 
@@ -54,6 +55,15 @@ def test_the_choice_does_not_depend_on_the_targets_labels() -> None:
         assert choice(candidates, "entropy", accuracies)["chosen"]["training"] == "b"
 
 
+def test_networks_with_the_same_weights_are_one_candidate() -> None:
+    signs_of = {"information": 1.0, "entropy": -0.1, "source_accuracy": 0.8}
+    twice = [
+        Judged({"name": name, "sha256": sha}, answers(1.0), answers(0.5), signs_of)
+        for name, sha in zip("abc", "xxy", strict=True)
+    ]
+    assert list(choose(twice, SET, "information")["candidates"]) == ["a", "c"]
+
+
 def test_scores_are_means_over_the_seeds() -> None:
     both = [judged(0.8, 0), judged(0.6, 1)]
     values = score(both, SET, SET, seed=0)
@@ -79,15 +89,6 @@ def test_a_variant_changes_what_it_names(study: Any) -> None:
     assert with_variant("paper", params)[Dann].lambda_ == 1.0
     with pytest.raises(UserError, match="no variant depp; did you mean deep"):
         with_variant("depp", params)
-
-
-def test_a_seed_is_a_training_of_its_own(domains: Any) -> None:
-    params = load()
-    first, second = (provenance_of(Task("dann", "mnistm-usps", seed), params) for seed in (0, 1))
-    assert first.fingerprint != second.fingerprint
-    assert Task("dann", "mnistm-usps", 1).folder.as_posix() == "out/adaptation/mnistm-usps/dann-1"
-    other = provenance_of(Task("gta", "mnistm-usps", 0), with_variant("deep", params))
-    assert "network" not in other.params
 
 
 @pytest.mark.parametrize(

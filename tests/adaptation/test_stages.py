@@ -17,9 +17,10 @@ import pytest
 from PIL import Image
 
 from dlcv.adaptation import compare, evaluate, gta, selftraining, train, trained, variant
-from dlcv.adaptation.networks import DomainNetwork, adapt_statistics
+from dlcv.adaptation.networks import DomainNetwork
 from dlcv.adaptation.scores import judge
 from dlcv.adaptation.sections import METHODS
+from dlcv.adaptation.statistics import adapt_statistics
 from dlcv.adaptation.tasks import Task, domain
 from dlcv.errors import UserError
 from dlcv.files import read_json
@@ -99,6 +100,8 @@ def test_evaluation_scores_every_row_and_draws_the_figures(domains: Path, set_pa
     rows = scores["rows"]
     brought = ["gta_source", "gta", "selftraining_source", "selftraining"]
     assert list(rows) == ["trained_on_source", "dann", *brought, "trained_on_target"]
+    known = [training["fingerprint"] for row in rows.values() for training in row["trainings"]]
+    assert len(set(known)) == 14
     for row in rows.values():
         assert row["interval"]["low"] <= row["accuracy"] <= row["interval"]["high"]
         assert sum(map(sum, row["confusion"])) == 80 and list(row["seeds"]) == ["0", "3"]
@@ -164,6 +167,13 @@ def test_self_training_is_asked_about_each_domain_with_that_domains_statistics(d
     assert not np.array_equal(judged.on_source.logits, trained.answer(network, source).logits)
     adapt_statistics(network, domain("mnistm", "train").images)
     assert np.array_equal(judged.on_source.logits, trained.answer(network, source).logits)
+
+
+@pytest.mark.parametrize(("method", "reads"), [("dann", ["mnistm", "usps"]), ("gta_source", ["mnistm"])])
+def test_a_training_knows_what_it_was_made_of(method: str, reads: list[str], domains: Path, set_params: Any) -> None:
+    set_params({**SMALL, "adaptation.training.steps": 2})
+    about = read_json(train.run(Task(method, "mnistm-usps", 5), load()) / "weights.json")
+    assert (about["params"]["seed"], list(about["data"])) == (5, reads)
 
 
 def test_variants_are_trained_and_compared(domains: Path, set_params: Any) -> None:
