@@ -14,7 +14,17 @@ import pandas as pd
 from dlcv import tracking
 from dlcv.adaptation.figures import draw
 from dlcv.adaptation.rows import METRICS, base_of, rows_of
-from dlcv.adaptation.scores import choose, gain, judge, label, protocol, score, tsne_settings
+from dlcv.adaptation.scores import (
+    accuracy_by_target_statistics,
+    choose,
+    gain,
+    judge,
+    label,
+    mean,
+    protocol,
+    score,
+    tsne_settings,
+)
 from dlcv.adaptation.sections import Adaptation
 from dlcv.adaptation.tasks import OUT, domain, scenario_of
 from dlcv.files import replacing, write_json
@@ -34,9 +44,8 @@ def run(name: str, params: Params) -> Path:
     """
     scenario = scenario_of(name, params)
     source, target = domain(scenario.source, "val"), domain(scenario.target, "val")
-    judged = {
-        row: [judge(task.folder, source, target) for task in tasks] for row, tasks in rows_of(name, params).items()
-    }
+    tasks = rows_of(name, params)
+    judged = {row: [judge(task.folder, source, target) for task in each] for row, each in tasks.items()}
 
     rows: dict[str, dict[str, Any]] = {}
     bases = {base_of(row) for row in judged}
@@ -49,7 +58,11 @@ def run(name: str, params: Params) -> Path:
             **score(trained, source, target, params.seed),
             "trainings": [training_of(one.about) for one in trained],
         }
-        if row not in bases:
+        if row in bases:
+            by_statistics = [accuracy_by_target_statistics(task.folder, target) for task in tasks[row]]
+            if None not in by_statistics:
+                rows[row]["accuracy_by_target_statistics"] = mean(by_statistics)
+        else:
             base = base_of(row)
             rows[row]["gain"] = {"over": base, **gain(trained, judged[base], target, params.seed)}
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from dlcv.adaptation import compare, evaluate, gta, selftraining, train, trained, variant
 from dlcv.adaptation.networks import DomainNetwork
-from dlcv.adaptation.scores import judge
+from dlcv.adaptation.scores import accuracy_by_target_statistics, judge
 from dlcv.adaptation.sections import METHODS
 from dlcv.adaptation.statistics import adapt_statistics
 from dlcv.adaptation.tasks import Task, domain
@@ -111,6 +111,10 @@ def test_evaluation_scores_every_row_and_draws_the_figures(domains: Path, set_pa
         "gta_source",
         "selftraining_source",
     ]
+    assert [row for row, values in rows.items() if "accuracy_by_target_statistics" in values] == [
+        "trained_on_source",
+        "selftraining_source",
+    ]
     for row, base in {"dann": "trained_on_source", "gta": "gta_source", "selftraining": "selftraining_source"}.items():
         gained = rows[row]["accuracy"] - rows[base]["accuracy"]
         assert rows[row]["gain"]["over_trained_on_source"] == pytest.approx(gained)
@@ -174,6 +178,19 @@ def test_a_training_knows_what_it_was_made_of(method: str, reads: list[str], dom
     set_params({**SMALL, "adaptation.training.steps": 2})
     about = read_json(train.run(Task(method, "mnistm-usps", 5), load()) / "weights.json")
     assert (about["params"]["seed"], list(about["data"])) == (5, reads)
+
+
+def test_statistics_of_the_target_are_all_that_adabn_changes(domains: Path, set_params: Any) -> None:
+    set_params({**SMALL, "adaptation.training.steps": 20})
+    folder = train.run(Task("supervised", "mnistm", 0), load())
+    target = domain("usps", "val")
+    network, _ = trained.load(folder)
+    assert isinstance(network, DomainNetwork)
+    plain = trained.answer(network, target.images).logits
+    adapt_statistics(network, domain("usps", "train").images)
+    adapted = trained.answer(network, target.images)
+    assert not np.array_equal(plain, adapted.logits)
+    assert accuracy_by_target_statistics(folder, target) == (adapted.digits == target.labels).mean()
 
 
 def test_variants_are_trained_and_compared(domains: Path, set_params: Any) -> None:
