@@ -14,7 +14,7 @@ GREY = 0.02  # largest difference between the channels of a grey picture in [-1,
 
 
 def augment(pictures: Tensor, settings: Augmentation) -> Tensor:
-    """Change pictures in [-1, 1], N x 3 x H x W, each in its own way, as `settings` allow."""
+    """Change pictures in [-1, 1], N x C x H x W, each in its own way, as `settings` allow."""
     if settings.rotation or settings.shear or settings.shift or settings.scale:
         pictures = move(pictures, settings.rotation, settings.shift, settings.scale, settings.shear)
     if settings.blend:

@@ -19,7 +19,7 @@ def train(
     method: Annotated[
         str,
         typer.Argument(
-            help="supervised, dann, gta, selftraining, or gta_source, selftraining_source: that without the target"
+            help="supervised, dann, gta, selftraining, or gta_source, selftraining_source: what that has of the source"
         ),
     ],
     task: Annotated[str, typer.Argument(help="a domain for supervised, else a scenario such as mnistm-usps")],
@@ -30,10 +30,10 @@ def train(
     """Train one method on one domain or scenario."""
     params = load()
     from dlcv.adaptation.sections import Adaptation
-    from dlcv.adaptation.tasks import Task, cards_of
+    from dlcv.adaptation.tasks import Task, check
 
     chosen = Task(method, task, params[Adaptation].seeds[0] if seed is None else seed)
-    cards_of(chosen, params)  # what is missing is said before torch is imported
+    check(chosen, params)  # what is missing is said before torch is imported
     from dlcv.adaptation.train import run
 
     print(run(chosen, params))

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 
 from dlcv import pictures, plots
-from dlcv.adaptation.augment import augment
-from dlcv.adaptation.gta_networks import GTANetworks, to_grey
+from dlcv.adaptation.gta_networks import GTANetworks, changed
 from dlcv.adaptation.networks import CLASSES, instance_norm_of
 from dlcv.adaptation.scores import LABELS, Judged, tsne_settings
 from dlcv.adaptation.sections import Augmentation, Methods
@@ -115,7 +114,11 @@ def changes_of(method: str, role: str, settings: dict[str, Any]) -> dict[str, di
     """How `method` changes pictures of `role` at random, by who sees them so; `settings` are those of its training."""
     if method == "selftraining":
         own = settings["selftraining"]
-        return {"student": own["source"]} if role == "source" else {"teacher": own["weak"], "student": own["strong"]}
+        return (
+            {"self-training": own["source"]}
+            if role == "source"
+            else {"self-training's teacher": own["weak"], "its student": own["strong"]}
+        )
     return {LABELS[method]: settings["training"]["augmentation"]}
 
 
@@ -124,15 +127,12 @@ def seen(images: np.ndarray, augmentation: dict[str, Any], architecture: dict[st
 
     The random numbers are always the same.
     """
-    batch = to_float(images)
-    if architecture.get("grey"):
-        batch = to_grey(batch)[:, :1]  # as `dlcv.adaptation.gta_source` has it
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        changed = augment(batch, Augmentation.model_validate(augmentation)).expand(-1, 3, -1, -1)
+        batch = changed(to_float(images), Augmentation.model_validate(augmentation), architecture.get("grey", False))
     if architecture["instance_norm"]:
-        changed = instance_norm_of(True)(changed) / DEVIATIONS
-    shown: np.ndarray = to_uint8(changed).numpy()
+        batch = instance_norm_of(True)(batch) / DEVIATIONS
+    shown: np.ndarray = to_uint8(batch).numpy()
     return shown
 
 

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlcv.adaptation.gta_networks import GTANetworks, initialise
+from dlcv.adaptation.gta_networks import GTANetworks, changed
 from dlcv.adaptation.gta_source import TRAINING, GTASource, fixed
 from dlcv.adaptation.method import Backward, Batch, Plan, update
 from dlcv.adaptation.networks import CLASSES
@@ -40,7 +40,8 @@ class GTA(GTASource):
     """
 
     def __init__(self, networks: GTANetworks, training: Training, gta: Gta):
-        super().__init__(networks, training, gta, {"D": networks.discriminator, "G": networks.generator})
+        others = {"D": networks.discriminator, "G": networks.generator}
+        super().__init__(networks, training, gta, others, steady=["G"])  # as the reference
 
     def step(self, batch: Batch, progress: float, backward: Backward) -> dict[str, Tensor]:
         """One update of each network; see `dlcv.training.Method`."""
@@ -48,18 +49,18 @@ class GTA(GTASource):
         assert isinstance(networks, GTANetworks)
         (source, labels), (target, _) = batch["source"], batch["target"]
         real = networks.prepare(source)
-        source, target = (self.changed(pictures, networks.grey) for pictures in (source, target))
+        source, target = (changed(pictures, self.training.augmentation, networks.grey) for pictures in (source, target))
         # F is the last to take a step, so one pass serves all: without a gradient until then.
         of_source, of_target = networks("embed", source), networks("embed", target)
         seen = self.update_painters(networks, real, labels, of_source.detach(), of_target.detach(), backward)
 
-        # F: what C asks for, and what G makes of its features against D.
+        # What D says of the pictures that G makes of F's features, for F to hear beside C.
         with fixed(networks.generator, networks.discriminator):
             painted_classes, _ = networks("discriminator", networks("generator", of_source, labels))
             _, painted_score = networks("discriminator", networks("generator", of_target, unknown(target)))
         adversarial = F.cross_entropy(painted_classes, labels)
         adversarial = adversarial + self.gta.target_weight * judged(painted_score, REAL)
-        values = self.classify(networks, of_source, labels, self.gta.adversarial_weight * adversarial, backward)
+        values = self.update_readers(networks, of_source, labels, self.gta.adversarial_weight * adversarial, backward)
         return {**values, **seen}
 
     def update_painters(
@@ -120,7 +121,6 @@ def build(task: str, params: Params) -> Plan:
         "grey": task in gta.grey,
     }
     networks = GTANetworks(**architecture)
-    networks.apply(initialise)
     return Plan(
         GTA(networks, training, gta),
         networks.printed(),

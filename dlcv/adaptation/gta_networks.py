@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dlcv.adaptation.augment import augment
 from dlcv.adaptation.networks import CLASSES, instance_norm_of, resized
+from dlcv.adaptation.sections import Augmentation
 
 FEATURES = 128
 SIZE = 32  # pixels; a picture of the data has 28
@@ -90,6 +92,8 @@ class FeaturesAndClasses(nn.Module):
             nn.Flatten(),
         )
         self.class_head = nn.Sequential(nn.Linear(FEATURES, FEATURES), nn.ReLU(), nn.Linear(FEATURES, CLASSES))
+        # Before G and D draw random numbers: from one seed F and C begin the same with and without them.
+        self.apply(initialise)
 
     def prepare(self, pictures: Tensor) -> Tensor:
         """Pictures in [-1, 1] at 32x32, and grey where the scenario asks for it."""
@@ -125,8 +129,8 @@ class GTANetworks(FeaturesAndClasses):
 
     def __init__(self, noise: int, width: float, instance_norm: bool, grey: bool):
         super().__init__(instance_norm, grey)
-        self.generator = Generator(noise, width)
-        self.discriminator = Discriminator(width)
+        self.generator = Generator(noise, width).apply(initialise)
+        self.discriminator = Discriminator(width).apply(initialise)
 
     def printed(self) -> dict[str, tuple[nn.Module, nn.Module, Tensor]]:
         """Its parts as `dlcv.adaptation.method.Plan` has them."""
@@ -146,6 +150,16 @@ def to_grey(pictures: Tensor) -> Tensor:
     """The brightness of pictures, N x 3 x H x W, in all three channels (ITU-R 601)."""
     weights = pictures.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
     return (pictures * weights).sum(1, keepdim=True).expand_as(pictures)
+
+
+def changed(pictures: Tensor, augmentation: Augmentation, grey: bool) -> Tensor:
+    """Pictures in [-1, 1], N x 3 x H x W, changed at random, as F is shown them in training.
+
+    Grey ones stay grey: inverting one channel of three would cancel brightness.
+    """
+    if grey:
+        pictures = to_grey(pictures)[:, :1]
+    return augment(pictures, augmentation).expand(-1, 3, -1, -1)
 
 
 def scaled(count: int, width: float) -> int:

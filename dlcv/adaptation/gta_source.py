@@ -1,11 +1,11 @@
 """The source alone, learned as Generate To Adapt learns it: its F and C, its changes of pictures, no D and no G.
 
-What the whole method, which builds on this, reads beyond it comes from the target.
+The whole method builds on this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
-from dlcv.adaptation.augment import augment
-from dlcv.adaptation.gta_networks import FeaturesAndClasses, initialise, to_grey
+from dlcv.adaptation.gta_networks import FeaturesAndClasses, changed
 from dlcv.adaptation.method import Backward, Batch, Plan, classify, update
 from dlcv.adaptation.sections import Adaptation, Gta, Training
 from dlcv.params import Params
@@ -29,7 +28,8 @@ class GTASource:
     """One update of C and one of F from `batch["source"]`, with labels.
 
     Args:
-        painters: networks that have optimizers as well, whose turn comes first.
+        others: networks that have optimizers as well, by name; their turn comes first.
+        steady: names of those of them whose rate stays.
     """
 
     def __init__(
@@ -37,21 +37,21 @@ class GTASource:
         networks: FeaturesAndClasses,
         training: Training,
         gta: Gta,
-        painters: Mapping[str, nn.Module] | None = None,
+        others: Mapping[str, nn.Module] | None = None,
+        steady: Collection[str] = (),
     ):
         self.training = training
         self.gta = gta
         self.networks: dict[str, nn.Module] = {"network": networks}
-        parts = {**(painters or {}), "C": networks.class_head, "F": networks.features}
+        parts = {**(others or {}), "C": networks.class_head, "F": networks.features}
         self.optimizers: dict[str, Optimizer] = {
             name: torch.optim.Adam(part.parameters(), lr=gta.learning_rate, betas=(gta.beta1, 0.999))
             for name, part in parts.items()
         }
-        # As the reference: the generator's rate stays.
         self.schedulers: list[LRScheduler] = [
             LambdaLR(optimizer, lambda step: 1 / (1 + gta.rate_decay * step))
             for name, optimizer in self.optimizers.items()
-            if name != "G"
+            if name not in steady
         ]
 
     def step(self, batch: Batch, progress: float, backward: Backward) -> dict[str, Tensor]:
@@ -59,9 +59,10 @@ class GTASource:
         networks = self.networks["network"]
         assert isinstance(networks, FeaturesAndClasses)
         pictures, labels = batch["source"]
-        return self.classify(networks, networks("embed", self.changed(pictures, networks.grey)), labels, 0.0, backward)
+        seen = changed(pictures, self.training.augmentation, networks.grey)
+        return self.update_readers(networks, networks("embed", seen), labels, 0.0, backward)
 
-    def classify(
+    def update_readers(
         self,
         networks: FeaturesAndClasses,
         of_source: Tensor,
@@ -82,12 +83,6 @@ class GTASource:
             update(self.optimizers["F"], f_loss + adversarial, backward)
         return {**values, "feature_loss": f_loss.detach()}
 
-    def changed(self, pictures: Tensor, grey: bool) -> Tensor:
-        """What F sees of pictures. Grey ones stay grey: inverting one channel of three would cancel brightness."""
-        if grey:
-            pictures = to_grey(pictures)[:, :1]
-        return augment(pictures, self.training.augmentation).expand(-1, 3, -1, -1)
-
 
 @contextmanager
 def fixed(*networks: nn.Module) -> Iterator[None]:
@@ -106,7 +101,6 @@ def build(task: str, params: Params) -> Plan:
     training, gta = params[Adaptation].training, params[Gta]
     architecture: dict[str, Any] = {"instance_norm": training.instance_norm, "grey": task in gta.grey}
     network = FeaturesAndClasses(**architecture)
-    network.apply(initialise)
     return Plan(
         GTASource(network, training, gta),
         network.printed(),

@@ -39,7 +39,7 @@ class Plan:
 
 
 class AdamWMethod:
-    """Networks, AdamW with rate, schedule and weight decay of `adaptation.training`, and its update.
+    """Networks, AdamW with rate, schedule and weight decay of `training`, and its update.
 
     Args:
         networks: by name, as in `dlcv.training.Method`.

@@ -63,26 +63,27 @@ def judge(folder: Path, source: Domain, target: Domain) -> Judged:
     return Judged(about, on_source, on_target, signs(on_source, source, unlabelled.logits))
 
 
-def accuracy_by_target_statistics(folder: Path, target: Domain) -> float | None:
+def accuracy_by_target_statistics(folder: Path, target: Domain) -> float:
     """The accuracy on the target of the network in `folder`, once its BatchNorm has the target's statistics (AdaBN).
 
-    Of what self-training gains over the source alone, so much needs no pseudo-labels. None for a network without
-    BatchNorm.
+    Of what self-training gains over the source alone, so much needs no pseudo-labels: asked of `selftraining_source`,
+    whose statistics are the source's, taken in the same way.
     """
     network, _ = load(folder)
-    if not isinstance(network, DomainNetwork):
-        return None
+    assert isinstance(network, DomainNetwork)
     adapt_statistics(network, domain(target.name, "train").images)
     return float((answer(network, target.images).digits == target.labels).mean())
 
 
 def choose(judged: Sequence[Judged], target: Domain, criterion: str) -> dict[str, Any]:
     """`validator.choice` among trained networks; of some with the same weights the first stands for all."""
-    judged = list({one.about["sha256"]: one for one in reversed(judged)}.values())[::-1]
+    different: dict[str, Judged] = {}
+    for one in judged:
+        different.setdefault(one.about["sha256"], one)
     return choice(
-        {one.about["name"]: one.signs for one in judged},
+        {one.about["name"]: one.signs for one in different.values()},
         criterion,
-        {one.about["name"]: float((one.on_target.digits == target.labels).mean()) for one in judged},
+        {one.about["name"]: float((one.on_target.digits == target.labels).mean()) for one in different.values()},
     )
 
 

@@ -64,8 +64,8 @@ class Augmentation(Section):
 class Training(Section):
     """Of every method; `gta` and `selftraining` bring some of it themselves and say so in sections of their own.
 
-    Generate To Adapt has Adam, no dropout, its steps and averaging; self-training its steps, rate, schedule,
-    dropout, normalisation, augmentation and averaging.
+    Generate To Adapt has Adam with its own rate, no dropout and no weight decay, its steps and averaging;
+    self-training its steps, rate, schedule, dropout, normalisation, augmentation and averaging.
     """
 
     steps: Positive  # updates
@@ -216,5 +216,5 @@ class SelfTraining(Section):
 
 
 # Every method. They stand here, in a file that no stage depends on, so that adding a method makes no other training
-# stale. NAME_source is NAME without the target.
+# stale. NAME_source is what NAME has of the source alone.
 METHODS = ("supervised", "dann", "gta_source", "gta", "selftraining_source", "selftraining")

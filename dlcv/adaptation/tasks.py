@@ -36,7 +36,7 @@ class Task:
 def domains_of(method: str, task: str, params: Params) -> dict[str, str]:
     """The domains that play `source` and, for a method that adapts, `target`.
 
-    A method's name with `_source` behind it is what the method is without the target.
+    NAME_source is what the method NAME has of the source alone.
 
     Args:
         task: a domain for `supervised`, a scenario of `adaptation.scenarios` for every other method.
@@ -68,14 +68,14 @@ def scenario_of(name: str, params: Params) -> Scenario:
     return scenarios[name]
 
 
-def cards_of(task: Task, params: Params) -> dict[str, dict[str, Any]]:
-    """The cards of the domains that a training reads, by name.
+def check(task: Task, params: Params) -> None:
+    """Refuse a training that cannot be run, without torch.
 
     Raises:
         UserError: an unknown method or task, or no prepared data of 28 pixels.
     """
-    domains = domains_of(task.method, task.name, params).values()
-    return {domain: read_card(DIGITS / domain, SIZE) for domain in domains}
+    for named in domains_of(task.method, task.name, params).values():
+        read_card(DIGITS / named, SIZE)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dlcv import stage
 from dlcv.adaptation.sections import Adaptation
-from dlcv.adaptation.tasks import Task, cards_of, domain, domains_of
+from dlcv.adaptation.tasks import Task, domain, domains_of
 from dlcv.data.batches import Shuffled, Together
 from dlcv.errors import UserError
 from dlcv.params import Params
@@ -46,7 +46,7 @@ def run(task: Task, params: Params, folder: Path | None = None) -> Path:
         raise UserError(f"{task.method} is trained by one process; train several scenarios side by side instead")
     provenance = Provenance(
         params={"seed": task.seed, **roles, **plan.settings},
-        data={named: card["sha256"] for named, card in cards_of(task, params).items()},
+        data={part.name: part.card["sha256"] for part in domains.values()},
         code=code_hashes(["dlcv.adaptation.train", f"dlcv.adaptation.{task.method}"]),
     )
     for network in plan.method.networks.values():

@@ -14,8 +14,8 @@ CAPTIONS = {
     "tsne-class.png": "t-SNE of the output of the convolutions, coloured by digit; source and target fitted together.",
     "tsne-domain.png": "The same maps, coloured by domain.",
     "confusion.png": "Confusion on the target's validation pictures, of all seeds: rows are labels, in per cent.",
-    "inputs.png": "Validation pictures as they are and as the networks see them in training: changed at random, then "
-    "normalised.",
+    "inputs.png": "Validation pictures as they are and as the networks see them in training: changed at "
+    "random, then normalised, and for Generate To Adapt made grey first where the scenario asks for it.",
 }
 CURVES = {
     "dann": "Training of DANN: class and domain loss, lambda and information (nats); accuracies on training batches, "
@@ -66,10 +66,10 @@ def trainings(scenarios: dict[str, Any], comparisons: dict[str, Any]) -> dict[st
     for scores in scenarios.values():
         for values in scores["rows"].values():
             for training in values["trainings"]:
-                # "mnistm-svhn/gta_source-0" is made by gta@mnistm-svhn-0.
+                # "mnistm-svhn/dann-0" is made by dann@mnistm-svhn-0.
                 task, own = training["name"].split("/")
                 method, seed = own.split("-")
-                stages[training["name"]] = f"{STAGES}:{method.removesuffix('_source')}@{task}-{seed}"
+                stages[training["name"]] = f"{STAGES}:{method}@{task}-{seed}"
     for name, scores in comparisons.items():
         for variant, values in scores["variants"].items():
             for training in values["trainings"]:

@@ -111,10 +111,7 @@ def test_evaluation_scores_every_row_and_draws_the_figures(domains: Path, set_pa
         "gta_source",
         "selftraining_source",
     ]
-    assert [row for row, values in rows.items() if "accuracy_by_target_statistics" in values] == [
-        "trained_on_source",
-        "selftraining_source",
-    ]
+    assert [row for row, values in rows.items() if "accuracy_by_target_statistics" in values] == ["selftraining_source"]
     for row, base in {"dann": "trained_on_source", "gta": "gta_source", "selftraining": "selftraining_source"}.items():
         gained = rows[row]["accuracy"] - rows[base]["accuracy"]
         assert rows[row]["gain"]["over_trained_on_source"] == pytest.approx(gained)
@@ -181,8 +178,8 @@ def test_a_training_knows_what_it_was_made_of(method: str, reads: list[str], dom
 
 
 def test_statistics_of_the_target_are_all_that_adabn_changes(domains: Path, set_params: Any) -> None:
-    set_params({**SMALL, "adaptation.training.steps": 20})
-    folder = train.run(Task("supervised", "mnistm", 0), load())
+    set_params(SMALL)
+    folder = train.run(Task("selftraining_source", "mnistm-usps", 0), load())
     target = domain("usps", "val")
     network, _ = trained.load(folder)
     assert isinstance(network, DomainNetwork)

@@ -290,7 +290,8 @@ def test_report_says_who_wins_and_where_it_comes_from(made: Path) -> None:
     base = '"trained on source, as Generate To Adapt" (lenet)'
     assert f"Generate To Adapt loses to {base} from 1 of 2 seeds, by more than" in text
     assert (
-        f"| `adaptation/usps-mnistm/gta_source-0` | `stages/adaptation/dvc.yaml:gta@usps-mnistm-0` | {weights}" in text
+        f"| `adaptation/usps-mnistm/gta_source-0` | `stages/adaptation/dvc.yaml:gta_source@usps-mnistm-0` | {weights}"
+        in text
     )
     chosen = "`usps-mnistm-variants/deep/dann` | 0.6000 | `usps-mnistm-variants/deep/supervised` | 0.6100 |"
     assert f"| usps → mnistm | 2 | {chosen}" in text
