@@ -19,7 +19,8 @@ def train(
     method: Annotated[
         str,
         typer.Argument(
-            help="supervised, dann, gta, selftraining, or gta_source, selftraining_source: what that has of the source"
+            help="supervised, dann, gta, selftraining; gta_source, selftraining_source: "
+            "the source alone, as these learn it"
         ),
     ],
     task: Annotated[str, typer.Argument(help="a domain for supervised, else a scenario such as mnistm-usps")],

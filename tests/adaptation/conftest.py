@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from dlcv.adaptation.method import Backward
 from dlcv.files import write_json
 
 COUNTS = {"train": 60, "val": 40}
@@ -46,3 +47,13 @@ def batch(labels_of_target: int = 0) -> dict[str, tuple[Tensor, Tensor]]:
     generator = torch.Generator().manual_seed(0)
     source, target = (torch.rand(16, 3, 28, 28, generator=generator) * 2 - 1 for _ in range(2))
     return {"source": (source, torch.arange(16) % 10), "target": (target * 0.2, torch.full((16,), labels_of_target))}
+
+
+def recording(losses: list[Tensor]) -> Backward:
+    """A backward pass, as a method's step takes it, that appends each loss to `losses`."""
+
+    def backward(loss: Tensor) -> None:
+        losses.append(loss.detach())
+        loss.backward()
+
+    return backward

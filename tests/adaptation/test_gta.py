@@ -14,7 +14,7 @@ from dlcv.adaptation.gta import GTA, build, judged
 from dlcv.adaptation.gta_networks import GTANetworks
 from dlcv.adaptation.sections import Augmentation
 from dlcv.params import load
-from tests.adaptation.conftest import batch
+from tests.adaptation.conftest import batch, recording
 
 SMALL = {"gta.width": 0.0625, "gta.noise": 8}
 
@@ -75,12 +75,7 @@ def test_the_four_losses_are_the_reports(set_params: Any, monkeypatch: pytest.Mo
     expected = [d_loss, from_source[0] + from_source[1], classes, f_loss]
 
     losses: list[Tensor] = []
-
-    def backward(loss: Tensor) -> None:
-        losses.append(loss.detach())
-        loss.backward()
-
-    gta.step(batch(), 0.5, backward)
+    gta.step(batch(), 0.5, recording(losses))
     assert torch.allclose(torch.stack(losses), torch.stack(expected), atol=1e-4)
 
 

@@ -17,7 +17,7 @@ from dlcv.adaptation.selftraining import SelfTraining, build, ramp
 from dlcv.adaptation.statistics import adapt_statistics
 from dlcv.nn import batch_norms, use_batch_statistics
 from dlcv.params import load
-from tests.adaptation.conftest import batch
+from tests.adaptation.conftest import batch, recording
 
 
 def method(set_params: Any, **values: Any) -> SelfTraining:
@@ -75,12 +75,7 @@ def test_the_loss_is_that_of_the_labels_and_of_what_the_teacher_is_sure_of(
     gained = (on_target.softmax(1) * on_target.log_softmax(1)).sum(1).mean() - (mean * mean.log()).sum()
     of_target = 0.7 * functional.cross_entropy(on_target, answers) - 0.2 * gained
     losses: list[Tensor] = []
-
-    def backward(loss: Tensor) -> None:
-        losses.append(loss.detach())
-        loss.backward()
-
-    trained.step(batch(), 0.25, backward)
+    trained.step(batch(), 0.25, recording(losses))
     expected = functional.cross_entropy(logits, labels) + 0.5 * of_target  # half of the ramp
     assert torch.allclose(losses[0], expected, atol=1e-4)
 

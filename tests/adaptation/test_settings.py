@@ -16,7 +16,7 @@ from dlcv.params import Params, load, validate
 
 REPOSITORY = Path(__file__).parent.parent.parent
 READ = ("adaptation.network", "adaptation.networks", "adaptation.training", "dann", "gta", "selftraining")
-# Where half of a number or the contrary of a truth will not do.
+# Where a number a little larger or smaller, or the contrary of a truth, will not do.
 OTHERS = {
     "adaptation.network": "wide",
     "adaptation.networks.deep.poolings": 5,
