@@ -1,9 +1,9 @@
 """The table over eta and the number of steps for a noise predictor that makes no error.
 
-    python benchmarks/exact.py [PICTURES]
+    python benchmarks/exact.py [IMAGES]
 
-Pictures of a Gaussian with the mean and covariance of the prepared faces (`data/faces`) take the faces' place: the
-picture in any of its noise is known in closed form. Everything else is as in the stage `evaluate`, with the settings in
+Images of a Gaussian with the mean and covariance of the prepared faces (`data/faces`) take the faces' place: the
+image in any of its noise is known in closed form. Everything else is as in the stage `evaluate`, with the settings in
 params.yaml but for the clipping of x0, since a Gaussian leaves [-1, 1]; distances are to exact samples. Where this
 table is ordered as Song et al.'s and that of a trained network is not, the network is the reason and not the sampler.
 """
@@ -25,26 +25,26 @@ from dlcv.ddim.model import Model
 from dlcv.ddim.sections import SIZE, Ddim
 from dlcv.ddim.tasks import FACES
 from dlcv.diffusion.schedule import Schedule, linear
-from dlcv.evaluation import frechet
-from dlcv.evaluation.features import load_extractor
+from dlcv.evaluation.config import Evaluation
+from dlcv.evaluation.extractors.extractor import load_extractor
+from dlcv.evaluation.metrics import frechet
 from dlcv.evaluation.reference import load_reference
-from dlcv.evaluation.sections import Evaluation
-from dlcv.params import load
+from dlcv.runtime.config import load
 
 COMPONENTS = 1000  # with a variance of their own; all others share one
 SAMPLES = 1000  # exact ones, to which distances are taken
 
 
 class Exact(nn.Module):
-    """The mean of x0 given x at time t, for x0 from a Gaussian that is fitted to pictures, N x D in [-1, 1]."""
+    """The mean of x0 given x at time t, for x0 from a Gaussian that is fitted to images, N x D in [-1, 1]."""
 
-    def __init__(self, pictures: Tensor, schedule: Schedule):
+    def __init__(self, images: Tensor, schedule: Schedule):
         super().__init__()
-        count, values = pictures.shape
+        count, values = images.shape
         components = min(COMPONENTS, count - 1)
         self.schedule = schedule
-        self.mean = nn.Parameter(pictures.mean(0), requires_grad=False)
-        centred = pictures - self.mean
+        self.mean = nn.Parameter(images.mean(0), requires_grad=False)
+        centred = images - self.mean
         torch.manual_seed(0)
         _, deviations, self.axes = torch.svd_lowrank(centred, q=components, niter=3)
         self.variances = deviations**2 / count
@@ -53,7 +53,7 @@ class Exact(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         a = self.schedule.alpha_bar(int(t[0]))
-        noise = (1 - a) / a  # variance, where the picture has not been scaled
+        noise = (1 - a) / a  # variance, where the image has not been scaled
         off = x.flatten(1) / a**0.5 - self.mean
         kept = self.rest / (self.rest + noise)
         along = (off @ self.axes) * (self.variances / (self.variances + noise) - kept)
@@ -61,7 +61,7 @@ class Exact(nn.Module):
         return x0.view_as(x)
 
     def samples(self, count: int, seed: int) -> np.ndarray:
-        """Pictures of the Gaussian itself, uint8 N x 64 x 64 x 3."""
+        """Images of the Gaussian itself, uint8 N x 64 x 64 x 3."""
         generator = torch.Generator().manual_seed(seed)
         white = torch.randn(count, len(self.mean), generator=generator)
         scaled = torch.randn(count, len(self.variances), generator=generator) * self.variances.sqrt()
@@ -70,19 +70,19 @@ class Exact(nn.Module):
         return drawn
 
 
-def main(pictures: int = 100) -> None:
+def main(images: int = 100) -> None:
     params = load()
     section, schedule = params[Ddim], linear(**params[Ddim].schedule.model_dump())
     exact = Exact(to_float(load_split(FACES, "train").images).flatten(1), schedule)
     extractor = load_extractor(params[Evaluation])
     features = extractor(exact.samples(SAMPLES, seed=1))
     reference = dataclasses.replace(load_reference(REFERENCE), statistics=frechet.statistics(features))
-    others = frechet.distance(frechet.statistics(extractor(exact.samples(pictures, seed=2))), reference.statistics)
+    others = frechet.distance(frechet.statistics(extractor(exact.samples(images, seed=2))), reference.statistics)
     sampling = section.sampling.model_copy(update={"clip_x0": False})
-    model = Model(cast(Any, exact), schedule, "picture", {})
+    model = Model(cast(Any, exact), schedule, "image", {})
     settings = section.model_copy(update={"sampling": sampling})
-    table = over_eta_and_steps(model, settings, pictures, params.seed, extractor, reference)
-    print(f"{extractor.score} of {pictures} pictures to {SAMPLES} exact samples; of as many exact ones {others:.1f}")
+    table = over_eta_and_steps(model, settings, images, params.seed, extractor, reference)
+    print(f"{extractor.score} of {images} images to {SAMPLES} exact samples; of as many exact ones {others:.1f}")
     print(table[table["row"] != "real"].pivot(index="row", columns="steps", values="distance").round(1).to_string())
 
 

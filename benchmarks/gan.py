@@ -4,10 +4,10 @@
 
 The tutorial loop is in the manner of PyTorch's DCGAN tutorial: an ImageFolder of PNG files behind a
 DataLoader with two workers, the contiguous memory format, BCELoss on a Sigmoid, `.item()` in every
-step. Ours is `dlcv.training.train` with all that a stage has in it: mirrored pictures, the average of
+step. Ours is `dlcv.engine.loop.train` with all that a stage has in it: mirrored images, the average of
 the generator, curve, bookkeeping and the check for values that are not finite; not the tracking server.
 
-Prints pictures a second of both and the ratio, round by round in turn. DLCV_FACES names a folder of
+Prints images a second of both and the ratio, round by round in turn. DLCV_FACES names a folder of
 64x64 PNG files; without it smooth random ones are made.
 """
 
@@ -32,14 +32,14 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import CenterCrop, Compose, Normalize, Resize, ToTensor
 
 from dlcv.data.batches import Shuffled
-from dlcv.gan.gan import GAN
+from dlcv.gan.config import Gan
 from dlcv.gan.networks import LATENT, Discriminator, Generator, build
-from dlcv.gan.sections import Gan
-from dlcv.params import load
+from dlcv.gan.step import GAN
+from dlcv.runtime.config import load
 
 MODEL = "dcgan"
 ROUNDS = 5
-PICTURES = 1000
+IMAGES = 1000
 WORKERS = 2  # the tutorial's
 EMA_DECAY = 0.999
 
@@ -67,7 +67,7 @@ def tutorial(folder: Path, steps: int, width: float, batch_size: int) -> float:
     discriminator_with_sigmoid = nn.Sequential(discriminator, nn.Sigmoid())
     transform = Compose([Resize(64), CenterCrop(64), ToTensor(), Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))])
     dataset = ImageFolder(str(folder), transform)
-    # As many pictures as are used, so that no worker reads on while the other loop is measured.
+    # As many images as are used, so that no worker reads on while the other loop is measured.
     sampler = RandomSampler(dataset, replacement=True, num_samples=(steps + 1) * batch_size)
     loader = iter(DataLoader(dataset, batch_size=batch_size, sampler=sampler, num_workers=WORKERS))
     next(loader)
@@ -105,11 +105,11 @@ def tutorial(folder: Path, steps: int, width: float, batch_size: int) -> float:
     return taken
 
 
-def make_pictures(folder: Path) -> None:
-    """Smooth random pictures with a little grain, of about the size of photographs as PNG."""
+def make_images(folder: Path) -> None:
+    """Smooth random images with a little grain, of about the size of photographs as PNG."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
-    for index in range(PICTURES):
+    for index in range(IMAGES):
         smooth = Image.fromarray(rng.integers(256, size=(8, 8, 3), dtype=np.uint8)).resize((64, 64))
         grain = rng.integers(-4, 5, size=(64, 64, 3))
         Image.fromarray((np.asarray(smooth) + grain).clip(0, 255).astype(np.uint8)).save(folder / f"{index:04d}.png")
@@ -119,12 +119,12 @@ def main(steps: int = 60, width: float = 0.5, batch_size: int = 64) -> None:
     os.chdir(Path(__file__).parent.parent)
     with tempfile.TemporaryDirectory() as temporary:
         os.environ["DVC_ROOT"] = temporary
-        folder = Path(temporary) / "pictures"  # of one class, which ImageFolder wants
+        folder = Path(temporary) / "images"  # of one class, which ImageFolder wants
         if given := os.environ.get("DLCV_FACES"):
             folder.mkdir()
             (folder / "faces").symlink_to(Path(given).resolve())
         else:
-            make_pictures(folder / "faces")
+            make_images(folder / "faces")
         files = sorted((folder / "faces").glob("*.png"))
         images = np.stack([np.asarray(Image.open(file).convert("RGB")) for file in files])
         size = files[0].stat().st_size
@@ -138,7 +138,7 @@ def main(steps: int = 60, width: float = 0.5, batch_size: int = 64) -> None:
     ratios = [a / b for a, b in zip(rates["ours"], rates["tutorial"], strict=True)]
     print(f"{ROUNDS} rounds of {steps} steps, {torch.get_num_threads()} threads, {os.cpu_count()} cores")
     for name, values in rates.items():
-        print(f"{name}: median {statistics.median(values):.1f} pictures/s, {min(values):.1f} to {max(values):.1f}")
+        print(f"{name}: median {statistics.median(values):.1f} images/s, {min(values):.1f} to {max(values):.1f}")
     medians = statistics.median(rates["ours"]) / statistics.median(rates["tutorial"])
     print(f"ratio ours / tutorial: of medians {medians:.3f}; round by round {min(ratios):.3f} to {max(ratios):.3f}")
 

@@ -22,18 +22,18 @@ import torch
 import torch.nn.functional as F
 from ours import seconds
 
-from dlcv.adaptation.dann import DANN
-from dlcv.adaptation.method import strength
-from dlcv.adaptation.networks import architecture_of, build
-from dlcv.adaptation.sections import Adaptation, Augmentation, Dann
+from dlcv.adaptation.config import Adaptation, Augmentation, Dann
+from dlcv.adaptation.methods.common import strength
+from dlcv.adaptation.methods.dann import DANN
+from dlcv.adaptation.networks.digits import architecture_of, build
 from dlcv.data.batches import Shuffled, Together
-from dlcv.params import load
+from dlcv.runtime.config import load
 
 ROUNDS = 7
 
 
 def make(steps: int) -> tuple[DANN, Together]:
-    """A DANN of the shipped parameters, and batches of random pictures."""
+    """A DANN of the shipped parameters, and batches of random images."""
     params = load()
     none = Augmentation(rotation=0, shear=0, shift=0, scale=0, blur=0, blend=0, background=0, invert=0, noise=0)
     training = params[Adaptation].training.model_copy(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from dlcv.checkpoints import Checkpoints
-from dlcv.tracking import Run
-from dlcv.training import Batches, Method, make_accelerator, train
+from dlcv.engine.loop import Batches, Method, make_accelerator, train
+from dlcv.runtime.checkpoints import Checkpoints
+from dlcv.runtime.tracking import Run
 
 
 def seconds(method: Method, batches: Batches, steps: int, **options: Any) -> float:

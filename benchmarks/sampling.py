@@ -1,6 +1,6 @@
 """DDIM against bare evaluations of the network: what the sampler adds to them.
 
-    python benchmarks/sampling.py [PICTURES [STEPS [WIDTH]]]
+    python benchmarks/sampling.py [IMAGES [STEPS [WIDTH]]]
 
 Both in the same run, in turn: `dlcv.ddim.model.generate` as the stages call it, with x0 clipped and the noise derived
 from it, and as many evaluations of the same network on one batch. Prints the ratio round by round.
@@ -18,26 +18,26 @@ import torch
 from dlcv.ddim import noise as noises
 from dlcv.ddim.model import Model, generate
 from dlcv.ddim.sections import Ddim
+from dlcv.diffusion.networks.unet import UNet
 from dlcv.diffusion.schedule import linear
-from dlcv.diffusion.unet import UNet
-from dlcv.params import load
+from dlcv.runtime.config import load
 
 ROUNDS = 3
 
 
-def main(pictures: int = 64, steps: int = 50, width: float | None = None) -> None:
+def main(images: int = 64, steps: int = 50, width: float | None = None) -> None:
     section = load(Path(__file__).parent.parent / "params.yaml")[Ddim]
     settings = section.network.model_dump() | ({} if width is None else {"width": width})
     torch.manual_seed(0)
     network = UNet(**settings).to(memory_format=torch.channels_last).eval()
     model = Model(network, linear(**section.schedule.model_dump()), section.training.target, {})
     sampling = section.sampling.model_copy(update={"steps": steps, "clip_x0": True, "rederive_epsilon": True})
-    noise, t = noises.draw(pictures, 0), torch.full((pictures,), 500)
+    noise, t = noises.draw(images, 0), torch.full((images,), 500)
     batch = noise.contiguous(memory_format=torch.channels_last)
 
     def sampled(eta: float) -> float:
         start = time.perf_counter()
-        generate(model, noise, list(range(pictures)), sampling.model_copy(update={"eta": eta}))
+        generate(model, noise, list(range(images)), sampling.model_copy(update={"eta": eta}))
         return time.perf_counter() - start
 
     def bare() -> float:
@@ -54,7 +54,7 @@ def main(pictures: int = 64, steps: int = 50, width: float | None = None) -> Non
         for eta, values in ratios.items():
             # In turn, so that a drift of the machine's speed meets both.
             values.append(sampled(eta) / bare())
-    print(f"{pictures} pictures, {steps} steps, width {settings['width']}, {torch.get_num_threads()} threads")
+    print(f"{images} images, {steps} steps, width {settings['width']}, {torch.get_num_threads()} threads")
     for eta, values in ratios.items():
         low, middle, high = min(values), statistics.median(values), max(values)
         print(f"eta {eta:g}: ratio sampler / bare evaluations, median {middle:.3f}, {low:.3f} to {high:.3f}")

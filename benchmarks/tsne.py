@@ -1,6 +1,6 @@
 """scikit-learn's t-SNE against openTSNE's, on the same features: time and how true the map is.
 
-    python benchmarks/tsne.py [PICTURES]
+    python benchmarks/tsne.py [IMAGES]
 
 The features are UCI digits, noisily projected to 800 dimensions, in equal halves, one of them
 shifted as a domain would be. Trustworthiness (1 is best) says whether neighbours in the map are
@@ -23,10 +23,10 @@ from sklearn.neighbors import KNeighborsClassifier
 
 def main(count: int = 1000) -> None:
     rng = np.random.default_rng(0)
-    pictures, labels = load_digits(return_X_y=True)
-    chosen = rng.permutation(len(pictures))[:count]
-    pictures, labels = pictures[chosen] / 16, labels[chosen]
-    features = np.maximum(pictures @ rng.normal(size=(64, 800)) + 0.3 * rng.normal(size=(count, 800)), 0)
+    images, labels = load_digits(return_X_y=True)
+    chosen = rng.permutation(len(images))[:count]
+    images, labels = images[chosen] / 16, labels[chosen]
+    features = np.maximum(images @ rng.normal(size=(64, 800)) + 0.3 * rng.normal(size=(count, 800)), 0)
     features[count // 2 :] += 0.5 * rng.normal(size=800)
     features = features.astype(np.float32)
     reduced = PCA(50, random_state=0).fit_transform(features)
@@ -37,7 +37,7 @@ def main(count: int = 1000) -> None:
     def open_map(points: np.ndarray) -> np.ndarray:
         return np.asarray(openTSNE.TSNE(initialization="pca", perplexity=30, random_state=0, n_jobs=-1).fit(points))
 
-    print(f"{count} pictures")
+    print(f"{count} images")
     baseline = 0.0
     for name, function in {"scikit-learn": sklearn_map, "openTSNE": open_map}.items():
         for kind, points in {"800 features": features, "50 components": reduced}.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 
-from dlcv.errors import UserError
+from dlcv.runtime.errors import UserError
 
 
 def main() -> None:

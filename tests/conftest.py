@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from dlcv import stage
-from dlcv.training import train as loop
+from dlcv.engine import training as stage
+from dlcv.engine.loop import train as loop
 
 REPOSITORY = Path(__file__).parent.parent
 

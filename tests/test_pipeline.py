@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from dlcv.adaptation.sections import METHODS, Methods
-from dlcv.provenance import NEUTRAL, closure, is_neutral
+from dlcv.adaptation.config import METHODS, Methods
+from dlcv.runtime.provenance import NEUTRAL, closure, is_neutral
 
 REPOSITORY = Path(__file__).parent.parent
 
 # By area and stage: the module whose function its command calls, and what that imports by name at run time.
 ENTRIES: dict[str, list[str]] = {
-    "data/digits": ["dlcv.data.digits"],
-    "data/faces": ["dlcv.data.faces"],
+    "data/digits": ["dlcv.sources.prepare_digits"],
+    "data/faces": ["dlcv.sources.prepare_faces"],
     "evaluation/reference": ["dlcv.evaluation.bounds"],
-    "evaluation/judge": ["dlcv.evaluation.judging"],
+    "evaluation/judge": ["dlcv.evaluation.judge.train"],
     "gan/train": ["dlcv.gan.train"],
     "gan/sample": ["dlcv.gan.sample"],
     "gan/evaluate": ["dlcv.gan.evaluate"],
@@ -36,7 +36,11 @@ ENTRIES: dict[str, list[str]] = {
     "diffusion/evaluate": ["dlcv.diffusion.evaluate"],
     **{f"adaptation/{method}": ["dlcv.adaptation.train", f"dlcv.adaptation.{method}"] for method in METHODS},
     "adaptation/evaluate": ["dlcv.adaptation.evaluate"],
-    "adaptation/variant": ["dlcv.adaptation.variant", "dlcv.adaptation.supervised", "dlcv.adaptation.dann"],
+    "adaptation/variant": [
+        "dlcv.adaptation.variant",
+        "dlcv.adaptation.methods.supervised",
+        "dlcv.adaptation.methods.dann",
+    ],
     "adaptation/compare": ["dlcv.adaptation.compare"],
     "report": ["dlcv.report.report"],
 }

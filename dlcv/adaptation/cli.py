@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dlcv.params import load
+from dlcv.runtime.config import load
 
 app = typer.Typer(no_args_is_help=True, help="Train and evaluate domain adaptation on digits.")
 
@@ -30,7 +30,7 @@ def train(
 ) -> None:
     """Train one method on one domain or scenario."""
     params = load()
-    from dlcv.adaptation.sections import Adaptation
+    from dlcv.adaptation.config import Adaptation
     from dlcv.adaptation.tasks import Task, check
 
     chosen = Task(method, task, params[Adaptation].seeds[0] if seed is None else seed)
@@ -83,8 +83,8 @@ def compare(scenario: Scenario) -> None:
 
 @app.command()
 def predict(
-    pictures: Annotated[Path, typer.Argument(help="folder of pictures, grey or colour, of any size")],
-    scenario: Annotated[str, typer.Option(help="such as mnistm-usps: the pictures are like its target")],
+    images: Annotated[Path, typer.Argument(help="folder of images, grey or colour, of any size")],
+    scenario: Annotated[str, typer.Option(help="such as mnistm-usps: the images are like its target")],
     out: Annotated[Path, typer.Option(help="table to write, image_name and label")],
     method: Annotated[
         str | None, typer.Option(help="dann, gta or selftraining; default: what the validator finds best")
@@ -93,12 +93,12 @@ def predict(
         Path | None, typer.Option(help="folder of trained weights; default: out/adaptation/SCENARIO/METHOD-SEED")
     ] = None,
 ) -> None:
-    """Read the digits in a folder of pictures."""
+    """Read the digits in a folder of images."""
     params = load()
+    from dlcv.adaptation.config import Adaptation
     from dlcv.adaptation.rows import methods_of
-    from dlcv.adaptation.sections import Adaptation
     from dlcv.adaptation.tasks import Task, scenario_of
-    from dlcv.errors import UserError, expect
+    from dlcv.runtime.errors import UserError, expect
 
     scenario_of(scenario, params)
     if method is not None:
@@ -108,4 +108,4 @@ def predict(
         weights = Task(method, scenario, params[Adaptation].seeds[0]).folder
     from dlcv.adaptation.predict import chosen_weights, run
 
-    print(run(pictures, scenario, weights or chosen_weights(scenario), out))
+    print(run(images, scenario, weights or chosen_weights(scenario), out))

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlcv import tracking
+from dlcv.adaptation.config import Adaptation
 from dlcv.adaptation.rows import METRICS
 from dlcv.adaptation.scores import Judged, choose, gain, judge, label, protocol, score
-from dlcv.adaptation.sections import Adaptation
 from dlcv.adaptation.tasks import domain, scenario_of
 from dlcv.adaptation.variants import variant_folder
-from dlcv.files import write_json
-from dlcv.nested import flatten
-from dlcv.params import Params
-from dlcv.weights import training_of
+from dlcv.engine.weights import training_of
+from dlcv.runtime import tracking
+from dlcv.runtime.config import Params
+from dlcv.runtime.files import write_json
+from dlcv.runtime.nested import flatten
 
 
 def run(name: str, params: Params) -> Path:

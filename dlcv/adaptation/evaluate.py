@@ -1,4 +1,4 @@
-"""The stage `evaluate`: one scenario, every training that has a part in it, on validation pictures.
+"""The stage `evaluate`: one scenario, every training that has a part in it, on validation images.
 
 The target's validation labels are read here, after all training; no training is chosen by them but the oracle's.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from dlcv import tracking
+from dlcv.adaptation.config import Adaptation
 from dlcv.adaptation.figures import draw
 from dlcv.adaptation.rows import METRICS, base_of, rows_of
 from dlcv.adaptation.scores import (
@@ -25,12 +25,12 @@ from dlcv.adaptation.scores import (
     score,
     tsne_settings,
 )
-from dlcv.adaptation.sections import Adaptation
 from dlcv.adaptation.tasks import OUT, domain, scenario_of
-from dlcv.files import replacing, write_json
-from dlcv.nested import flatten
-from dlcv.params import Params
-from dlcv.weights import training_of
+from dlcv.engine.weights import training_of
+from dlcv.runtime import tracking
+from dlcv.runtime.config import Params
+from dlcv.runtime.files import replacing, write_json
+from dlcv.runtime.nested import flatten
 
 
 def run(name: str, params: Params) -> Path:
@@ -73,13 +73,13 @@ def run(name: str, params: Params) -> Path:
         draw(folder, name, source, target, judged, rows, params)
         accuracies = [{"trained_by": values["label"], "accuracy": values["accuracy"]} for values in rows.values()]
         pd.DataFrame(accuracies).to_csv(folder / "accuracy.csv", index=False, float_format="%.6g")
-    pictures, perplexity = tsne_settings(source, target, params)
+    images, perplexity = tsne_settings(source, target, params)
     scores = {
         "scenario": name,
         "protocol": {
             **protocol(source, target, params[Adaptation].seeds, params),
             "statistics": "BatchNorm's in self-training are those of the domain that is asked about",
-            "tsne": {"pictures_of_each_domain": pictures, "perplexity": perplexity, "openTSNE": version("openTSNE")},
+            "tsne": {"images_of_each_domain": images, "perplexity": perplexity, "openTSNE": version("openTSNE")},
         },
         "rows": rows,
         "choice": chosen,

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from dlcv import pictures, plots
-from dlcv.adaptation.gta_networks import GTANetworks, changed
-from dlcv.adaptation.networks import CLASSES, instance_norm_of
+from dlcv.adaptation.config import Augmentation, Methods
+from dlcv.adaptation.networks.digits import CLASSES, instance_norm_of
+from dlcv.adaptation.networks.gta import GTANetworks, changed
 from dlcv.adaptation.scores import LABELS, Judged, tsne_settings
-from dlcv.adaptation.sections import Augmentation, Methods
 from dlcv.adaptation.tasks import OUT, Domain
 from dlcv.adaptation.trained import load
 from dlcv.data.batches import to_float, to_uint8
 from dlcv.evaluation import tsne
-from dlcv.evaluation.sampling import balanced
-from dlcv.params import Params
+from dlcv.evaluation.subsets import balanced
+from dlcv.figures import charts, grids
+from dlcv.runtime.config import Params
 
-SHOWN = 12  # pictures of a row
-DEVIATIONS = 2.5  # of a normalised picture, from black to white
+SHOWN = 12  # images of a row
+DEVIATIONS = 2.5  # of a normalised image, from black to white
 
 
 def draw(
@@ -52,7 +52,7 @@ def draw(
         rows[row]["label"]: np.array(rows[row]["confusion"])
         for row in ("trained_on_source", *adapted, "trained_on_target")
     }
-    plots.confusion(folder / "confusion.png", confusion, f"{name}: validation pictures of the target")
+    charts.confusion(folder / "confusion.png", confusion, f"{name}: validation images of the target")
     chosen = [side.images[balanced(side.labels, SHOWN, params.seed)] for side in (source, target)]
     labels = source.labels[balanced(source.labels, SHOWN, params.seed)]
     draw_inputs(folder / "inputs.png", name, chosen, {row: one.about for row, one in adapted.items()})
@@ -61,7 +61,7 @@ def draw(
             f"{rows[row]['label']} {name}, seed {one.about['seed']}: training batches, means over the steps of a point"
         )
         curve = OUT / one.about["name"] / "curve.csv"
-        plots.curves(folder / f"curve-{row}.png", curve, title, right=("accuracy", "share"))
+        charts.curves(folder / f"curve-{row}.png", curve, title, right=("accuracy", "share"))
     if "gta" in adapted:
         network, _ = load(OUT / adapted["gta"].about["name"])
         assert isinstance(network, GTANetworks)
@@ -86,16 +86,16 @@ def draw_maps(
         maps[title] = tsne.fit(joint, perplexity, params.seed)
     digits = np.concatenate([source.labels[chosen[0]], target.labels[chosen[1]]])
     domains = np.repeat([0, 1], count)
-    title = f"{name}: t-SNE of validation features, {count} pictures of each domain"
+    title = f"{name}: t-SNE of validation features, {count} images of each domain"
     played = [
         f"{role} {side.name}: {side.card['played_by']}" for role, side in (("source", source), ("target", target))
     ]
-    plots.scatter(folder / "tsne-class.png", maps, digits, [str(digit) for digit in range(10)], title, "digit")
-    plots.scatter(folder / "tsne-domain.png", maps, domains, played, title, "domain")
+    charts.scatter(folder / "tsne-class.png", maps, digits, [str(digit) for digit in range(10)], title, "digit")
+    charts.scatter(folder / "tsne-domain.png", maps, domains, played, title, "domain")
 
 
 def draw_inputs(path: Path, name: str, chosen: Sequence[np.ndarray], trained: Mapping[str, dict[str, Any]]) -> None:
-    """Draw pictures as the networks see them in training.
+    """Draw images as the networks see them in training.
 
     Args:
         chosen: of source and target, uint8 N x 28 x 28 x 3.
@@ -107,11 +107,11 @@ def draw_inputs(path: Path, name: str, chosen: Sequence[np.ndarray], trained: Ma
         for method, about in trained.items():
             for who, changes in changes_of(method, role, about["params"]).items():
                 strips[f"{role}, {who}"] = seen(images, changes, about["architecture"])
-    pictures.labelled_rows(list(strips.values()), list(strips), f"{name}: what the networks see", scale=2).save(path)
+    grids.labelled_rows(list(strips.values()), list(strips), f"{name}: what the networks see", scale=2).save(path)
 
 
 def changes_of(method: str, role: str, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """How `method` changes pictures of `role` at random, by who sees them so; `settings` are those of its training."""
+    """How `method` changes images of `role` at random, by who sees them so; `settings` are those of its training."""
     if method == "selftraining":
         own = settings["selftraining"]
         return (
@@ -123,7 +123,7 @@ def changes_of(method: str, role: str, settings: dict[str, Any]) -> dict[str, di
 
 
 def seen(images: np.ndarray, augmentation: dict[str, Any], architecture: dict[str, Any]) -> np.ndarray:
-    """Pictures, uint8 N x 28 x 28 x 3, after grey conversion, augmentation and normalisation, likewise.
+    """Images, uint8 N x 28 x 28 x 3, after grey conversion, augmentation and normalisation, likewise.
 
     The random numbers are always the same.
     """
@@ -138,7 +138,7 @@ def seen(images: np.ndarray, augmentation: dict[str, Any], architecture: dict[st
 
 @torch.inference_mode()
 def draw_painted(path: Path, name: str, network: GTANetworks, chosen: Sequence[np.ndarray], labels: np.ndarray) -> None:
-    """Draw what G paints from the features of source pictures, in their classes, and of target pictures, unknown."""
+    """Draw what G paints from the features of source images, in their classes, and of target images, unknown."""
     rows = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -148,4 +148,4 @@ def draw_painted(path: Path, name: str, network: GTANetworks, chosen: Sequence[n
             rows += [to_uint8(network.prepare(batch)).numpy()]
             rows += [to_uint8(network.generator(network.embed(batch), classes)).numpy()]
     labels_of_rows = ["source", "painted from its features", "target", "painted from its features"]
-    pictures.labelled_rows(rows, labels_of_rows, f"{name}: what G paints", scale=2).save(path)
+    grids.labelled_rows(rows, labels_of_rows, f"{name}: what G paints", scale=2).save(path)

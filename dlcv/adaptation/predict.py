@@ -1,4 +1,4 @@
-"""`dlcv adaptation predict`: the digits in a folder of pictures, by trained weights alone."""
+"""`dlcv adaptation predict`: the digits in a folder of images, by trained weights alone."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from pathlib import Path
 
 import numpy as np
 
+from dlcv.adaptation.config import Methods
 from dlcv.adaptation.rows import METRICS
-from dlcv.adaptation.sections import Methods
 from dlcv.adaptation.tasks import OUT, SIZE
 from dlcv.adaptation.trained import answer, load
-from dlcv.data.images import SUFFIXES, decode, is_picture
-from dlcv.errors import UserError
-from dlcv.files import read_json, replacing
+from dlcv.data.images import SUFFIXES, decode, is_image
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import read_json, replacing
 
-AT_ONCE = 1000  # pictures in memory
+AT_ONCE = 1000  # images in memory
 
 
-def run(pictures: Path, scenario: str, weights: Path, out: Path) -> Path:
-    """Write `image_name,label` of every picture in the folder `pictures` to the table `out`, in the order of names.
+def run(folder: Path, scenario: str, weights: Path, out: Path) -> Path:
+    """Write `image_name,label` of every image in `folder` to the table `out`, in the order of names.
 
-    Sub-folders are not searched; hidden files, and tables and notes beside the pictures, are passed over.
+    Sub-folders are not searched; hidden files, and tables and notes beside the images, are passed over.
 
     Args:
         scenario: which the weights have to be of.
         weights: folder of a training.
 
     Raises:
-        UserError: no weights of the scenario; no folder, no pictures in it, or one that cannot be read. `out` is then
+        UserError: no weights of the scenario; no folder, no images in it, or one that cannot be read. `out` is then
             as it was.
     """
-    files = list_pictures(pictures)
+    files = list_images(folder)
     refuse_folder(out)
     network, about = load(weights)
     if about["task"] != scenario:
@@ -63,14 +63,14 @@ def chosen_weights(scenario: str) -> Path:
     return OUT / max(adapted, key=lambda name: signs[name][choice["criterion"]])
 
 
-def list_pictures(folder: Path) -> list[Path]:
-    """The pictures of `folder` by name, none of which is opened.
+def list_images(folder: Path) -> list[Path]:
+    """The images of `folder` by name, none of which is opened.
 
     Raises:
-        UserError: no such folder, no picture in it, or a file that is no picture.
+        UserError: no such folder, no image in it, or a file that is no image.
     """
     if not folder.is_dir():
-        raise UserError(f"there is no folder {folder}; give one with pictures of digits")
+        raise UserError(f"there is no folder {folder}; give one with images of digits")
     try:
         found = sorted(folder.iterdir())
     except OSError as error:
@@ -79,11 +79,11 @@ def list_pictures(folder: Path) -> list[Path]:
     for file in found:
         if file.is_dir() or file.name.startswith(".") or file.suffix.lower() in (".csv", ".json", ".md", ".txt"):
             continue
-        if not is_picture(file.name):
-            raise UserError(f"{file} is no picture ({', '.join(SUFFIXES)}); take it out or convert it")
+        if not is_image(file.name):
+            raise UserError(f"{file} is no image ({', '.join(SUFFIXES)}); take it out or convert it")
         files.append(file)
     if not files:
-        raise UserError(f"{folder} holds no pictures; give the folder that has them directly inside")
+        raise UserError(f"{folder} holds no images; give the folder that has them directly inside")
     return files
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlcv.adaptation.sections import METHODS, Adaptation
+from dlcv.adaptation.config import METHODS, Adaptation
 from dlcv.adaptation.tasks import Task, scenario_of
-from dlcv.params import Params
+from dlcv.runtime.config import Params
 
 METRICS = Path("metrics/adaptation")
 

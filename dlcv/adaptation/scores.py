@@ -10,19 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from dlcv.adaptation.networks import CLASSES, DomainNetwork
-from dlcv.adaptation.sections import Adaptation
+from dlcv.adaptation.config import Adaptation
+from dlcv.adaptation.networks.digits import CLASSES, DomainNetwork
 from dlcv.adaptation.statistics import adapt_statistics
 from dlcv.adaptation.tasks import Domain, domain
 from dlcv.adaptation.trained import Answers, answer, load
-from dlcv.adaptation.validator import PICTURES, choice, signs
-from dlcv.evaluation.classification import accuracy, confusion_matrix, per_class
-from dlcv.evaluation.domains import proxy_a_distance
-from dlcv.evaluation.intervals import paired_bootstrap
-from dlcv.evaluation.sampling import balanced
-from dlcv.params import Params
+from dlcv.adaptation.validators import IMAGES, choice, signs
+from dlcv.evaluation.metrics.classification import accuracy, confusion_matrix, per_class
+from dlcv.evaluation.metrics.intervals import paired_bootstrap
+from dlcv.evaluation.metrics.proxy_a_distance import proxy_a_distance
+from dlcv.evaluation.subsets import balanced
+from dlcv.runtime.config import Params
 
-DISTANCE_PICTURES = 2000  # of each domain, at most: a linear classifier learns no more from 9,000
+DISTANCE_IMAGES = 2000  # of each domain, at most: a linear classifier learns no more from 9,000
 
 LABELS = {
     "trained_on_source": "trained on source",
@@ -37,16 +37,16 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Judged:
-    """A trained network and its answers to validation pictures."""
+    """A trained network and its answers to validation images."""
 
     about: dict[str, Any]  # the JSON beside its weights
     on_source: Answers
     on_target: Answers
-    signs: dict[str, float]  # of `dlcv.adaptation.validator`
+    signs: dict[str, float]  # of `dlcv.adaptation.validators`
 
 
 def judge(folder: Path, source: Domain, target: Domain) -> Judged:
-    """Ask the network in `folder` about the validation pictures of both domains, and the validator about it.
+    """Ask the network in `folder` about the validation images of both domains, and the validator about it.
 
     Raises:
         UserError: no weights, or no prepared data.
@@ -54,7 +54,7 @@ def judge(folder: Path, source: Domain, target: Domain) -> Judged:
     network, about = load(folder)
     taught = about["method"] == "dann"
     on_target = answer(network, target.images, taught)
-    unlabelled = answer(network, domain(target.name, "train").images[:PICTURES])
+    unlabelled = answer(network, domain(target.name, "train").images[:IMAGES])
     if about["method"] == "selftraining":
         # It has the target's statistics, and learned from the source with the source's.
         assert isinstance(network, DomainNetwork)
@@ -90,8 +90,8 @@ def choose(judged: Sequence[Judged], target: Domain, criterion: str) -> dict[str
 def score(judged: Sequence[Judged], source: Domain, target: Domain, seed: int) -> dict[str, Any]:
     """The scores of one method from one or several seeds.
 
-    Accuracies and shares are means over the seeds, and so are the ends of the interval: it speaks of these pictures,
-    the standard deviation of the seeds. `confusion` counts the pictures of all seeds.
+    Accuracies and shares are means over the seeds, and so are the ends of the interval: it speaks of these images,
+    the standard deviation of the seeds. `confusion` counts the images of all seeds.
 
     Args:
         seed: of the folds of the proxy A-distance, which is that of the first network.
@@ -99,7 +99,7 @@ def score(judged: Sequence[Judged], source: Domain, target: Domain, seed: int) -
     each = [accuracy(one.on_target.digits == target.labels) for one in judged]
     confusion = sum(confusion_matrix(target.labels, one.on_target.digits, CLASSES) for one in judged)
     assert isinstance(confusion, np.ndarray)
-    count = balanced_count(source, target, DISTANCE_PICTURES)
+    count = balanced_count(source, target, DISTANCE_IMAGES)
     first = judged[0]
     scores: dict[str, Any] = {
         "accuracy": mean(one["accuracy"] for one in each),
@@ -132,7 +132,7 @@ def gain(judged: Sequence[Judged], base: Sequence[Judged], target: Domain, seed:
 
     Returns:
         The mean over the seeds, the means of the ends of each seed's interval, which is paired (both networks answered
-        the same pictures), and each seed's own.
+        the same images), and each seed's own.
     """
     pairs = [
         paired_bootstrap(one.on_target.digits == target.labels, other.on_target.digits == target.labels, seed)
@@ -165,7 +165,7 @@ def protocol(source: Domain, target: Domain, seeds: Sequence[int], params: Param
     """How the scores came about; no time and no commit: same inputs, same bytes."""
     packages = ("numpy", "scikit-learn", "torch")
     return {
-        "pictures": {
+        "images": {
             role: {"domain": side.name, "split": "val", "count": len(side.images), "sha256": side.card["sha256"]}
             for role, side in {"source": source, "target": target}.items()
         },
@@ -173,22 +173,22 @@ def protocol(source: Domain, target: Domain, seeds: Sequence[int], params: Param
         "selection": "the last step",
         "validator": {
             "criterion": params[Adaptation].validator,
-            "pictures": f"at most {PICTURES} of the target's training set, without labels",
+            "images": f"at most {IMAGES} of the target's training set, without labels",
         },
-        "proxy_a_distance": {"pictures_of_each_domain": balanced_count(source, target, DISTANCE_PICTURES)},
+        "proxy_a_distance": {"images_of_each_domain": balanced_count(source, target, DISTANCE_IMAGES)},
         "interval": "95 %: Wilson for shares, paired bootstrap for gains; means over the seeds",
         "versions": {package: version(package) for package in packages},
     }
 
 
 def tsne_settings(source: Domain, target: Domain, params: Params) -> tuple[int, float]:
-    """Pictures of each domain and perplexity of a t-SNE: what is asked for, or as much as there are and allow."""
+    """Images of each domain and perplexity of a t-SNE: what is asked for, or as much as there are and allow."""
     section = params[Adaptation].tsne
-    count = balanced_count(source, target, section.pictures)
+    count = balanced_count(source, target, section.images)
     # openTSNE looks at 3 perplexity neighbours, and would lower the perplexity without a word.
     return count, min(section.perplexity, (2 * count - 1) / 3)
 
 
 def balanced_count(source: Domain, target: Domain, most: int) -> int:
-    """How many pictures of each domain can be looked at in equal numbers, `most` at most."""
+    """How many images of each domain can be looked at in equal numbers, `most` at most."""
     return min(len(source.labels), len(target.labels), most)

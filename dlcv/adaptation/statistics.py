@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from dlcv.adaptation.networks import DomainNetwork
+from dlcv.adaptation.networks.digits import DomainNetwork
 from dlcv.data.batches import to_float
-from dlcv.nn import new_statistics
+from dlcv.engine.averaging import new_statistics
 
-PICTURES = 4000  # that give them, at most
+IMAGES = 4000  # that give them, at most
 
 
 def adapt_statistics(network: DomainNetwork, images: np.ndarray) -> None:
     """Give BatchNorm the statistics of one domain and leave `network` in eval mode.
 
     Args:
-        images: pictures of it in random order, uint8 N x 28 x 28 x 3; the first 4,000 count.
+        images: images of it in random order, uint8 N x 28 x 28 x 3; the first 4,000 count.
     """
     device = next(network.parameters()).device
-    chosen = torch.from_numpy(np.array(images[:PICTURES]))
+    chosen = torch.from_numpy(np.array(images[:IMAGES]))
     with new_statistics(network):
         # In equal parts: BatchNorm takes no batch of one.
         for part in chosen.chunk(max(1, len(chosen) // 200)):

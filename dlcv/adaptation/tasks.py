@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from dlcv.adaptation.sections import METHODS, Adaptation, Scenario
+from dlcv.adaptation.config import METHODS, Adaptation, Scenario
+from dlcv.data.config import Data
 from dlcv.data.prepared import SplitName, load_split, read_card
-from dlcv.data.sections import Data
-from dlcv.errors import UserError, expect
-from dlcv.params import Params
+from dlcv.runtime.config import Params
+from dlcv.runtime.errors import UserError, expect
 
 DIGITS = Path("data/digits")
 OUT = Path("out/adaptation")
@@ -89,10 +89,10 @@ class Domain:
 
 
 def domain(name: str, split: SplitName) -> Domain:
-    """Open a split of the prepared domain `name`, without reading its pictures.
+    """Open a split of the prepared domain `name`, without reading its images.
 
     Raises:
-        UserError: the domain is not prepared, has no labels, or has pictures of another size.
+        UserError: the domain is not prepared, has no labels, or has images of another size.
     """
     prepared = load_split(DIGITS / name, split)
     if prepared.labels is None:

@@ -9,16 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlcv import stage
-from dlcv.adaptation.sections import Adaptation
+from dlcv.adaptation.config import Adaptation
 from dlcv.adaptation.tasks import Task, domain, domains_of
 from dlcv.data.batches import Shuffled, Together
-from dlcv.errors import UserError
-from dlcv.params import Params
-from dlcv.provenance import Provenance, code_hashes
-from dlcv.summary import layers
-from dlcv.training import make_accelerator, seed_everything
-from dlcv.weights import count_parameters
+from dlcv.engine import training as stage
+from dlcv.engine.layers import layers
+from dlcv.engine.loop import make_accelerator, seed_everything
+from dlcv.engine.weights import count_parameters
+from dlcv.runtime.config import Params
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.provenance import Provenance, code_hashes
 
 
 def run(task: Task, params: Params, folder: Path | None = None) -> Path:

@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from dlcv.adaptation import networks
-from dlcv.adaptation.gta_networks import FeaturesAndClasses, GTANetworks
-from dlcv.adaptation.networks import DomainNetwork
+from dlcv.adaptation.networks import digits as networks
+from dlcv.adaptation.networks.digits import DomainNetwork
+from dlcv.adaptation.networks.gta import FeaturesAndClasses, GTANetworks
 from dlcv.data.batches import to_float
-from dlcv.errors import UserError
-from dlcv.weights import load_weights, read_about
+from dlcv.engine.weights import load_weights, read_about
+from dlcv.runtime.errors import UserError
 
-# Networks that are none of `dlcv.adaptation.networks`.
+# Networks that are none of `dlcv.adaptation.networks.digits`.
 GTA: dict[str, type[FeaturesAndClasses]] = {"gta": GTANetworks, "gta-source": FeaturesAndClasses}
-BATCH = 500  # pictures; no part of the result in eval mode
+BATCH = 500  # images; no part of the result in eval mode
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a network says of N pictures."""
+    """What a network says of N images."""
 
     logits: np.ndarray  # its class head's, float32, N x 10
     target: np.ndarray | None  # whether its domain head takes them for the target's, bool, N; None: it has none
@@ -31,7 +31,7 @@ class Answers:
 
     @property
     def digits(self) -> np.ndarray:
-        """The most likely digit of each picture, N."""
+        """The most likely digit of each image, N."""
         digits: np.ndarray = self.logits.argmax(1)
         return digits
 
@@ -61,7 +61,7 @@ def load(folder: Path) -> tuple[DomainNetwork | FeaturesAndClasses, dict[str, An
 
 @torch.inference_mode()
 def answer(network: DomainNetwork | FeaturesAndClasses, images: np.ndarray, domains: bool = False) -> Answers:
-    """Ask `network`, in eval mode, about pictures, uint8 N x 28 x 28 x 3.
+    """Ask `network`, in eval mode, about images, uint8 N x 28 x 28 x 3.
 
     Args:
         domains: whether its domain head was taught and is asked as well.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from dlcv.adaptation import train
-from dlcv.adaptation.sections import Adaptation
+from dlcv.adaptation.config import Adaptation
 from dlcv.adaptation.tasks import Task, scenario_of
 from dlcv.adaptation.variants import variant_folder, with_variant
-from dlcv.params import Params
+from dlcv.runtime.config import Params
 
 
 def run(variant: str, scenario: str, params: Params) -> Path:

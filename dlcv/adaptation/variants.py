@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlcv.adaptation.sections import Adaptation, Dann, Deep, Mish
+from dlcv.adaptation.config import Adaptation, Dann, Deep, Mish
 from dlcv.adaptation.tasks import OUT
-from dlcv.errors import expect
-from dlcv.params import Params
+from dlcv.runtime.config import Params
+from dlcv.runtime.errors import expect
 
 
 def variant_folder(variant: str, scenario: str) -> Path:

@@ -11,12 +11,12 @@ from torch import Tensor
 
 
 class Shuffled:
-    """Batches of one set: every picture once an epoch, in an order of its own generator.
+    """Batches of one set: every image once an epoch, in an order of its own generator.
 
     Args:
         images: uint8, N x H x W x 3.
         labels: integers, N.
-        batch_size: pictures in a batch, at most N; a remainder shorter than that is left out of its
+        batch_size: images in a batch, at most N; a remainder shorter than that is left out of its
             epoch, because BatchNorm makes a short batch a different training step.
         seed: of the order.
     """
@@ -33,7 +33,7 @@ class Shuffled:
         return self
 
     def __next__(self) -> tuple[Tensor, Tensor]:
-        """Pictures, float32 in [-1, 1], N x 3 x H x W; labels, N."""
+        """Images, float32 in [-1, 1], N x 3 x H x W; labels, N."""
         if self.position + self.batch_size > len(self.order):
             self.order = torch.randperm(len(self.images), generator=self.generator)
             self.position = 0
@@ -70,14 +70,14 @@ class Together:
             source.load_state_dict(state[name])
 
 
-def mirrored(pictures: Tensor) -> Tensor:
-    """Each picture, N x C x H x W, left for right with probability 1/2."""
-    chosen = torch.rand(len(pictures), 1, 1, 1, device=pictures.device) < 0.5
-    return torch.where(chosen, pictures.flip(3), pictures)
+def mirrored(images: Tensor) -> Tensor:
+    """Each image, N x C x H x W, left for right with probability 1/2."""
+    chosen = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+    return torch.where(chosen, images.flip(3), images)
 
 
 def to_float(images: np.ndarray | Tensor) -> Tensor:
-    """uint8 pictures, N x H x W x 3, as float32 in [-1, 1], N x 3 x H x W.
+    """uint8 images, N x H x W x 3, as float32 in [-1, 1], N x 3 x H x W.
 
     Permuted and not copied: they are in the channels_last memory format, as convolutions prefer.
     """
@@ -86,5 +86,5 @@ def to_float(images: np.ndarray | Tensor) -> Tensor:
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """float32 pictures in [-1, 1], N x 3 x H x W, as uint8, N x H x W x 3, on the CPU; what lies outside is clipped."""
+    """float32 images in [-1, 1], N x 3 x H x W, as uint8, N x H x W x 3, on the CPU; what lies outside is clipped."""
     return images.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu()

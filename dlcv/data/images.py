@@ -9,12 +9,12 @@ import zlib
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from dlcv.errors import UserError
+from dlcv.runtime.errors import UserError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm", ".gif", ".tif", ".tiff", ".webp")
 
 
-def is_picture(name: str) -> bool:
+def is_image(name: str) -> bool:
     """Whether a file's name ends like that of an image."""
     return name.lower().endswith(SUFFIXES)
 
@@ -41,8 +41,8 @@ def decode(data: bytes, where: str, size: int, crop: bool) -> np.ndarray:
 def open_rgb(data: bytes, where: str) -> Image.Image:
     """Decode an image file at its own size, turned as its EXIF says. Arguments and errors as of `decode`."""
     try:
-        with Image.open(io.BytesIO(data)) as picture:
-            return to_rgb(ImageOps.exif_transpose(picture))
+        with Image.open(io.BytesIO(data)) as image:
+            return to_rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
         raise UserError(f"{where} is not an image; replace it or take it out of the data") from None
     except Image.DecompressionBombError:
@@ -52,27 +52,27 @@ def open_rgb(data: bytes, where: str) -> Image.Image:
         raise UserError(f"{where} is truncated or damaged ({reason}); replace it with a whole copy") from None
 
 
-def to_rgb(picture: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
     """Any mode as 8-bit RGB: grey is replicated, 16 bits become 8, what is transparent shows white."""
-    if picture.mode.startswith("I"):
-        values = np.asarray(picture).astype(np.int64)
-        # Pillow opens 16-bit greys as I or I;16; an 8-bit range in an I picture stays what it is.
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.int64)
+        # Pillow opens 16-bit greys as I or I;16; an 8-bit range in an I image stays what it is.
         values = values // 257 if values.max() > 255 else values
-        picture = Image.fromarray(values.clip(0, 255).astype(np.uint8))
-    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
-        picture = Image.alpha_composite(white, picture)
-    return picture.convert("RGB")
+        image = Image.fromarray(values.clip(0, 255).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
 
 
-def fit(picture: Image.Image, size: int, crop: bool) -> np.ndarray:
-    """Bring an RGB picture to size x size: `uint8` size x size x 3."""
-    if crop and picture.width != picture.height:
-        side = min(picture.size)
-        left, top = (picture.width - side) // 2, (picture.height - side) // 2
-        picture = picture.crop((left, top, left + side, top + side))
-    if picture.size != (size, size):
+def fit(image: Image.Image, size: int, crop: bool) -> np.ndarray:
+    """Bring an RGB image to size x size: `uint8` size x size x 3."""
+    if crop and image.width != image.height:
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+    if image.size != (size, size):
         # Pillow's filters widen with the reduction, so a large photograph does not alias.
-        picture = picture.resize((size, size), Image.Resampling.BICUBIC)
-    return np.asarray(picture)
+        image = image.resize((size, size), Image.Resampling.BICUBIC)
+    return np.asarray(image)

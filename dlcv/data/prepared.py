@@ -3,9 +3,9 @@
     train_images.npy, val_images.npy   uint8 N x H x W x 3 in [0, 255]
     train_labels.npy, val_labels.npy   int64 N; absent where the source has no labels
     card.json                          what it is, counts, classes, mean and deviation, SHA-256
-    mean.png, contact.png              the mean training picture; a sheet of training pictures
+    mean.png, contact.png              the mean training image; a sheet of training images
 
-The pictures of a split are in random order, so the first n are a fair sample of it.
+The images of a split are in random order, so the first n are a fair sample of it.
 
 The reader stands alone because every training depends on this module: a change to how contact sheets
 are drawn must not make a network stale.
@@ -19,8 +19,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dlcv.errors import UserError
-from dlcv.files import read_json
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import read_json
 
 SplitName = Literal["train", "val"]
 
@@ -39,7 +39,7 @@ class Split:
 
 
 def load_split(folder: Path, split: SplitName) -> Split:
-    """Open one split of a prepared folder such as `data/digits/usps`, without reading the pictures.
+    """Open one split of a prepared folder such as `data/digits/usps`, without reading the images.
 
     Raises:
         UserError: the folder is missing, incomplete or damaged; names the stage that makes it.
@@ -52,12 +52,12 @@ def load_split(folder: Path, split: SplitName) -> Split:
     if images.shape != expected or images.dtype != np.uint8:
         raise _damaged(folder, f"{split}_images.npy is {images.dtype} {images.shape}, its card says uint8 {expected}")
     if labels is not None and labels.shape != expected[:1]:
-        raise _damaged(folder, f"{split}_labels.npy has {len(labels)} labels for {expected[0]} pictures")
+        raise _damaged(folder, f"{split}_labels.npy has {len(labels)} labels for {expected[0]} images")
     return Split(images, labels)
 
 
 def read_card(folder: Path, size: int | None = None) -> dict[str, Any]:
-    """The JSON card of a prepared folder, whose pictures have to be of `size` pixels if that is given.
+    """The JSON card of a prepared folder, whose images have to be of `size` pixels if that is given.
 
     Keys: name, source, played_by, provenance, label, size, splits (for train and val: count, classes,
     mean and std for each channel in [0, 1], sha256), sha256.
@@ -75,7 +75,7 @@ def read_card(folder: Path, size: int | None = None) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):
         raise _damaged(folder, "card.json is not a card") from None
     if size is not None and card["size"] != size:
-        raise UserError(f"{folder} has pictures of {card['size']} pixels; the networks are for {size}")
+        raise UserError(f"{folder} has images of {card['size']} pixels; the networks are for {size}")
     return card
 
 

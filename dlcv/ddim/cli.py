@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dlcv.params import load
+from dlcv.runtime.config import load
 
 app = typer.Typer(no_args_is_help=True, help="Train a noise predictor on faces, sample it by DDIM, and evaluate it.")
 
@@ -23,7 +23,7 @@ class SpacingName(StrEnum):
 
 
 class ScaleName(StrEnum):
-    """How a picture becomes bytes."""
+    """How an image becomes bytes."""
 
     CLIP = "clip"
     MINMAX = "minmax"
@@ -48,24 +48,24 @@ def sample(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="new folder for PNG files of the same names")] = None,
     eta: Annotated[float | None, typer.Option(min=0, max=1, help="0: no fresh noise; 1: as DDPM")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="evaluations of the network for a picture")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="evaluations of the network for an image")] = None,
     spacing: Annotated[SpacingName | None, typer.Option(help="of the steps among those of the training")] = None,
-    clip: Annotated[bool | None, typer.Option("--clip/--no-clip", help="the predicted picture to [-1, 1]")] = None,
+    clip: Annotated[bool | None, typer.Option("--clip/--no-clip", help="the predicted image to [-1, 1]")] = None,
     rederive: Annotated[
-        bool | None, typer.Option("--rederive/--no-rederive", help="the noise from the clipped picture")
+        bool | None, typer.Option("--rederive/--no-rederive", help="the noise from the clipped image")
     ] = None,
-    scale: Annotated[ScaleName | None, typer.Option(help="clip to [-1, 1], or stretch each picture")] = None,
+    scale: Annotated[ScaleName | None, typer.Option(help="clip to [-1, 1], or stretch each image")] = None,
     weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/ddim/unet")] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**32 - 1, help="of the fresh noise; default: that of params.yaml")
     ] = None,
 ) -> None:
-    """Turn noise files into pictures; what is not given is as in params.yaml, and pictures are clipped."""
+    """Turn noise files into images; what is not given is as in params.yaml, and images are clipped."""
     params = load()
     from dlcv.ddim.noise import list_files
     from dlcv.ddim.sections import Ddim
     from dlcv.ddim.tasks import NAME, OUT
-    from dlcv.errors import UserError, expect_empty
+    from dlcv.runtime.errors import UserError, expect_empty
 
     given: dict[str, Any] = {
         key: value
@@ -80,7 +80,7 @@ def sample(
     }
     if noise is None or out is None:
         if given or any(value is not None for value in (noise, out, scale, weights, seed)):
-            raise UserError("give both --noise, a folder of noise files, and --out, a new folder for the pictures")
+            raise UserError("give both --noise, a folder of noise files, and --out, a new folder for the images")
         from dlcv.ddim.sample import run
 
         print(run(params))
@@ -96,7 +96,7 @@ def sample(
 
 @app.command()
 def evaluate() -> None:
-    """Score the pictures, over eta and steps too, and draw the figures."""
+    """Score the images, over eta and steps too, and draw the figures."""
     params = load()
     from dlcv.ddim.evaluate import run
 

@@ -13,11 +13,11 @@ from torch.optim.lr_scheduler import LRScheduler
 from dlcv.data.batches import mirrored
 from dlcv.ddim.sections import Training
 from dlcv.diffusion.schedule import Schedule, min_snr_weights, noised, output_of
-from dlcv.training import scheduler
+from dlcv.engine.loop import scheduler
 
 
 class DDPM:
-    """Updates of a network that is to find the noise (or the velocity) in pictures at any time of the schedule."""
+    """Updates of a network that is to find the noise (or the velocity) in images at any time of the schedule."""
 
     def __init__(self, network: nn.Module, schedule: Schedule, training: Training):
         self.schedule = schedule
@@ -31,7 +31,7 @@ class DDPM:
     def step(
         self, batch: tuple[Tensor, Tensor], progress: float, backward: Callable[[Tensor], None]
     ) -> dict[str, Tensor]:
-        """One gradient step on the (weighted) mean squared error; see `dlcv.training.Method`."""
+        """One gradient step on the (weighted) mean squared error; see `dlcv.engine.loop.Method`."""
         network, optimizer = self.networks["network"], self.optimizers["network"]
         x0, _ = batch
         if self.training.flip:

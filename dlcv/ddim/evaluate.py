@@ -1,4 +1,4 @@
-"""The stage `evaluate`: the scores of the pictures, those over eta and the number of steps, and the figures."""
+"""The stage `evaluate`: the scores of the images, those over eta and the number of steps, and the figures."""
 
 from __future__ import annotations
 
@@ -10,45 +10,46 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from dlcv import plots, tracking
 from dlcv.data.batches import to_uint8
 from dlcv.data.prepared import load_split
 from dlcv.ddim import noise as noises
 from dlcv.ddim.model import BATCH, Model, generate, load_model
 from dlcv.ddim.sections import Ddim
 from dlcv.ddim.tasks import FACES, METRICS, NAME, OUT
-from dlcv.diffusion.samplers import PerPicture, ddpm, spaced
-from dlcv.evaluation import frechet
-from dlcv.evaluation.features import Extractor, load_extractor
+from dlcv.diffusion.samplers import PerImage, ddpm, spaced
+from dlcv.engine.weights import origin
+from dlcv.evaluation.config import Evaluation
+from dlcv.evaluation.extractors.extractor import Extractor, load_extractor
 from dlcv.evaluation.figures import beside_nearest
-from dlcv.evaluation.folder import read_pictures
+from dlcv.evaluation.folder import read_images
+from dlcv.evaluation.metrics import frechet
 from dlcv.evaluation.reference import Reference, load_reference
 from dlcv.evaluation.scores import equal_count, face_score, protocol, score
-from dlcv.evaluation.sections import Evaluation
-from dlcv.files import replacing, write_json
-from dlcv.nested import flatten
-from dlcv.params import Params
-from dlcv.weights import origin
+from dlcv.figures import charts
+from dlcv.runtime import tracking
+from dlcv.runtime.config import Params
+from dlcv.runtime.files import replacing, write_json
+from dlcv.runtime.nested import flatten
 
 REFERENCE = Path("out/evaluation/faces")
 SIGMA_HAT = "sigma-hat"  # the row of DDPM with the variance beta
 
 
 def run(params: Params) -> Path:
-    """Score the pictures, and fill the table over eta and steps.
+    """Score the images, and fill the table over eta and steps.
 
     Returns:
         The JSON of the scores; figures and `table.csv` lie in `out/ddim/unet-evaluation/`.
 
     Raises:
-        UserError: no pictures, no reference, or fewer pictures than are to be compared.
+        UserError: no images, no reference, or fewer images than are to be compared.
     """
     evaluation, section = params[Evaluation], params[Ddim]
     model = load_model(OUT / NAME)
-    images = read_pictures(OUT / f"{NAME}-samples" / "pictures")
+    images = read_images(OUT / f"{NAME}-samples" / "images")
     extractor, reference = load_extractor(evaluation), load_reference(REFERENCE)
     scores = score(images, reference, evaluation, params.seed, extractor)
-    count = min(section.table.pictures, equal_count(evaluation, reference))
+    count = min(section.table.images, equal_count(evaluation, reference))
     table = over_eta_and_steps(model, section, count, params.seed, extractor, reference)
     along = smoothness(pd.read_csv(OUT / f"{NAME}-samples" / "interpolation.csv"))
 
@@ -61,11 +62,11 @@ def run(params: Params) -> Path:
             for row, part in sampled.groupby("row", sort=False)
         }
         name = extractor.score.replace("_", " ")
-        plots.lines(folder / "table.png", series, "steps", name, f"{name} of {count} pictures")
+        charts.lines(folder / "table.png", series, "steps", name, f"{name} of {count} images")
         beside_nearest(images[:8], extractor, reference, load_split(FACES, "train").images).save(
             folder / "neighbours.png"
         )
-        plots.curves(
+        charts.curves(
             folder / "curve.png",
             OUT / NAME / "curve.csv",
             f"{NAME}: training batches, means over the steps of a point",
@@ -83,8 +84,8 @@ def run(params: Params) -> Path:
             "protocol": {
                 **protocol(reference, evaluation, params.seed, extractor),
                 "sampler": {"name": "DDIM", **section.sampling.model_dump()},
-                "network_evaluations_per_picture": len(times),
-                "table_pictures": count,
+                "network_evaluations_per_image": len(times),
+                "table_images": count,
             },
         },
     )
@@ -95,11 +96,11 @@ def run(params: Params) -> Path:
 def over_eta_and_steps(
     model: Model, section: Ddim, count: int, seed: int, extractor: Extractor, reference: Reference
 ) -> pd.DataFrame:
-    """Fréchet distance and face score of `count` pictures from the same noises in each cell, in the DDIM paper's order.
+    """Fréchet distance and face score of `count` images from the same noises in each cell, in the DDIM paper's order.
 
     Returns:
-        `row` ("eta 0.5", "sigma-hat"; last "real", the first `count` validation pictures), `steps`, `evaluations` of
-        the network for a picture, `distance`, `faces`, with the interval `faces_low`, `faces_high`.
+        `row` ("eta 0.5", "sigma-hat"; last "real", the first `count` validation images), `steps`, `evaluations` of
+        the network for an image, `distance`, `faces`, with the interval `faces_low`, `faces_high`.
     """
     noise = noises.draw(count, seed)
     seeds = noises.seeds_of([f"{index:04d}" for index in range(count)], seed)
@@ -136,7 +137,7 @@ def over_eta_and_steps(
 
 
 def ancestral(model: Model, noise: Tensor, seeds: Sequence[int], times: Sequence[int], clip_x0: bool) -> np.ndarray:
-    """Pictures, uint8 N x 64 x 64 x 3, by DDPM with the variance beta over `times`."""
+    """Images, uint8 N x 64 x 64 x 3, by DDPM with the variance beta over `times`."""
     device = next(model.network.parameters()).device
     parts = []
     for start in range(0, len(noise), BATCH):
@@ -147,7 +148,7 @@ def ancestral(model: Model, noise: Tensor, seeds: Sequence[int], times: Sequence
             times,
             "beta",
             clip_x0=clip_x0,
-            draw=PerPicture(seeds[start : start + BATCH]),
+            draw=PerImage(seeds[start : start + BATCH]),
         )
         parts.append(to_uint8(drawn).numpy())
     return np.concatenate(parts)
@@ -173,7 +174,7 @@ def as_nested(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def smoothness(table: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """How much pictures change between neighbours on the way from one noise to another, on 0..255 squared.
+    """How much images change between neighbours on the way from one noise to another, on 0..255 squared.
 
     Returns:
         For each path: "mean" and "largest" change, and the smallest "norm" of a latent.

@@ -1,4 +1,4 @@
-"""A trained noise predictor, and pictures from it."""
+"""A trained noise predictor, and images from it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from dlcv.ddim.sections import SIZE
-from dlcv.diffusion.samplers import PerPicture, Predictor, Watch, ddim, noise_predictor, spaced
+from dlcv.diffusion.config import Sampling, Target
+from dlcv.diffusion.networks.unet import UNet
+from dlcv.diffusion.samplers import PerImage, Predictor, Watch, ddim, noise_predictor, spaced
 from dlcv.diffusion.schedule import Schedule, linear
-from dlcv.diffusion.sections import Sampling, Target
-from dlcv.diffusion.unet import UNet
-from dlcv.errors import UserError
-from dlcv.weights import load_weights, read_about
+from dlcv.engine.weights import load_weights, read_about
+from dlcv.runtime.errors import UserError
 
-BATCH = 64  # pictures
+BATCH = 64  # images
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Model:
 
     @property
     def predict(self) -> Predictor:
-        """The noise in pictures."""
+        """The noise in images."""
         return noise_predictor(self.network, self.schedule, self.target)
 
 
@@ -57,10 +57,10 @@ def load_model(folder: Path) -> Model:
 
 
 def generate(model: Model, noise: Tensor, seeds: Sequence[int], sampling: Sampling) -> Tensor:
-    """Pictures, float32 N x 3 x 64 x 64 in about [-1, 1] on the CPU, of noise of the same shape.
+    """Images, float32 N x 3 x 64 x 64 in about [-1, 1] on the CPU, of noise of the same shape.
 
     Args:
-        seeds: N, of each picture's fresh noise.
+        seeds: N, of each image's fresh noise.
 
     Raises:
         UserError: more steps than the schedule has.
@@ -75,7 +75,7 @@ def generate(model: Model, noise: Tensor, seeds: Sequence[int], sampling: Sampli
 def sample(model: Model, noise: Tensor, seeds: Sequence[int], sampling: Sampling, watch: Watch | None = None) -> Tensor:
     """One batch of `generate`; `watch` sees the way."""
     device = next(model.network.parameters()).device
-    pictures = ddim(
+    images = ddim(
         model.predict,
         noise.to(device).contiguous(memory_format=torch.channels_last),
         model.schedule,
@@ -83,7 +83,7 @@ def sample(model: Model, noise: Tensor, seeds: Sequence[int], sampling: Sampling
         sampling.eta,
         clip_x0=sampling.clip_x0,
         rederive=sampling.rederive_epsilon,
-        draw=PerPicture(seeds),
+        draw=PerImage(seeds),
         watch=watch,
     )
-    return pictures.cpu()
+    return images.cpu()

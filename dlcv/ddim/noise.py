@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlcv.ddim.sections import SIZE
-from dlcv.errors import UserError
+from dlcv.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +27,7 @@ def draw(count: int, seed: int) -> Tensor:
 
 
 def seeds_of(names: Sequence[str], seed: int) -> list[int]:
-    """The seed of each picture's own fresh noise (eta above 0), by its name: the same whatever is drawn beside it."""
+    """The seed of each image's own fresh noise (eta above 0), by its name: the same whatever is drawn beside it."""
     # 32 bits: torch's generator on the CPU reads no more of its seed.
     return [zlib.crc32(f"{seed}/{name}".encode()) for name in names]
 
@@ -36,7 +36,7 @@ def list_files(folder: Path) -> list[Path]:
     """The noise files of a folder in the order of their names, none of which is opened; hidden files are passed over.
 
     Raises:
-        UserError: no folder, no noise in it, what is no noise, or two files that would make the same picture.
+        UserError: no folder, no noise in it, what is no noise, or two files that would make the same image.
     """
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}; give one with noise files, .pt or .npy")
@@ -47,7 +47,7 @@ def list_files(folder: Path) -> list[Path]:
         if file.suffix not in SUFFIXES:
             raise UserError(f"{file} is no noise file; .pt and .npy are read, take it out")
         if file.stem in files:
-            raise UserError(f"{file} and {files[file.stem].name} would make the same picture; take one of them out")
+            raise UserError(f"{file} and {files[file.stem].name} would make the same image; take one of them out")
         files[file.stem] = file
     if not files:
         raise UserError(f"{folder} holds no noise files; give a folder with .pt or .npy files")

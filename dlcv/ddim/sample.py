@@ -1,4 +1,4 @@
-"""The stage `sample`: pictures from noise, and the figures that follow single noises; `dlcv ddim sample` outside it."""
+"""The stage `sample`: images from noise, and the figures that follow single noises; `dlcv ddim sample` outside it."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dlcv import pictures
 from dlcv.data.batches import to_uint8
+from dlcv.data.latents import lerp, slerp
 from dlcv.ddim import noise as noises
 from dlcv.ddim.model import Model, generate, load_model, sample
 from dlcv.ddim.sections import Ddim
 from dlcv.ddim.tasks import NAME, OUT
+from dlcv.diffusion.config import Sampling
 from dlcv.diffusion.samplers import spaced
-from dlcv.diffusion.sections import Sampling
-from dlcv.errors import expect_empty
-from dlcv.files import replacing
-from dlcv.interpolation import lerp, slerp
-from dlcv.params import Params
-from dlcv.weights import load_state, snapshots_of
+from dlcv.engine.weights import load_state, snapshots_of
+from dlcv.figures import grids
+from dlcv.runtime.config import Params
+from dlcv.runtime.errors import expect_empty
+from dlcv.runtime.files import replacing
 
 Scale = Literal["clip", "minmax"]
 
-SHOWN = 32  # pictures of the grid
+SHOWN = 32  # images of the grid
 STRIP = 8  # noises that the strip follows
 ROWS = 4  # noises of the figure over eta, 00 to 03
-WAY = 10  # pictures of the reverse process
+WAY = 10  # images of the reverse process
 ALPHAS = [part / 10 for part in range(11)]
 
 
 def run(params: Params) -> Path:
-    """Draw `ddim.samples` pictures from the noises of the study's seed, and the figures.
+    """Draw `ddim.samples` images from the noises of the study's seed, and the figures.
 
     Returns:
-        The folder with `pictures/0000.png` and so on; `grid.png`, the first 32 of them; `strip.png`, eight noises at
+        The folder with `images/0000.png` and so on; `grid.png`, the first 32 of them; `strip.png`, eight noises at
         every snapshot of the training; `noise/00.npy` to `03.npy`, with which `dlcv ddim sample --noise` draws the
-        pictures of `eta.png`; `interpolation.png` and `.csv`, from noise 00 to 01; and `process.png`, the way of 00.
+        images of `eta.png`; `interpolation.png` and `.csv`, from noise 00 to 01; and `process.png`, the way of 00.
 
     Raises:
         UserError: no weights.
@@ -51,8 +51,8 @@ def run(params: Params) -> Path:
     names = [f"{index:04d}" for index in range(len(noise))]
     images = to_uint8(generate(model, noise, noises.seeds_of(names, seed), section.sampling)).numpy()
     with replacing(OUT / f"{NAME}-samples") as folder:
-        pictures.save(folder / "pictures", images)
-        pictures.grid(images[:SHOWN], columns=8, scale=2).save(folder / "grid.png")
+        grids.save(folder / "images", images)
+        grids.grid(images[:SHOWN], columns=8, scale=2).save(folder / "grid.png")
         write_noises(folder / "noise", noise[:ROWS])
         over_eta(model, noise[:ROWS], section, seed).save(folder / "eta.png")
         figure, table = interpolated(model, noise[:1], noise[1:2], section.sampling)
@@ -69,7 +69,7 @@ def draw(noise: Path, out: Path, weights: Path, sampling: Sampling, scale: Scale
 
     Args:
         weights: folder of a trained noise predictor.
-        scale: "clip" cuts off what is outside [-1, 1]; "minmax" stretches each picture to its own extremes.
+        scale: "clip" cuts off what is outside [-1, 1]; "minmax" stretches each image to its own extremes.
         seed: of the fresh noise, where eta is above 0.
 
     Raises:
@@ -89,7 +89,7 @@ def draw(noise: Path, out: Path, weights: Path, sampling: Sampling, scale: Scale
 
 
 def stretched(images: Tensor) -> Tensor:
-    """Each picture, N x 3 x H x W, stretched to reach from -1 to 1; one of a single value becomes -1."""
+    """Each image, N x 3 x H x W, stretched to reach from -1 to 1; one of a single value becomes -1."""
     low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
     return 2 * (images - low) / (high - low).clamp(min=1e-6) - 1
 
@@ -102,7 +102,7 @@ def write_noises(folder: Path, noise: Tensor) -> None:
 
 
 def over_eta(model: Model, noise: Tensor, section: Ddim, seed: int) -> Image.Image:
-    """The pictures of noises (rows) at several eta (columns), with the same fresh noise at each."""
+    """The images of noises (rows) at several eta (columns), with the same fresh noise at each."""
     names = [f"{index:02d}" for index in range(len(noise))]
     seeds = noises.seeds_of(names, seed)
     columns = [
@@ -110,15 +110,15 @@ def over_eta(model: Model, noise: Tensor, section: Ddim, seed: int) -> Image.Ima
         for eta in section.figure_etas
     ]
     headers = [f"eta {eta:g}" for eta in section.figure_etas]
-    return pictures.captioned(list(np.stack(columns, axis=1)), names, headers=headers, scale=2)
+    return grids.captioned(list(np.stack(columns, axis=1)), names, headers=headers, scale=2)
 
 
 def interpolated(model: Model, a: Tensor, b: Tensor, sampling: Sampling) -> tuple[Image.Image, pd.DataFrame]:
-    """Pictures between two noises, 1 x 3 x 64 x 64, along the great circle and along the straight line, at eta 0.
+    """Images between two noises, 1 x 3 x 64 x 64, along the great circle and along the straight line, at eta 0.
 
     Returns:
-        The figure with the norm of each latent under its picture, and a table with `path`, `alpha`, `norm` and
-        `change`, the mean squared difference to the picture before on 0..255.
+        The figure with the norm of each latent under its image, and a table with `path`, `alpha`, `norm` and
+        `change`, the mean squared difference to the image before on 0..255.
     """
     sampling = sampling.model_copy(update={"eta": 0.0})
     rows, captions, parts = [], [], []
@@ -131,12 +131,12 @@ def interpolated(model: Model, a: Tensor, b: Tensor, sampling: Sampling) -> tupl
         captions.append([f"norm {norm:.1f}" for norm in norms])
         parts.append(pd.DataFrame({"path": path, "alpha": ALPHAS, "norm": norms, "change": [np.nan, *change]}))
     headers = [f"alpha {alpha:g}" for alpha in ALPHAS]
-    figure = pictures.captioned(rows, ["spherical", "linear"], captions, headers, scale=2)
+    figure = grids.captioned(rows, ["spherical", "linear"], captions, headers, scale=2)
     return figure, pd.concat(parts)
 
 
 def process(model: Model, noise: Tensor, sampling: Sampling, seed: int) -> Image.Image:
-    """The way from one noise, 1 x 3 x 64 x 64, to its picture: x at evenly spaced steps over the x0 predicted there."""
+    """The way from one noise, 1 x 3 x 64 x 64, to its image: x at evenly spaced steps over the x0 predicted there."""
     steps = len(spaced(sampling.spacing, sampling.steps, model.schedule.timesteps))
     shown = sorted({round(index) for index in np.linspace(0, steps - 1, min(WAY, steps))})
     seen: list[tuple[int, Tensor, Tensor]] = []
@@ -150,13 +150,13 @@ def process(model: Model, noise: Tensor, sampling: Sampling, seed: int) -> Image
     chosen = [seen[index] for index in shown]
     rows = [torch.cat([step[part] for step in chosen]).numpy() for part in (1, 2)]
     times = ["end" if t < 0 else f"t = {t}" for t, _, _ in chosen]
-    return pictures.captioned(rows, ["x at t", "its x0"], headers=times, scale=2)
+    return grids.captioned(rows, ["x at t", "its x0"], headers=times, scale=2)
 
 
 def strip(model: Model, noise: Tensor, names: list[str], sampling: Sampling, seed: int) -> Image.Image:
-    """The pictures of noises at every snapshot of the training; the network is left with the last one's weights."""
+    """The images of noises at every snapshot of the training; the network is left with the last one's weights."""
     rows, snapshots = [], snapshots_of(OUT / NAME)
     for path in snapshots.values():
         load_state(path, model.network)
         rows.append(to_uint8(generate(model, noise, noises.seeds_of(names, seed), sampling)).numpy())
-    return pictures.labelled_rows(rows, [f"step {step}" for step in snapshots], scale=2)
+    return grids.labelled_rows(rows, [f"step {step}" for step in snapshots], scale=2)

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from dlcv.diffusion.sections import Betas, Eta, Sampling, Spacing, Target
-from dlcv.fields import BelowOne, Positive, rising
-from dlcv.params import Section
+from dlcv.diffusion.config import Betas, Eta, Sampling, Spacing, Target
+from dlcv.runtime.config import Section
+from dlcv.runtime.fields import BelowOne, Positive, rising
 
 SIZE = 64  # pixels of a face's side
 
@@ -45,8 +45,8 @@ class Training(Section):
     schedule: Literal["constant", "cosine"]  # of the rate
     ema_decay: BelowOne  # of the averaged weights, which are the result; 0 for the last ones
     gradient_clip: Annotated[float, Field(gt=0)]  # largest norm
-    flip: bool  # mirror each picture with probability 1/2
-    target: Target  # what the network's output is: the noise, or what it is computed from, velocity or picture
+    flip: bool  # mirror each image with probability 1/2
+    target: Target  # what the network's output is: the noise, or what it is computed from, velocity or image
     min_snr: Annotated[float, Field(ge=0)]  # gamma of Hang et al. 2023's weights; 0 weighs all times alike
     snapshots: Positive  # of the network, at equal distances, the last step's among them
     precision: Literal["fp32", "bf16"]
@@ -59,13 +59,13 @@ class Table(Section):
     steps: Annotated[list[Positive], Field(min_length=1), AfterValidator(rising)]
     spacing: Spacing
     sigma_hat: bool  # also DDPM with the variance beta
-    pictures: Annotated[int, Field(ge=4)]  # of each cell, at most as many as are scored elsewhere
+    images: Annotated[int, Field(ge=4)]  # of each cell, at most as many as are scored elsewhere
 
 
 class Ddim(Section):
-    """A noise predictor on faces, and pictures from it."""
+    """A noise predictor on faces, and images from it."""
 
-    samples: Annotated[int, Field(ge=4)]  # pictures
+    samples: Annotated[int, Field(ge=4)]  # images
     schedule: Betas
     network: Network
     training: Training

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from dlcv.data.prepared import read_card
 from dlcv.ddim.sections import SIZE, Ddim
-from dlcv.params import Params
-from dlcv.provenance import Provenance, code_hashes
+from dlcv.runtime.config import Params
+from dlcv.runtime.provenance import Provenance, code_hashes
 
 FACES = Path("data/faces")
 NAME = "unet"

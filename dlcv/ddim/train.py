@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from dlcv import stage
 from dlcv.data.batches import Shuffled
 from dlcv.data.prepared import load_split, read_card
 from dlcv.ddim.ddpm import DDPM
 from dlcv.ddim.sections import SIZE, Ddim
 from dlcv.ddim.tasks import FACES, NAME, OUT, provenance_of
+from dlcv.diffusion.networks.unet import UNet
 from dlcv.diffusion.schedule import linear
-from dlcv.diffusion.unet import UNet
-from dlcv.params import Params
-from dlcv.summary import layers
-from dlcv.training import make_accelerator, seed_everything
+from dlcv.engine import training as stage
+from dlcv.engine.layers import layers
+from dlcv.engine.loop import make_accelerator, seed_everything
+from dlcv.runtime.config import Params
 
 
 def run(params: Params) -> Path:
@@ -36,16 +36,16 @@ def run(params: Params) -> Path:
     accelerator = make_accelerator(training.precision)
     seed_everything(params.seed)
     network = UNet(**section.network.model_dump(), size=SIZE).to(memory_format=torch.channels_last)
-    pictures = load_split(FACES, "train").images
-    example: Any = (torch.zeros(1, 3, SIZE, SIZE), torch.zeros(1, dtype=torch.int64))  # the picture and its time
+    images = load_split(FACES, "train").images
+    example: Any = (torch.zeros(1, 3, SIZE, SIZE), torch.zeros(1, dtype=torch.int64))  # the image and its time
     return stage.run(
         OUT / NAME,
         "network",
         DDPM(network, linear(**section.schedule.model_dump()), training),
         # No labels: it reads none. Each process has an order of its own.
         Shuffled(
-            pictures,
-            np.zeros(len(pictures)),
+            images,
+            np.zeros(len(images)),
             training.batch_size,
             seed=1000 * params.seed + accelerator.process_index,
         ),

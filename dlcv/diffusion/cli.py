@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dlcv.params import load
+from dlcv.runtime.config import load
 
 app = typer.Typer(no_args_is_help=True, help="Train conditional diffusion models on digits, sample and evaluate them.")
 
@@ -31,7 +31,7 @@ def sample(
     model: Model,
     digit: Annotated[int | None, typer.Option(min=0, max=9, help="without it, the stage")] = None,
     out: Annotated[Path | None, typer.Option(help="new folder for PNG files")] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="pictures; default: 10")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="images; default: 10")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="times at which the network is asked")] = None,
     w: Annotated[float | None, typer.Option(min=0, help="guidance scale; 0: the conditional network alone")] = None,
     eta: Annotated[float | None, typer.Option(min=0, max=1, help="0: no fresh noise; 1: as DDPM")] = None,
@@ -45,16 +45,16 @@ def sample(
         int | None, typer.Option(min=0, max=2**32 - 1, help="of the noise; default: that of params.yaml")
     ] = None,
 ) -> None:
-    """Draw pictures of one digit; what is not given is as in params.yaml."""
+    """Draw images of one digit; what is not given is as in params.yaml."""
     params = load()
-    from dlcv.diffusion.sections import Diffusion
+    from dlcv.diffusion.config import Diffusion
     from dlcv.diffusion.tasks import OUT, settings_of
-    from dlcv.errors import UserError, expect_empty
+    from dlcv.runtime.errors import UserError, expect_empty
 
     settings = settings_of(model, params)
     if digit is None or out is None:
         if any(value is not None for value in (digit, out, count, steps, w, eta, skip, weights, seed)):
-            raise UserError("give both --digit, 0 to 9, and --out, a new folder for the pictures")
+            raise UserError("give both --digit, 0 to 9, and --out, a new folder for the images")
         from dlcv.diffusion.sample import run
 
         print(run(model, params))
@@ -74,7 +74,7 @@ def sample(
 
 @app.command()
 def evaluate(model: Model) -> None:
-    """Score a model's pictures, over w too, and draw the figures."""
+    """Score a model's images, over w too, and draw the figures."""
     params = load()
     from dlcv.diffusion.tasks import settings_of
 

@@ -1,7 +1,7 @@
 """The training step of a conditional diffusion model: algorithm 1 of Ho and Salimans 2022.
 
 With uniform times, no weights and the noise as target it is what the reports train by. The other choices make a network
-hear of the class sooner: which digit it is gets decided where noise and picture are about equally strong, and that is
+hear of the class sooner: which digit it is gets decided where noise and image are about equally strong, and that is
 where the squared error of the noise teaches least.
 """
 
@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from dlcv.diffusion.conditioning import NONE
+from dlcv.diffusion.config import Times, Training
+from dlcv.diffusion.networks.conditioning import NONE
 from dlcv.diffusion.schedule import Schedule, min_snr_weights, noised, output_of
-from dlcv.diffusion.sections import Times, Training
-from dlcv.training import scheduler
+from dlcv.engine.loop import scheduler
 
 
 class Conditional:
-    """Updates of a network that finds the noise, velocity or picture in noised pictures whose class it mostly knows."""
+    """Updates of a network that finds the noise, velocity or image in noised images whose class it mostly knows."""
 
     def __init__(self, network: nn.Module, schedule: Schedule, training: Training):
         self.schedule = schedule
@@ -39,7 +39,7 @@ class Conditional:
     def step(
         self, batch: tuple[Tensor, Tensor], progress: float, backward: Callable[[Tensor], None]
     ) -> dict[str, Tensor]:
-        """One gradient step on the weighted mean squared error; see `dlcv.training.Method`."""
+        """One gradient step on the weighted mean squared error; see `dlcv.engine.loop.Method`."""
         network, optimizer, training = self.networks["network"], self.optimizers["network"], self.training
         x0, labels = batch
         self.density, self.weights = self.density.to(x0.device), self.weights.to(x0.device)

@@ -1,4 +1,4 @@
-"""The stage `evaluate`: what the judge reads in a model's pictures, how far they are from real ones, figures."""
+"""The stage `evaluate`: what the judge reads in a model's images, how far they are from real ones, figures."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dlcv import plots, tracking
 from dlcv.data.batches import to_uint8
 from dlcv.data.prepared import load_split
 from dlcv.diffusion import figures
+from dlcv.diffusion.config import Diffusion, Guidance
 from dlcv.diffusion.model import Model, draw, load_model, seeds_of
-from dlcv.diffusion.sections import Diffusion, Guidance
 from dlcv.diffusion.tasks import DIGITS, JUDGE, METRICS, OUT, REFERENCE, digit_of, name_of, settings_of
-from dlcv.evaluation import frechet
-from dlcv.evaluation.classification import accuracy
-from dlcv.evaluation.features import Extractor, load_extractor
+from dlcv.engine.weights import load_state, origin, snapshots_of
+from dlcv.evaluation.config import Evaluation
+from dlcv.evaluation.extractors.extractor import Extractor, load_extractor
 from dlcv.evaluation.figures import beside_nearest
-from dlcv.evaluation.folder import list_pictures, read_pictures
-from dlcv.evaluation.judge import Judge, accuracy_of, load_judge
+from dlcv.evaluation.folder import list_images, read_images
+from dlcv.evaluation.judge.network import Judge, accuracy_of, load_judge
+from dlcv.evaluation.metrics import frechet
+from dlcv.evaluation.metrics.classification import accuracy
 from dlcv.evaluation.reference import Reference, load_reference
 from dlcv.evaluation.scores import equal_count, protocol, score, score_features
-from dlcv.evaluation.sections import Evaluation
-from dlcv.files import read_json, replacing, write_json
-from dlcv.nested import flatten
-from dlcv.params import Params
-from dlcv.weights import load_state, origin, snapshots_of
+from dlcv.figures import charts
+from dlcv.runtime import tracking
+from dlcv.runtime.config import Params
+from dlcv.runtime.files import read_json, replacing, write_json
+from dlcv.runtime.nested import flatten
 
 
 @dataclass(frozen=True)
 class Yardstick:
-    """What pictures are measured with."""
+    """What images are measured with."""
 
     judge: Judge
     extractor: Extractor
@@ -41,24 +42,24 @@ class Yardstick:
 
 
 def run(model: str, params: Params) -> Path:
-    """Score the pictures of `model`.
+    """Score the images of `model`.
 
     Returns:
         The JSON of its scores; figures, `guidance.csv` and `snapshots.csv` lie in `out/diffusion/MODEL-evaluation/`.
 
     Raises:
-        UserError: no pictures, no judge, no reference, or fewer pictures than can be scored.
+        UserError: no images, no judge, no reference, or fewer images than can be scored.
     """
     evaluation, section = params[Evaluation], params[Diffusion]
     samples = OUT / f"{model}-samples"
     loaded = load_model(OUT / model, model)
-    digits = np.array([digit_of(file.name) for file in list_pictures(samples / "pictures")])
-    images = read_pictures(samples / "pictures")
+    digits = np.array([digit_of(file.name) for file in list_images(samples / "images")])
+    images = read_images(samples / "images")
     drawn = read_json(samples / "drawn.json")
     tools = Yardstick(load_judge(JUDGE), load_extractor(evaluation), load_reference(REFERENCE))
-    # Pictures and real ones in the same number, and of every digit equally many.
+    # Images and real ones in the same number, and of every digit equally many.
     count = min(len(images), equal_count(evaluation, tools.reference)) // 10 * 10
-    evaluation = evaluation.model_copy(update={"pictures": count})
+    evaluation = evaluation.model_copy(update={"images": count})
     assert tools.reference.validation is not None
 
     scores = {
@@ -76,18 +77,16 @@ def run(model: str, params: Params) -> Path:
         guided.to_csv(folder / "guidance.csv", index=False, float_format="%.6g")
         learned.to_csv(folder / "snapshots.csv", index=False, float_format="%.6g")
         name = tools.extractor.score.replace("_", " ")
-        figures.against_w(
-            folder / "guidance.png", guided, name, f"{model}: {section.table.pictures} pictures at each w"
-        )
+        figures.against_w(folder / "guidance.png", guided, name, f"{model}: {section.table.images} images at each w")
         figures.diagram(
             folder / "diagram.png", loaded.about["layers"], f"{model}, width {loaded.about['network']['width']}"
         )
-        plots.confusion(
+        charts.confusion(
             folder / "confusion.png",
             {f"{model}: what the judge reads": np.array(scores["confusion"])},
-            f"{len(images)} generated pictures",
+            f"{len(images)} generated images",
         )
-        plots.curves(
+        charts.curves(
             folder / "curve.png",
             OUT / model / "curve.csv",
             f"{model}: training batches, means over the steps of a point",
@@ -108,13 +107,13 @@ def run(model: str, params: Params) -> Path:
             **origin(loaded.about),
             "protocol": {
                 **protocol(tools.reference, evaluation, params.seed, tools.extractor, faces=False),
-                "judged_pictures": len(images),
+                "judged_images": len(images),
                 "sampler": drawn["sampling"],
                 "guidance": drawn["guidance"],
                 "steps": drawn["steps"],
-                "network_evaluations_per_picture": drawn["network_evaluations_per_picture"],
-                "table_pictures": section.table.pictures,
-                "snapshot_pictures": section.table.snapshot_pictures,
+                "network_evaluations_per_image": drawn["network_evaluations_per_image"],
+                "table_images": section.table.images,
+                "snapshot_images": section.table.snapshot_images,
             },
         },
     )
@@ -123,10 +122,10 @@ def run(model: str, params: Params) -> Path:
 
 
 def of_each(images: np.ndarray, digits: np.ndarray, count: int) -> np.ndarray:
-    """The first `count` / 10 pictures of every digit, digit by digit.
+    """The first `count` / 10 images of every digit, digit by digit.
 
     The first `count` of all would be zeros and ones. Digit by digit, because the groups that the jackknife leaves
-    out are every n-th picture each: of pictures in turns from 0 to 9, ten groups would be the ten digits.
+    out are every n-th image each: of images in turns from 0 to 9, ten groups would be the ten digits.
     """
     chosen = [np.flatnonzero(digits == digit)[: count // 10] for digit in range(10)]
     picked: np.ndarray = images[np.concatenate(chosen)]
@@ -139,10 +138,10 @@ def over_guidance(model: Model, section: Diffusion, own: Guidance, seed: int, to
     Every cell draws the same noises. The share is varied at the model's own w.
 
     Returns:
-        `row` ("w", "skip" or, last, "real": as many validation pictures), `w`, `skip_unconditional`, `evaluations` of
-        the network for a picture, `accuracy` with the interval `low`, `high`, and `distance`.
+        `row` ("w", "skip" or, last, "real": as many validation images), `w`, `skip_unconditional`, `evaluations` of
+        the network for an image, `accuracy` with the interval `low`, `high`, and `distance`.
     """
-    count = section.table.pictures
+    count = section.table.images
     rows: list[dict[str, Any]] = []
 
     def add(row: str, guidance: Guidance, evaluations: int, images: np.ndarray, digits: np.ndarray) -> None:
@@ -167,7 +166,7 @@ def over_guidance(model: Model, section: Diffusion, own: Guidance, seed: int, to
     choices += [("skip", Guidance(w=own.w, skip_unconditional=share)) for share in section.table.skip_unconditional]
     for row, guidance in choices:
         drawn = draw(model, digits.tolist(), seeds_of(names, seed), section.sampling, guidance, seed)
-        add(row, guidance, drawn.evaluations, to_uint8(drawn.pictures).numpy(), digits)
+        add(row, guidance, drawn.evaluations, to_uint8(drawn.images).numpy(), digits)
     validation = load_split(DIGITS, "val")
     assert validation.labels is not None
     add("real", Guidance(w=0.0, skip_unconditional=0.0), 0, validation.images[:count], validation.labels[:count])
@@ -182,14 +181,14 @@ def over_snapshots(model: Model, section: Diffusion, own: Guidance, seed: int, j
     Returns:
         `step`, `accuracy`, and its interval `low`, `high`.
     """
-    numbers = range(1, section.table.snapshot_pictures // 10 + 1)
+    numbers = range(1, section.table.snapshot_images // 10 + 1)
     names = [name_of(digit, number) for digit in range(10) for number in numbers]
     digits = np.array([int(name[0]) for name in names])
     rows = []
     for step, path in snapshots_of(OUT / model.about["model"]).items():
         load_state(path, model.network)
         drawn = draw(model, digits.tolist(), seeds_of(names, seed), section.sampling, own, seed)
-        read = accuracy(judge(to_uint8(drawn.pictures).numpy()) == digits)
+        read = accuracy(judge(to_uint8(drawn.images).numpy()) == digits)
         rows.append({"step": step, "accuracy": read["accuracy"], **read["interval"]})
     return pd.DataFrame(rows)
 
@@ -203,7 +202,7 @@ def cells(table: pd.DataFrame) -> dict[str, Any]:
             "accuracy": row["accuracy"],
             "interval": {"low": row["low"], "high": row["high"]},
             "distance": row["distance"],
-            "network_evaluations_per_picture": row["evaluations"],
+            "network_evaluations_per_image": row["evaluations"],
         }
     return nested
 

@@ -18,14 +18,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from dlcv.files import replacing
+from dlcv.runtime.files import replacing
 
 DPI = 110
 COLOURS = {"": "#d9d9d9", "time": "#9ecae1", "class": "#fdae6b", "time, class": "#a1d99b"}
 
 
 def against_w(path: Path, table: pd.DataFrame, distance: str, title: str) -> None:
-    """Digit accuracy (left, with its interval) and Fréchet distance (right) against w, real pictures as a line.
+    """Digit accuracy (left, with its interval) and Fréchet distance (right) against w, real images as a line.
 
     Args:
         table: as `evaluate.over_guidance` gives it.
@@ -37,7 +37,7 @@ def against_w(path: Path, table: pd.DataFrame, distance: str, title: str) -> Non
     left.errorbar(rows["w"], rows["accuracy"], yerr=errors, marker="o", ms=4, lw=1.3, capsize=3)
     right.plot(rows["w"], rows["distance"], marker="o", ms=4, lw=1.3)
     for axis, column, label in ((left, "accuracy", "digit accuracy by the judge"), (right, "distance", distance)):
-        axis.axhline(float(real[column]), color="grey", ls="--", lw=1, label="real validation pictures")
+        axis.axhline(float(real[column]), color="grey", ls="--", lw=1, label="real validation images")
         axis.set(xlabel="guidance scale w", ylabel=label)
         axis.grid(alpha=0.3)
         axis.legend(frameon=False)
@@ -46,7 +46,7 @@ def against_w(path: Path, table: pd.DataFrame, distance: str, title: str) -> Non
 
 
 def diagram(path: Path, layers: Sequence[dict[str, Any]], title: str) -> None:
-    """A network from left to right as its forward pass runs; the smaller the pictures, the lower the box.
+    """A network from left to right as its forward pass runs; the smaller the images, the lower the box.
 
     Args:
         layers: of `conditioning.describe`.
@@ -84,7 +84,7 @@ def diagram(path: Path, layers: Sequence[dict[str, Any]], title: str) -> None:
             bbox={"fc": COLOURS[layer["condition"]], "ec": "black", "lw": 0.8, "pad": 3},
         )  # fmt: skip
     handles = [
-        Rectangle((0, 0), 1, 1, fc=COLOURS[key], ec="black", lw=0.8, label=f"{key} enters" if key else "pictures alone")
+        Rectangle((0, 0), 1, 1, fc=COLOURS[key], ec="black", lw=0.8, label=f"{key} enters" if key else "images alone")
         for key in COLOURS
         if any(layer["condition"] == key for layer in layers)
     ]

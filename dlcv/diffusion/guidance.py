@@ -9,35 +9,35 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dlcv.diffusion.conditioning import NONE
+from dlcv.diffusion.config import Target
+from dlcv.diffusion.networks.conditioning import NONE
 from dlcv.diffusion.samplers import noise_predictor
 from dlcv.diffusion.schedule import Schedule
-from dlcv.diffusion.sections import Target
 
 
 def guide(conditional: Tensor, unconditional: Tensor, w: float) -> Tensor:
     """What is predicted for a class, pushed away from what is predicted without one; all N x C x H x W.
 
-    The factors add up to 1, so it is the same of noises, velocities and pictures.
+    The factors add up to 1, so it is the same of noises, velocities and images.
     """
     return (1 + w) * conditional - w * unconditional
 
 
 class Guided:
-    """The noise predictor of some pictures whose digits are given; `dlcv.diffusion.samplers.Predictor`.
+    """The noise predictor of some images whose digits are given; `dlcv.diffusion.samplers.Predictor`.
 
     The conditional and the unconditional half go through the network in one batch.
 
     Args:
-        network: takes pictures, times and labels.
-        labels: int64 N, of the pictures that it will be called with.
+        network: takes images, times and labels.
+        labels: int64 N, of the images that it will be called with.
         w: 0 or more; at 0 there is no unconditional half.
         skip: chance of a step to leave the unconditional half out, as report 001 does to save time.
         seed: of those chances. A generator of its own, so that every batch of a set skips in the same steps and no
-            picture depends on its batch.
+            image depends on its batch.
 
     Attributes:
-        evaluations: of the network so far, for each picture.
+        evaluations: of the network so far, for each image.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Guided:
         self.evaluations = 0
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
-        """The noise in pictures x, N x C x H x W, at the times t, int64 N."""
+        """The noise in images x, N x C x H x W, at the times t, int64 N."""
         return noise_predictor(self._output, self.schedule, self.target)(x, t)
 
     def _output(self, x: Tensor, t: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A trained noise predictor of digits, and pictures from it."""
+"""A trained noise predictor of digits, and images from it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlcv.diffusion.conditioning import Fitted
+from dlcv.diffusion.config import DigitSampling, Guidance, Target
 from dlcv.diffusion.guidance import Guided
-from dlcv.diffusion.networks import build
-from dlcv.diffusion.samplers import PerPicture, Watch, ddim, ddpm, spaced
+from dlcv.diffusion.networks.build import build
+from dlcv.diffusion.networks.conditioning import Fitted
+from dlcv.diffusion.samplers import PerImage, Watch, ddim, ddpm, spaced
 from dlcv.diffusion.schedule import Schedule, linear
-from dlcv.diffusion.sections import DigitSampling, Guidance, Target
 from dlcv.diffusion.tasks import SIZE
-from dlcv.errors import UserError
-from dlcv.weights import load_weights, read_about
+from dlcv.engine.weights import load_weights, read_about
+from dlcv.runtime.errors import UserError
 
-BATCH = 100  # pictures
+BATCH = 100  # images
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Model:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Pictures and what they cost.
+    """Images and what they cost.
 
     Attributes:
-        pictures: float32 N x 3 x 28 x 28 in about [-1, 1], on the CPU.
-        evaluations: of the network for each picture; a conditional and an unconditional one are two.
+        images: float32 N x 3 x 28 x 28 in about [-1, 1], on the CPU.
+        evaluations: of the network for each image; a conditional and an unconditional one are two.
     """
 
-    pictures: Tensor
+    images: Tensor
     evaluations: int
 
 
@@ -79,11 +79,11 @@ def draw(
     seed: int,
     watch: Watch | None = None,
 ) -> Drawn:
-    """Pictures of `digits`.
+    """Images of `digits`.
 
     Args:
-        seeds: one for each picture, of its noise.
-        seed: of the steps that leave the unconditional pass out, which are the same for all pictures.
+        seeds: one for each image, of its noise.
+        seed: of the steps that leave the unconditional pass out, which are the same for all images.
         watch: sees the way of the first batch.
 
     Raises:
@@ -96,18 +96,18 @@ def draw(
         labels = torch.tensor(digits[chosen], device=device)
         skip = guidance.skip_unconditional
         predict = Guided(model.network, model.schedule, model.target, labels, guidance.w, skip, seed)
-        noise = PerPicture(seeds[chosen])
+        noise = PerImage(seeds[chosen])
         like = torch.empty(len(labels), 3, SIZE, SIZE, device=device).contiguous(memory_format=torch.channels_last)
-        # The first noise of each picture's generator is where it starts.
+        # The first noise of each image's generator is where it starts.
         parts.append(_sample(predict, noise(like), model.schedule, sampling, noise, watch).cpu())
         evaluations, watch = predict.evaluations, None
     return Drawn(torch.cat(parts), evaluations)
 
 
 def _sample(
-    predict: Guided, x: Tensor, schedule: Schedule, sampling: DigitSampling, noise: PerPicture, watch: Watch | None
+    predict: Guided, x: Tensor, schedule: Schedule, sampling: DigitSampling, noise: PerImage, watch: Watch | None
 ) -> Tensor:
-    """Pictures from the noise `x` by the sampler of the settings."""
+    """Images from the noise `x` by the sampler of the settings."""
     times, clip = times_of(sampling, schedule), sampling.clip_x0
     if sampling.sampler == "ancestral":
         return ddpm(predict, x, schedule, times, sampling.variance, clip_x0=clip, draw=noise, watch=watch)
@@ -125,6 +125,6 @@ def times_of(sampling: DigitSampling, schedule: Schedule) -> list[int]:
 
 
 def seeds_of(names: Sequence[str], seed: int) -> list[int]:
-    """The seed of each picture's noise, by its name: the same whatever is drawn beside it."""
+    """The seed of each image's noise, by its name: the same whatever is drawn beside it."""
     # 32 bits: torch's generator on the CPU reads no more of its seed.
     return [zlib.crc32(f"{seed}/{name}".encode()) for name in names]

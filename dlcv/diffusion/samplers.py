@@ -1,6 +1,6 @@
-"""From noise to pictures with a noise predictor: DDPM (Ho et al. 2020) and DDIM (Song et al. 2021).
+"""From noise to images with a noise predictor: DDPM (Ho et al. 2020) and DDIM (Song et al. 2021).
 
-Symbols are the papers': x0 the picture, eps its noise, a = alpha_bar at this time and a_next at the next one.
+Symbols are the papers': x0 the image, eps its noise, a = alpha_bar at this time and a_next at the next one.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dlcv.diffusion.config import Spacing, Target
 from dlcv.diffusion.schedule import Schedule, eps_from_velocity, eps_from_x0, x0_from_eps
-from dlcv.diffusion.sections import Spacing, Target
-from dlcv.errors import UserError
+from dlcv.runtime.errors import UserError
 
 Predictor = Callable[[Tensor, Tensor], Tensor]
 """The noise in x, N x C x H x W, at the times t, int64 N."""
@@ -25,12 +25,12 @@ Watch = Callable[[int, Tensor, Tensor], None]
 
 
 def spaced(spacing: Spacing, steps: int, timesteps: int) -> list[int]:
-    """The times that a sampler visits, from the noisiest to the last before the picture.
+    """The times that a sampler visits, from the noisiest to the last before the image.
 
     Args:
         spacing: "uniform", 0, T/S, 2T/S … as in the DDIM paper; "uniform+1", the same one later, as the course has it
             (1, 21 … 981); "trailing", T - 1 down in steps of T/S, which begins where the noise does (Lin et al.
-            2024); "quad", denser towards the picture, up to 0.8 T (the DDIM paper, for CIFAR-10), with the times
+            2024); "quad", denser towards the image, up to 0.8 T (the DDIM paper, for CIFAR-10), with the times
             that coincide taken once, so that there may be fewer than `steps`.
         steps: S, 1 to T.
         timesteps: T of the schedule.
@@ -70,7 +70,7 @@ def ddim(
     draw: Callable[[Tensor], Tensor] = torch.randn_like,  # fresh noise like x
     watch: Watch | None = None,
 ) -> Tensor:
-    """Pictures N x C x H x W in about [-1, 1], by equation 12 of Song et al. with sigma of equation 16."""
+    """Images N x C x H x W in about [-1, 1], by equation 12 of Song et al. with sigma of equation 16."""
     for t, t_next in pairs(times):
         a, a_next = schedule.alpha_bar(t), schedule.alpha_bar(t_next)
         eps = predict(x, torch.full((len(x),), t, device=x.device))
@@ -100,7 +100,7 @@ def ddpm(
     draw: Callable[[Tensor], Tensor] = torch.randn_like,
     watch: Watch | None = None,
 ) -> Tensor:
-    """Pictures as `ddim`, by ancestral sampling: the mean and variance of q(x_next | x, x0), equations 6 and 7.
+    """Images as `ddim`, by ancestral sampling: the mean and variance of q(x_next | x, x0), equations 6 and 7.
 
     Over fewer times, beta is that of the whole stretch between two of them; with the variance "beta" this is the row
     sigma-hat in the DDIM paper's Table 1.
@@ -120,18 +120,18 @@ def ddpm(
 
 
 def noise_predictor(network: Callable[[Tensor, Tensor], Tensor], schedule: Schedule, target: Target) -> Predictor:
-    """The noise predictor that a network is whose output is the noise itself, the velocity or the picture."""
+    """The noise predictor that a network is whose output is the noise itself, the velocity or the image."""
     if target == "noise":
         return network
     eps_from = eps_from_velocity if target == "velocity" else eps_from_x0
     return lambda x, t: eps_from(x, network(x, t), schedule.alpha_bar_of(t))
 
 
-class PerPicture:
-    """Fresh noise for each picture from a generator of its own, so that none depends on the others of its batch.
+class PerImage:
+    """Fresh noise for each image from a generator of its own, so that none depends on the others of its batch.
 
     Args:
-        seeds: of the pictures of a batch, in order.
+        seeds: of the images of a batch, in order.
     """
 
     def __init__(self, seeds: Sequence[int]):

@@ -1,7 +1,7 @@
 """Noise schedules of diffusion models (Ho et al. 2020), and the conversions between what one step knows.
 
-Step t = 0 … T - 1 turns a picture x0 in [-1, 1] into x_t = sqrt(a) x0 + sqrt(1 - a) eps, where eps is standard normal
-noise and a = alpha_bar(t). At t = -1, where sampling ends, a is 1 and x_t the picture itself.
+Step t = 0 … T - 1 turns an image x0 in [-1, 1] into x_t = sqrt(a) x0 + sqrt(1 - a) eps, where eps is standard normal
+noise and a = alpha_bar(t). At t = -1, where sampling ends, a is 1 and x_t the image itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dlcv.diffusion.sections import Target
+from dlcv.diffusion.config import Target
 
 
 @dataclass(frozen=True)
@@ -47,23 +47,23 @@ def linear(timesteps: int, beta_start: float, beta_end: float) -> Schedule:
     return Schedule(betas, (1 - betas).cumprod(0))
 
 
-# In all of these `a` is alpha_bar, a number or a float64 tensor that broadcasts against the pictures.
+# In all of these `a` is alpha_bar, a number or a float64 tensor that broadcasts against the images.
 
 
 def noised(x0: Tensor, eps: Tensor, a: float | Tensor) -> Tensor:
-    """x_t of a picture and its noise."""
+    """x_t of an image and its noise."""
     signal, noise = _roots(a, x0)
     return signal * x0 + noise * eps
 
 
 def x0_from_eps(x: Tensor, eps: Tensor, a: float | Tensor) -> Tensor:
-    """The picture that x_t is made of if `eps` is its noise."""
+    """The image that x_t is made of if `eps` is its noise."""
     signal, noise = _roots(a, x)
     return (x - noise * eps) / signal
 
 
 def eps_from_x0(x: Tensor, x0: Tensor, a: float | Tensor) -> Tensor:
-    """The noise that x_t is made of if `x0` is its picture; a below 1."""
+    """The noise that x_t is made of if `x0` is its image; a below 1."""
     signal, noise = _roots(a, x)
     return (x - signal * x0) / noise
 
@@ -81,7 +81,7 @@ def eps_from_velocity(x: Tensor, v: Tensor, a: float | Tensor) -> Tensor:
 
 
 def output_of(target: Target, x0: Tensor, eps: Tensor, a: float | Tensor) -> Tensor:
-    """What a network that gives the `target` is to give for x_t of this picture and noise."""
+    """What a network that gives the `target` is to give for x_t of this image and noise."""
     if target == "noise":
         return eps
     return velocity(x0, eps, a) if target == "velocity" else x0
@@ -90,8 +90,8 @@ def output_of(target: Target, x0: Tensor, eps: Tensor, a: float | Tensor) -> Ten
 def min_snr_weights(schedule: Schedule, gamma: float, target: Target) -> Tensor:
     """The weight of each time's squared error, float32 T: min-SNR-gamma of Hang et al. 2023, SNR being a / (1 - a).
 
-    The squared error of the picture is to count min(SNR, gamma) times: where there is little but noise it cannot be
-    found, and its error would drown the others. That of the noise is SNR times the picture's, that of the velocity
+    The squared error of the image is to count min(SNR, gamma) times: where there is little but noise it cannot be
+    found, and its error would drown the others. That of the noise is SNR times the image's, that of the velocity
     SNR + 1 times.
 
     Args:
@@ -100,7 +100,7 @@ def min_snr_weights(schedule: Schedule, gamma: float, target: Target) -> Tensor:
     if gamma == 0:
         return torch.ones(schedule.timesteps)
     snr = schedule.alpha_bars / (1 - schedule.alpha_bars)
-    times = {"noise": snr, "velocity": snr + 1, "picture": torch.ones_like(snr)}[target]
+    times = {"noise": snr, "velocity": snr + 1, "image": torch.ones_like(snr)}[target]
     return (snr.clamp(max=gamma) / times).float()
 
 

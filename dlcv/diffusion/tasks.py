@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from dlcv.data.prepared import read_card
-from dlcv.diffusion.sections import MODELS, Diffusion, Settings
-from dlcv.errors import UserError, expect
-from dlcv.params import Params
-from dlcv.provenance import Provenance, code_hashes
+from dlcv.diffusion.config import MODELS, Diffusion, Settings
+from dlcv.runtime.config import Params
+from dlcv.runtime.errors import UserError, expect
+from dlcv.runtime.provenance import Provenance, code_hashes
 
 DIGITS = Path("data/digits/mnistm")
 OUT = Path("out/diffusion")
@@ -46,7 +46,7 @@ def provenance_of(model: str, params: Params) -> Provenance:
 
 
 def name_of(digit: int, number: int) -> str:
-    """The name of the `number`-th picture, from 1, of a digit: "0_001"."""
+    """The name of the `number`-th image, from 1, of a digit: "0_001"."""
     return f"{digit}_{number:03d}"
 
 
@@ -58,5 +58,5 @@ def digit_of(name: str) -> int:
     """
     digit, separator, _ = Path(name).name.partition("_")
     if not separator or len(digit) != 1 or not digit.isdecimal():
-        raise UserError(f"{name} does not say which digit it shows; pictures are named 7_001.png")
+        raise UserError(f"{name} does not say which digit it shows; images are named 7_001.png")
     return int(digit)

@@ -8,17 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dlcv import stage
 from dlcv.data.batches import Shuffled
 from dlcv.data.prepared import load_split, read_card
 from dlcv.diffusion.conditional import Conditional, drop_labels
-from dlcv.diffusion.conditioning import describe
-from dlcv.diffusion.networks import build
+from dlcv.diffusion.networks.build import build
+from dlcv.diffusion.networks.conditioning import describe
 from dlcv.diffusion.schedule import Schedule, linear, noised
 from dlcv.diffusion.tasks import DIGITS, OUT, SIZE, provenance_of, settings_of
-from dlcv.nn import batch_norms, new_statistics
-from dlcv.params import Params
-from dlcv.training import make_accelerator, seed_everything
+from dlcv.engine import training as stage
+from dlcv.engine.averaging import batch_norms, new_statistics
+from dlcv.engine.loop import make_accelerator, seed_everything
+from dlcv.runtime.config import Params
 
 
 def run(model: str, params: Params) -> Path:
@@ -77,7 +77,7 @@ def standing_statistics(
     label_drop: float,
     batches: int = 16,
 ) -> None:
-    """Give BatchNorm, if there is any, the statistics of this very network, over `batches` of 64 noised pictures."""
+    """Give BatchNorm, if there is any, the statistics of this very network, over `batches` of 64 noised images."""
     if not batch_norms(network):
         return
     assert labels is not None
@@ -87,8 +87,8 @@ def standing_statistics(
         torch.manual_seed(0)
         source = Shuffled(images, labels, 64, seed=0)
         for _ in range(batches):
-            pictures, digits = next(source)
-            t = torch.randint(schedule.timesteps, (len(pictures),))
-            x: Tensor = noised(pictures, torch.randn_like(pictures), schedule.alpha_bar_of(t))
+            batch, digits = next(source)
+            t = torch.randint(schedule.timesteps, (len(batch),))
+            x: Tensor = noised(batch, torch.randn_like(batch), schedule.alpha_bar_of(t))
             known = drop_labels(digits, label_drop, whole_batch=False)
             network(x.to(device), t.to(device), known.to(device))

@@ -1,6 +1,6 @@
-"""The stage `reference`: features of the real pictures, and what the best and the worst model could score.
+"""The stage `reference`: features of the real images, and what the best and the worst model could score.
 
-`real` are validation pictures scored as if a model had made them: the ceiling. `noise` are uniform random pixels: the
+`real` are validation images scored as if a model had made them: the ceiling. `noise` are uniform random pixels: the
 floor. Both at the count of every model, because distances depend on it.
 """
 
@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from dlcv import tracking
 from dlcv.data.prepared import load_split, read_card
-from dlcv.evaluation.features import load_extractor
+from dlcv.evaluation.config import Evaluation
+from dlcv.evaluation.extractors.extractor import load_extractor
 from dlcv.evaluation.inputs import DATA, METRICS, OUT, has_faces
 from dlcv.evaluation.reference import Reference, of_prepared, save_reference
 from dlcv.evaluation.scores import check_counts, equal_count, face_score, protocol, score, score_features
-from dlcv.evaluation.sections import Evaluation
-from dlcv.files import replacing, write_json
-from dlcv.nested import flatten
-from dlcv.params import Params
+from dlcv.runtime import tracking
+from dlcv.runtime.config import Params
+from dlcv.runtime.files import replacing, write_json
+from dlcv.runtime.nested import flatten
 
 
 def run(name: str, params: Params) -> Path:
@@ -30,7 +30,7 @@ def run(name: str, params: Params) -> Path:
         The JSON with the scores of `real` and `noise`.
 
     Raises:
-        UserError: the set is not prepared, an extractor or dlib is missing, or there are too few pictures.
+        UserError: the set is not prepared, an extractor or dlib is missing, or there are too few images.
     """
     section, faces = params[Evaluation], has_faces(name)
     extractor = load_extractor(section)
@@ -59,7 +59,7 @@ def run(name: str, params: Params) -> Path:
 
 
 def noise(shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """Pictures of uniform random pixels, uint8 of the given shape."""
+    """Images of uniform random pixels, uint8 of the given shape."""
     return np.random.default_rng(seed).integers(0, 256, size=shape, dtype=np.uint8)
 
 

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcv.errors import UserError, expect
-from dlcv.files import write_json
-from dlcv.params import PATH, load, read_yaml
+from dlcv.runtime.config import PATH, load, read_yaml
+from dlcv.runtime.errors import UserError, expect
+from dlcv.runtime.files import write_json
 
 if TYPE_CHECKING:
-    from dlcv.evaluation.features import Extractor
-    from dlcv.evaluation.sections import Evaluation
+    from dlcv.evaluation.config import Evaluation
+    from dlcv.evaluation.extractors.extractor import Extractor
 
-app = typer.Typer(no_args_is_help=True, help="Score generated pictures against real ones.")
+app = typer.Typer(no_args_is_help=True, help="Score generated images against real ones.")
 
 # Outside a study there is no params.yaml to say; these are what the project ships.
 OUTSIDE = {
     "extractor": "efficientnet_lite0",
     "inception_weights": None,
-    "pictures": 1000,
+    "images": 1000,
     "neighbours": 5,
     "kid_subsets": 50,
     "kid_subset_size": 200,
@@ -33,7 +33,7 @@ OUTSIDE = {
 
 @app.command()
 def reference(name: Annotated[str, typer.Argument(help="a prepared set: faces, or digits/mnistm")]) -> None:
-    """Compute the features of a set's real pictures, and score real pictures and noise against them."""
+    """Compute the features of a set's real images, and score real images and noise against them."""
     params = load()
     from dlcv.evaluation.inputs import check
 
@@ -45,18 +45,18 @@ def reference(name: Annotated[str, typer.Argument(help="a prepared set: faces, o
 
 @app.command()
 def judge() -> None:
-    """Train the judge of digits on real pictures, and ask it about others."""
+    """Train the judge of digits on real images, and ask it about others."""
     params = load()
-    from dlcv.evaluation.judge_task import judge_provenance
+    from dlcv.evaluation.judge.task import judge_provenance
 
     judge_provenance(params)  # what is missing is said before torch is imported
-    from dlcv.evaluation.judging import run
+    from dlcv.evaluation.judge.train import run
 
     print(run(params))
 
 
 @app.command()
-def pictures(
+def images(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="PNG files to score")],
     reference: Annotated[Path, typer.Option(help="folder of real PNG files, or a reference in out/evaluation")],
     validation: Annotated[Path | None, typer.Option(help="folder of other real PNG files, to see memorising")] = None,
@@ -65,40 +65,40 @@ def pictures(
     inception_weights: Annotated[
         Path | None, typer.Option(help="pytorch-fid's weights file; downloaded if not given")
     ] = None,
-    faces: Annotated[bool, typer.Option(help="count the pictures that show a face")] = True,
+    faces: Annotated[bool, typer.Option(help="count the images that show a face")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON with the protocol, not a table")] = False,
     out: Annotated[Path | None, typer.Option(help="also write the JSON to this file")] = None,
 ) -> None:
-    """Every score of one folder of pictures against another; what is not given is as in params.yaml."""
+    """Every score of one folder of images against another; what is not given is as in params.yaml."""
     seed, section = _settings(extractor, inception_weights)
-    from dlcv.evaluation.extractors import weights_file
-    from dlcv.evaluation.faces import check_detector
-    from dlcv.evaluation.folder import read_pictures
+    from dlcv.evaluation.extractors.names import weights_file
+    from dlcv.evaluation.face_detector import check_detector
+    from dlcv.evaluation.folder import read_images
 
     weights_file(section)
     if faces:
         check_detector()
-    images = read_pictures(folder, count)
-    section = section.model_copy(update={"pictures": count or len(images)})
-    from dlcv.evaluation.reference import describe, load_reference, of_pictures
+    images = read_images(folder, count)
+    section = section.model_copy(update={"images": count or len(images)})
+    from dlcv.evaluation.reference import describe, load_reference, of_images
     from dlcv.evaluation.scores import check_counts, protocol, score
 
-    check_counts(section, section.pictures)
+    check_counts(section, section.images)
     if (reference / "reference.json").is_file():
         if validation is not None:
-            raise UserError(f"{reference} has validation pictures of its own; leave --validation out")
+            raise UserError(f"{reference} has validation images of its own; leave --validation out")
         real = load_reference(reference)
         _check_count(count, reference, real.validation)
         network = _load(section)
     else:
-        training = read_pictures(reference, section.neighbours + 1)
-        others = None if validation is None else read_pictures(validation)
+        training = read_images(reference, section.neighbours + 1)
+        others = None if validation is None else read_images(validation)
         _check_count(count, validation, others)
         network = _load(section)
-        real = of_pictures(str(reference), training, others, network, progress=True)
+        real = of_images(str(reference), training, others, network, progress=True)
     scores = score(images, real, section, seed, network, faces, progress=True)
     about = protocol(real, section, seed, network, faces)
-    result = {"pictures": {"folder": str(folder), **describe(images)}, "scores": scores, "protocol": about}
+    result = {"images": {"folder": str(folder), **describe(images)}, "scores": scores, "protocol": about}
     if out is not None:
         write_json(out, result)
     print(json.dumps(result, indent=2, ensure_ascii=False) if as_json else _table(result))
@@ -110,13 +110,13 @@ def mse(
     reference: Annotated[Path, typer.Option(help="folder of PNG files of the same names")],
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, not a table")] = False,
 ) -> None:
-    """The mean squared error of each picture to the one of the same name, on 0..255, and that of all."""
+    """The mean squared error of each image to the one of the same name, on 0..255, and that of all."""
     from dlcv.evaluation.mse import compare
 
     errors = compare(folder, reference)
     overall = sum(errors.values()) / len(errors)
     if as_json:
-        print(json.dumps({"pictures": errors, "overall": overall}, indent=2, ensure_ascii=False))
+        print(json.dumps({"images": errors, "overall": overall}, indent=2, ensure_ascii=False))
         return
     width = max(len("overall"), *map(len, errors))
     for name, value in [*errors.items(), ("overall", overall)]:
@@ -124,21 +124,21 @@ def mse(
 
 
 def _check_count(count: int | None, folder: Path | None, validation: Sized | None) -> None:
-    """Refuse to score more pictures than there are to validate with, which would quietly score fewer."""
+    """Refuse to score more images than there are to validate with, which would quietly score fewer."""
     if count is not None and validation is not None and count > len(validation):
-        raise UserError(f"--count {count}, but {folder} has {len(validation)} validation pictures; ask for no more")
+        raise UserError(f"--count {count}, but {folder} has {len(validation)} validation images; ask for no more")
 
 
 def _load(section: Evaluation) -> Extractor:
-    from dlcv.evaluation.features import load_extractor  # imports torch
+    from dlcv.evaluation.extractors.extractor import load_extractor  # imports torch
 
     return load_extractor(section)
 
 
 def _settings(extractor: str | None, inception_weights: Path | None) -> tuple[int, Evaluation]:
     """Seed and section of params.yaml where there is one, with what the options say instead."""
-    from dlcv.evaluation.extractors import SCORES
-    from dlcv.evaluation.sections import Evaluation
+    from dlcv.evaluation.config import Evaluation
+    from dlcv.evaluation.extractors.names import SCORES
 
     if PATH.is_file() and "evaluation" in read_yaml(PATH):
         params = load()
@@ -159,7 +159,7 @@ def _table(result: dict[str, Any]) -> str:
     """The scores in aligned columns: name, value, interval or deviation."""
     protocol = result["protocol"]
     lines = [
-        f"{protocol['pictures']} of {result['pictures']['count']} pictures against "
+        f"{protocol['images']} of {result['images']['count']} images against "
         f"{protocol['reference']['training']['count']} real ones ({protocol['extractor']['name']})"
     ]
     width = max(map(len, result["scores"]))

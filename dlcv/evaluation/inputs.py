@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dlcv.data.config import Data
 from dlcv.data.prepared import read_card
-from dlcv.data.sections import Data
-from dlcv.errors import expect
-from dlcv.evaluation.extractors import weights_file
-from dlcv.evaluation.faces import check_detector
-from dlcv.evaluation.sections import Evaluation
-from dlcv.params import Params
+from dlcv.evaluation.config import Evaluation
+from dlcv.evaluation.extractors.names import weights_file
+from dlcv.evaluation.face_detector import check_detector
+from dlcv.runtime.config import Params
+from dlcv.runtime.errors import expect
 
 DATA = Path("data")
 OUT = Path("out/evaluation")

@@ -1,8 +1,8 @@
-"""What generated pictures are compared with: features of real ones, computed once.
+"""What generated images are compared with: features of real ones, computed once.
 
 train_features.npy, val_features.npy   float32 N x D
 mean.npy, factor.npy                   float64 D and R x D, of the training features (`frechet.Statistics`)
-reference.json                         which pictures, which extractor
+reference.json                         which images, which extractor
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlcv.data.prepared import load_split, read_card
-from dlcv.errors import UserError
-from dlcv.evaluation.frechet import Statistics, statistics
-from dlcv.files import read_json, write_json
+from dlcv.evaluation.metrics.frechet import Statistics, statistics
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import read_json, write_json
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a wrong folder is refused without it
-    from dlcv.evaluation.features import Extractor
+    from dlcv.evaluation.extractors.extractor import Extractor
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Real pictures in the features of one extractor.
+    """Real images in the features of one extractor.
 
     Attributes:
-        about: name, source, extractor; for the training and validation pictures split, count and SHA-256.
+        about: name, source, extractor; for the training and validation images split, count and SHA-256.
         training: features, float32 N x D.
         statistics: of all training features.
-        validation: features, float32 V x D; None where no pictures were set apart.
+        validation: features, float32 V x D; None where no images were set apart.
     """
 
     about: dict[str, Any]
@@ -59,10 +59,10 @@ def of_prepared(folder: Path, extractor: Extractor) -> Reference:
     return Reference(about, train, statistics(train), val)
 
 
-def of_pictures(
+def of_images(
     name: str, training: np.ndarray, validation: np.ndarray | None, extractor: Extractor, progress: bool = False
 ) -> Reference:
-    """The reference that any pictures make, uint8 N x H x W x 3."""
+    """The reference that any images make, uint8 N x H x W x 3."""
     about = {"name": name, "extractor": extractor.protocol(), "training": describe(training)}
     features = extractor(training, progress)
     if validation is None:
@@ -72,14 +72,14 @@ def of_pictures(
 
 
 def describe(images: np.ndarray) -> dict[str, Any]:
-    """Count, size and SHA-256 of pictures, uint8 N x H x W x 3."""
+    """Count, size and SHA-256 of images, uint8 N x H x W x 3."""
     count, height, width, _ = images.shape
     digest = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
     return {"count": count, "size": f"{width} x {height}", "sha256": digest}
 
 
 def save_reference(folder: Path, reference: Reference) -> None:
-    """Write a reference with validation pictures into the new folder `folder`."""
+    """Write a reference with validation images into the new folder `folder`."""
     assert reference.validation is not None
     folder.mkdir(parents=True)
     arrays = {

@@ -1,4 +1,4 @@
-"""Every score of one set of generated pictures against real ones, and how the scores came about."""
+"""Every score of one set of generated images against real ones, and how the scores came about."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlcv.errors import UserError
-from dlcv.evaluation import frechet
-from dlcv.evaluation.faces import UPSAMPLE, check_detector, detect
-from dlcv.evaluation.intervals import wilson
-from dlcv.evaluation.kernel import kernel_distance
-from dlcv.evaluation.manifold import manifold_scores
-from dlcv.evaluation.neighbours import memorised
+from dlcv.evaluation.config import Evaluation
+from dlcv.evaluation.face_detector import UPSAMPLE, check_detector, detect
+from dlcv.evaluation.metrics import frechet
+from dlcv.evaluation.metrics.intervals import wilson
+from dlcv.evaluation.metrics.kernel import kernel_distance
+from dlcv.evaluation.metrics.manifold import manifold_scores
+from dlcv.evaluation.metrics.neighbours import memorised
 from dlcv.evaluation.reference import Reference
-from dlcv.evaluation.sections import Evaluation
+from dlcv.runtime.errors import UserError
 
 if TYPE_CHECKING:  # torch takes seconds to import, and what is wrong is refused without it
-    from dlcv.evaluation.features import Extractor
+    from dlcv.evaluation.extractors.extractor import Extractor
 
 
 def equal_count(section: Evaluation, reference: Reference) -> int:
-    """How many pictures of every row are scored: what is asked for, or as many as validate.
+    """How many images of every row are scored: what is asked for, or as many as validate.
 
-    Real validation pictures are a row themselves, and distances of different counts do not compare.
+    Real validation images are a row themselves, and distances of different counts do not compare.
     """
     validation = reference.validation
-    return section.pictures if validation is None else min(section.pictures, len(validation))
+    return section.images if validation is None else min(section.images, len(validation))
 
 
 def score(
@@ -41,25 +41,25 @@ def score(
     faces: bool = True,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Score the first `equal_count` of some generated pictures.
+    """Score the first `equal_count` of some generated images.
 
     Args:
         images: uint8 N x H x W x 3; more than are scored do no harm.
         seed: of KID's subsets.
         extractor: the one that the reference was made with.
-        faces: whether they are pictures of faces, so that the face score means something.
+        faces: whether they are images of faces, so that the face score means something.
         progress: draw bars on stderr where that is a terminal.
 
     Returns:
         The scores of `score_features` and, for faces, "face_score": value and Wilson interval.
 
     Raises:
-        UserError: fewer pictures than are scored, another extractor's reference, settings that so few pictures
+        UserError: fewer images than are scored, another extractor's reference, settings that so few images
             do not allow, or no dlib.
     """
     count = equal_count(section, reference)
     if len(images) < count:
-        raise UserError(f"there are {len(images)} generated pictures, but {count} are scored; sample {count}")
+        raise UserError(f"there are {len(images)} generated images, but {count} are scored; sample {count}")
     if extractor.protocol() != reference.about["extractor"]:
         raise UserError(
             f"the reference {reference.about['name']} was made with another extractor than {extractor.name} or with "
@@ -75,7 +75,7 @@ def score(
 
 
 def check_counts(section: Evaluation, count: int) -> None:
-    """Refuse to score so few pictures.
+    """Refuse to score so few images.
 
     Raises:
         UserError: not more than a ball needs, or too few for an interval.
@@ -83,7 +83,7 @@ def check_counts(section: Evaluation, count: int) -> None:
     least = max(4, section.neighbours + 1)
     if count < least:
         raise UserError(
-            f"{count} pictures are too few to score; {least} is the least with {section.neighbours} neighbours"
+            f"{count} images are too few to score; {least} is the least with {section.neighbours} neighbours"
         )
 
 
@@ -93,15 +93,15 @@ def score_features(
     """The scores that need no pixels.
 
     Args:
-        features: of the pictures to score, float32 N x D.
+        features: of the images to score, float32 N x D.
         name: of the Fréchet distance in these features, `Extractor.score`.
-        generated: False for the validation pictures themselves, whose distance to validation says nothing.
+        generated: False for the validation images themselves, whose distance to validation says nothing.
 
     Returns:
-        NAME: value against the training pictures, jackknife interval, and the distances with each group left out, which
-        `frechet.difference` pairs. NAME_to_validation: the same distance to all validation pictures, where there are
+        NAME: value against the training images, jackknife interval, and the distances with each group left out, which
+        `frechet.difference` pairs. NAME_to_validation: the same distance to all validation images, where there are
         as many as N. "kid", "precision", "recall", "density", "coverage"; "memorised" where there are
-        validation pictures. Kernel distance and balls take training pictures in numbers equal to N, the first ones.
+        validation images. Kernel distance and balls take training images in numbers equal to N, the first ones.
     """
     count = len(features)
     own = frechet.statistics(features)
@@ -122,24 +122,24 @@ def score_features(
 
 
 def face_score(images: np.ndarray, progress: bool = False) -> dict[str, Any]:
-    """The share of pictures in which a detector finds a face, with its 95 % Wilson interval."""
+    """The share of images in which a detector finds a face, with its 95 % Wilson interval."""
     found = detect(images, progress)
     low, high = wilson(int(found.sum()), len(found))
     return {"value": float(found.mean()), "interval": {"low": low, "high": high}}
 
 
 def groups(section: Evaluation, count: int) -> int:
-    """Groups of the jackknife, of two pictures at least."""
+    """Groups of the jackknife, of two images at least."""
     return min(section.jackknife_groups, count // 2)
 
 
 def equal_to_training(count: int, reference: Reference) -> int:
-    """Pictures on either side where the numbers have to be equal."""
+    """Images on either side where the numbers have to be equal."""
     return min(count, len(reference.training))
 
 
 def subset_size(section: Evaluation, equal: int) -> int:
-    """Pictures in a subset of KID."""
+    """Images in a subset of KID."""
     return min(section.kid_subset_size, equal)
 
 
@@ -156,7 +156,7 @@ def protocol(
         packages.append(_detector_package())
     about: Mapping[str, Any] = {key: value for key, value in reference.about.items() if key != "extractor"}
     return {
-        "pictures": count,
+        "images": count,
         "reference": about,
         "extractor": extractor.protocol(),
         "kid": {
@@ -165,7 +165,7 @@ def protocol(
             "subset_size": subset_size(section, equal),
             "seed": seed,
         },
-        "neighbours": {"k": section.neighbours, "pictures_of_each": equal},
+        "neighbours": {"k": section.neighbours, "images_of_each": equal},
         "face_detector": f"dlib's frontal HOG detector, upsample {UPSAMPLE}" if faces else None,
         "interval": f"95 %: jackknife of {groups(section, count)} groups for {extractor.score}, Wilson for shares",
         "versions": {package: version(package) for package in packages},

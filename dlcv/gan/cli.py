@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dlcv.params import load
+from dlcv.runtime.config import load
 
 app = typer.Typer(no_args_is_help=True, help="Train, sample and evaluate GANs on faces.")
 
@@ -30,21 +30,21 @@ def train(model: Model) -> None:
 def sample(
     model: Model,
     out: Annotated[Path | None, typer.Option(help="new folder for PNG files; without it, the stage's own")] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="pictures; default: gan.samples")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="images; default: gan.samples")] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**32 - 1, help="of the latents; default: that of params.yaml")
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/gan/MODEL")] = None,
 ) -> None:
-    """Draw pictures from trained weights."""
+    """Draw images from trained weights."""
     params = load()
-    from dlcv.errors import UserError, expect_empty
-    from dlcv.gan.sections import Gan
+    from dlcv.gan.config import Gan
     from dlcv.gan.tasks import OUT, settings_of
+    from dlcv.runtime.errors import UserError, expect_empty
 
     settings_of(model, params)
     if out is None and (count, seed, weights) != (None, None, None):
-        raise UserError("--count, --seed and --weights need --out, a new folder for the pictures")
+        raise UserError("--count, --seed and --weights need --out, a new folder for the images")
     if out is None:
         from dlcv.gan.sample import run
 
@@ -59,7 +59,7 @@ def sample(
 
 @app.command()
 def evaluate(model: Model) -> None:
-    """Score a model's pictures and draw its figures."""
+    """Score a model's images and draw its figures."""
     params = load()
     from dlcv.gan.tasks import settings_of
 

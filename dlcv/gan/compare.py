@@ -8,21 +8,22 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
-from dlcv import pictures, plots, tracking
-from dlcv.errors import UserError
-from dlcv.evaluation import frechet
-from dlcv.evaluation.extractors import score_name
-from dlcv.files import read_json, replacing, write_json
+from dlcv.evaluation.extractors.names import score_name
+from dlcv.evaluation.metrics import frechet
+from dlcv.figures import charts, grids
 from dlcv.gan.tasks import METRICS, OUT, pair_of
-from dlcv.nested import flatten
-from dlcv.params import Params
+from dlcv.runtime import tracking
+from dlcv.runtime.config import Params
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import read_json, replacing, write_json
+from dlcv.runtime.nested import flatten
 
 
 def run(name: str, params: Params) -> Path:
     """Compare the pair `name` of `gan.pairs`.
 
     Returns:
-        The JSON of the difference; `pair.png`, their first pictures, and `frechet.png`, the distance
+        The JSON of the difference; `pair.png`, their first images, and `frechet.png`, the distance
         over the steps of both, lie in `out/gan/NAME/`.
 
     Raises:
@@ -38,13 +39,13 @@ def run(name: str, params: Params) -> Path:
 
     with replacing(OUT / name) as folder:
         folder.mkdir(parents=True)
-        grids: dict[str, Image.Image] = {model: Image.open(OUT / f"{model}-samples" / "grid.png") for model in models}
-        pictures.side_by_side(grids).save(folder / "pair.png")
+        sheets: dict[str, Image.Image] = {model: Image.open(OUT / f"{model}-samples" / "grid.png") for model in models}
+        grids.side_by_side(sheets).save(folder / "pair.png")
         over_steps = {}
         for model in models:
             table = pd.read_csv(OUT / f"{model}-evaluation" / "frechet.csv").set_index("step")
             over_steps[model] = {int(str(step)): float(value) for step, value in table["distance"].items()}
-        plots.lines(folder / "frechet.png", over_steps, "updates of the generator", key.replace("_", " "), name)
+        charts.lines(folder / "frechet.png", over_steps, "updates of the generator", key.replace("_", " "), name)
     write_json(METRICS / f"{name}.json", scores)
     with tracking.run(f"compare-{name}", area="gan", params=pair.model_dump()) as tracked:
         tracked.scores({key: value for key, value in flatten(scores).items() if isinstance(value, float)})

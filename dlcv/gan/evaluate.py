@@ -1,4 +1,4 @@
-"""The stage `evaluate`: the scores of one model's pictures, over its training too, and its figures."""
+"""The stage `evaluate`: the scores of one model's images, over its training too, and its figures."""
 
 from __future__ import annotations
 
@@ -7,39 +7,40 @@ from typing import Any
 
 import pandas as pd
 
-from dlcv import plots, tracking
 from dlcv.data.prepared import load_split
-from dlcv.evaluation import frechet
-from dlcv.evaluation.features import Extractor, load_extractor
+from dlcv.engine.weights import load_state, origin, read_about, snapshots_of
+from dlcv.evaluation.config import Evaluation
+from dlcv.evaluation.extractors.extractor import Extractor, load_extractor
 from dlcv.evaluation.figures import beside_nearest
-from dlcv.evaluation.folder import read_pictures
+from dlcv.evaluation.folder import read_images
+from dlcv.evaluation.metrics import frechet
 from dlcv.evaluation.reference import Reference, load_reference
 from dlcv.evaluation.scores import equal_count, protocol, score
-from dlcv.evaluation.sections import Evaluation
-from dlcv.files import replacing, write_json
+from dlcv.figures import charts
 from dlcv.gan.networks import latents
 from dlcv.gan.sample import generate, load_generator
 from dlcv.gan.tasks import FACES, METRICS, OUT
-from dlcv.nested import flatten
-from dlcv.params import Params
-from dlcv.weights import load_state, origin, read_about, snapshots_of
+from dlcv.runtime import tracking
+from dlcv.runtime.config import Params
+from dlcv.runtime.files import replacing, write_json
+from dlcv.runtime.nested import flatten
 
 REFERENCE = Path("out/evaluation/faces")
-CURVE_PICTURES = 500  # at most, of each snapshot: features are what a score costs, and a curve needs the order alone
+CURVE_IMAGES = 500  # at most, of each snapshot: features are what a score costs, and a curve needs the order alone
 
 
 def run(model: str, params: Params) -> Path:
-    """Score the pictures of `model`.
+    """Score the images of `model`.
 
     Returns:
         The JSON of its scores; figures lie in `out/gan/MODEL-evaluation/`.
 
     Raises:
-        UserError: no pictures, no reference, or fewer pictures than are to be compared.
+        UserError: no images, no reference, or fewer images than are to be compared.
     """
     section = params[Evaluation]
     about = read_about(OUT / model)
-    images = read_pictures(OUT / f"{model}-samples" / "pictures")
+    images = read_images(OUT / f"{model}-samples" / "images")
     extractor, reference = load_extractor(section), load_reference(REFERENCE)
     scores = score(images, reference, section, params.seed, extractor)
     over_steps = frechet_over_steps(model, extractor, reference, section, params.seed)
@@ -51,7 +52,7 @@ def run(model: str, params: Params) -> Path:
         beside_nearest(images[:8], extractor, reference, load_split(FACES, "train").images).save(
             folder / "neighbours.png"
         )
-        plots.curves(
+        charts.curves(
             folder / "curve.png",
             OUT / model / "curve.csv",
             f"{model}: training batches, means over the steps of a point",
@@ -66,8 +67,8 @@ def run(model: str, params: Params) -> Path:
             **origin(about),
             "protocol": {
                 **protocol(reference, section, params.seed, extractor),
-                "network_evaluations_per_picture": 1,
-                "curve_pictures": curve_count(section, reference),
+                "network_evaluations_per_image": 1,
+                "curve_images": curve_count(section, reference),
             },
         },
     )
@@ -76,8 +77,8 @@ def run(model: str, params: Params) -> Path:
 
 
 def curve_count(section: Evaluation, reference: Reference) -> int:
-    """How many pictures of each snapshot are scored."""
-    return min(CURVE_PICTURES, equal_count(section, reference))
+    """How many images of each snapshot are scored."""
+    return min(CURVE_IMAGES, equal_count(section, reference))
 
 
 def frechet_over_steps(

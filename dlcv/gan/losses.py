@@ -64,16 +64,16 @@ LOSSES = {
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
-    """Mean of (|gradient| - 1)^2 at points between real and fake pictures (Gulrajani et al. 2017).
+    """Mean of (|gradient| - 1)^2 at points between real and fake images (Gulrajani et al. 2017).
 
     Args:
-        critic: pictures to logits; it must not mix the pictures of a batch.
-        real, fake: pictures, N x C x H x W; computed in fp32 whatever the precision around.
+        critic: images to logits; it must not mix the images of a batch.
+        real, fake: images, N x C x H x W; computed in fp32 whatever the precision around.
     """
     share = torch.rand(len(real), 1, 1, 1, device=real.device)
     between = torch.lerp(fake.detach().float(), real.float(), share).requires_grad_()
     with torch.autocast(real.device.type, enabled=False):
         (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    # Flattened first: the norm is that of a picture's whole gradient, not of one pixel column.
+    # Flattened first: the norm is that of an image's whole gradient, not of one pixel column.
     penalty: Tensor = (gradient.flatten(1).norm(dim=1) - 1).square().mean()
     return penalty

@@ -1,4 +1,4 @@
-"""Generator and discriminator of 64x64 RGB pictures, with the five reports' variants as parameters.
+"""Generator and discriminator of 64x64 RGB images, with the five reports' variants as parameters.
 
 A discriminator gives logits: the reports' closing Sigmoid stands in the loss, where it is exact in
 every precision, and has no parameters.
@@ -45,7 +45,7 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 class Generator(nn.Module):
-    """Latents, N x 100 from N(0, 1), to pictures, N x 3 x 64 x 64 in [-1, 1].
+    """Latents, N x 100 from N(0, 1), to images, N x 3 x 64 x 64 in [-1, 1].
 
     Args:
         architecture: of `ARCHITECTURES`.
@@ -75,12 +75,12 @@ class Generator(nn.Module):
         self.layers = nn.Sequential(*layers, last, nn.Tanh())
 
     def forward(self, latents: Tensor) -> Tensor:
-        pictures: Tensor = self.layers(self.stem(latents))
-        return pictures
+        images: Tensor = self.layers(self.stem(latents))
+        return images
 
 
 class Discriminator(nn.Module):
-    """Pictures, N x 3 x 64 x 64 in [-1, 1], to logits, N: how real each looks.
+    """Images, N x 3 x 64 x 64 in [-1, 1], to logits, N: how real each looks.
 
     Args:
         architecture: of `ARCHITECTURES`.
@@ -101,7 +101,7 @@ class Discriminator(nn.Module):
             size //= 2
             layers.append(halving(channels, 2 * channels))
             channels *= 2
-            # A gradient penalty is one of each picture alone, which BatchNorm would mix with the others.
+            # A gradient penalty is one of each image alone, which BatchNorm would mix with the others.
             if architecture.norm == "layer":
                 layers.append(nn.LayerNorm((channels, size, size)))
             else:
@@ -109,12 +109,12 @@ class Discriminator(nn.Module):
             layers.append(nn.LeakyReLU(SLOPE))
         self.layers = nn.Sequential(*layers, nn.Conv2d(channels, 1, 4, bias=bias), nn.Flatten(0))
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        return self.logits(pictures)
+    def forward(self, images: Tensor) -> Tensor:
+        return self.logits(images)
 
-    def logits(self, pictures: Tensor) -> Tensor:
+    def logits(self, images: Tensor) -> Tensor:
         """As `forward`, which mixed precision wraps: the gradient penalty calls this, in fp32."""
-        logits: Tensor = self.layers(pictures)
+        logits: Tensor = self.layers(images)
         return logits
 
 

@@ -10,22 +10,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dlcv import stage
 from dlcv.data.batches import Shuffled
 from dlcv.data.prepared import load_split, read_card
-from dlcv.errors import UserError
-from dlcv.gan.gan import GAN
+from dlcv.engine import training as stage
+from dlcv.engine.averaging import new_statistics
+from dlcv.engine.layers import layers
+from dlcv.engine.loop import make_accelerator, seed_everything
+from dlcv.engine.weights import count_parameters
+from dlcv.gan.config import Gan
 from dlcv.gan.networks import LATENT, build
-from dlcv.gan.sections import Gan
+from dlcv.gan.step import GAN
 from dlcv.gan.tasks import FACES, OUT, SIZE, provenance_of, settings_of
-from dlcv.nn import new_statistics
-from dlcv.params import Params
-from dlcv.summary import layers
-from dlcv.training import make_accelerator, seed_everything
-from dlcv.weights import count_parameters
+from dlcv.runtime.config import Params
+from dlcv.runtime.errors import UserError
 
-ALIKE = 0.02  # mean deviation over a batch, in [0, 2]: below it a person sees one picture
-VARIED = 0.1  # a generator starts with grey pictures; it can only collapse after it has left them
+ALIKE = 0.02  # mean deviation over a batch, in [0, 2]: below it a person sees one image
+VARIED = 0.1  # a generator starts with grey images; it can only collapse after it has left them
 
 
 def run(model: str, params: Params) -> Path:
@@ -41,21 +41,21 @@ def run(model: str, params: Params) -> Path:
     provenance = provenance_of(model, params)
     accelerator = make_accelerator(training.precision)
     if accelerator.num_processes > 1:
-        # BatchNorm's two passes a step, one for each kind of picture, do not go together with it.
+        # BatchNorm's two passes a step, one for each kind of image, do not go together with it.
         raise UserError("a GAN is trained by one process; train several models side by side instead")
     seed_everything(params.seed)
     generator, discriminator = build(model, settings.generator_width, settings.discriminator_width, settings.init_std)
     for network in (generator, discriminator):
         network.to(memory_format=torch.channels_last)
-    pictures = load_split(FACES, "train").images
+    images = load_split(FACES, "train").images
     return stage.run(
         OUT / model,
         "generator",
         GAN(generator, discriminator, settings, training),
         # No labels: a GAN reads none.
         Shuffled(
-            pictures,
-            np.zeros(len(pictures)),
+            images,
+            np.zeros(len(images)),
             training.batch_size * settings.discriminator_steps,
             seed=1000 * params.seed,
         ),
@@ -85,11 +85,11 @@ def description(network: nn.Module, example: Tensor) -> dict[str, Any]:
 
 
 def warn_of_collapse(model: str, curve: list[dict[str, float]]) -> None:
-    """Say so where the generator's pictures have become all alike since the last row of `curve`."""
+    """Say so where the generator's images have become all alike since the last row of `curve`."""
     seen = [row["diversity"] for row in curve]
     if len(seen) > 1 and seen[-1] < ALIKE <= seen[-2] and max(seen) > VARIED:
         print(
-            f"warning: {model}: all pictures are alike at step {curve[-1]['step']:.0f}, their mean deviation is "
+            f"warning: {model}: all images are alike at step {curve[-1]['step']:.0f}, their mean deviation is "
             f"{seen[-1]:.4f}: the generator has collapsed; earlier snapshots are kept",
             file=sys.stderr,
         )

@@ -13,19 +13,19 @@ STAGES = "stages/adaptation/dvc.yaml"
 CAPTIONS = {
     "tsne-class.png": "t-SNE of the output of the convolutions, coloured by digit; source and target fitted together.",
     "tsne-domain.png": "The same maps, coloured by domain.",
-    "confusion.png": "Confusion on the target's validation pictures, of all seeds: rows are labels, in per cent.",
-    "inputs.png": "Validation pictures as they are and as the networks see them in training: changed at "
+    "confusion.png": "Confusion on the target's validation images, of all seeds: rows are labels, in per cent.",
+    "inputs.png": "Validation images as they are and as the networks see them in training: changed at "
     "random, then normalised, and for Generate To Adapt made grey first where the scenario asks for it.",
 }
 CURVES = {
     "dann": "Training of DANN: class and domain loss, lambda and information (nats); accuracies on training batches, "
     "where a domain accuracy of 1/2 is chance.",
-    "gta": "Training of Generate To Adapt: losses of C (class), D, G and F (features), and D's loss on real pictures "
+    "gta": "Training of Generate To Adapt: losses of C (class), D, G and F (features), and D's loss on real images "
     "and on those painted from the target (domain); the domain accuracy is D's, on the same.",
     "selftraining": "Self-training: class loss on the source, loss on what the teacher is sure of (target); the share "
     "of the target that is taught so, and the teacher's share of the digit that it answers least.",
 }
-PAINTED = "What G paints from the features of source pictures, in their classes, and of target pictures, in none: "
+PAINTED = "What G paints from the features of source images, in their classes, and of target images, in none: "
 PAINTED += "digits of the source's look under the target's are what the method is after."
 
 
@@ -128,6 +128,4 @@ def reasons(values: dict[str, Any]) -> str:
     often = max(range(len(answers)), key=lambda digit: answers[digit] - sum(confusion[digit]))
     asked, given = sum(confusion[often]) / sum(answers), answers[often] / sum(answers)
     text = f"read worst are {' and '.join(parts)}"
-    return (
-        f"{text}; {often} is answered to {given:.2f} of the pictures and is in {asked:.2f}" if given > asked else text
-    )
+    return f"{text}; {often} is answered to {given:.2f} of the images and is in {asked:.2f}" if given > asked else text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from dlcv.params import load
+from dlcv.runtime.config import load
 
 app = typer.Typer()
 

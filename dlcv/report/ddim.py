@@ -6,20 +6,20 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from dlcv.evaluation.extractors import score_name
+from dlcv.evaluation.extractors.names import score_name
 from dlcv.report.files import link, read, refuse_unclaimed
 
 METRICS = Path("metrics/ddim")
 OUT = Path("out/ddim")
 CAPTIONS = {
-    "samples/grid.png": "The first 32 pictures.",
+    "samples/grid.png": "The first 32 images.",
     "samples/eta.png": "Noise 00 to 03 (rows) at several eta (columns); the fresh noise of a row is the same at each.",
     "samples/interpolation.png": "From noise 00 to noise 01, along the great circle and along the straight line, and "
     "the norm of each latent: the network has only seen noise whose norm is near that of the ends.",
-    "samples/process.png": "The way from noise 00: x after a step, and the picture x0 that the network saw in it.",
+    "samples/process.png": "The way from noise 00: x after a step, and the image x0 that the network saw in it.",
     "samples/strip.png": "Eight noises at each snapshot of the averaged network.",
     "evaluation/table.png": "The table above as lines.",
-    "evaluation/neighbours.png": "Generated pictures over their nearest training pictures by the extractor's features.",
+    "evaluation/neighbours.png": "Generated images over their nearest training images by the extractor's features.",
     "evaluation/curve.png": "Mean squared error of the network's output, and the norm of its gradient before clipping.",
 }
 

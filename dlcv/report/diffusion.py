@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlcv.evaluation.extractors import score_name
+from dlcv.evaluation.extractors.names import score_name
 from dlcv.report.files import link, read, refuse_unclaimed
 
 METRICS = Path("metrics/diffusion")
@@ -18,8 +18,7 @@ CAPTIONS = {
     "evaluation/guidance.png": "Digit accuracy by the judge, with its interval, and distance against the guidance "
     "scale w, from the same noises.",
     "evaluation/confusion.png": "What the judge reads (columns) where a digit was asked for (rows), in per cent.",
-    "evaluation/neighbours.png": "One picture of each digit over its nearest training picture by the extractor's "
-    "features.",
+    "evaluation/neighbours.png": "One image of each digit over its nearest training image by the extractor's features.",
     "evaluation/curve.png": "The loss as it is weighted, the squared error of the network's output without weights, "
     "and the norm of the gradient before clipping.",
     "evaluation/diagram.png": "The network as it was trained. Time and class enter the coloured parts; grey arcs are "
@@ -44,7 +43,7 @@ def diffusion(params: dict[str, Any]) -> dict[str, Any]:
         "distance": "FID" if score == "fid" else "Fréchet distance",
         "real": first["real"],
         "protocol": first["protocol"],
-        # Every model's table has the same columns, and the same real pictures.
+        # Every model's table has the same columns, and the same real images.
         "columns": list(first["guidance"]),
         "judge": read(JUDGE),
         "judge_training": read(JUDGE_OUT / "weights.json"),

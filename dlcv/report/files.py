@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlcv.errors import UserError
-from dlcv.files import read_json
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import read_json
 
 
 def read(path: Path) -> Any:

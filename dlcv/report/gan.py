@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlcv.evaluation.extractors import score_name
+from dlcv.evaluation.extractors.names import score_name
 from dlcv.report.files import link, read, refuse_unclaimed
 
 METRICS = Path("metrics/gan")
@@ -14,12 +14,12 @@ REFERENCE = Path("metrics/evaluation/faces.json")
 CAPTIONS = {
     "samples/strip.png": "Eight latents at each snapshot of the averaged generator.",
     "evaluation/curve.png": "Losses of generator and discriminator; what the discriminator says of real (D(x)) and of "
-    "generated (D(G(z))) pictures, a critic in its own units; diversity is the deviation within a batch.",
-    "evaluation/neighbours.png": "Generated pictures over their nearest training pictures by the extractor's features.",
+    "generated (D(G(z))) images, a critic in its own units; diversity is the deviation within a batch.",
+    "evaluation/neighbours.png": "Generated images over their nearest training images by the extractor's features.",
 }
 PAIR_CAPTIONS = {
-    "pair.png": "The first 32 pictures of each, from the same latents.",
-    "frechet.png": "Fréchet distance of the snapshots, of 500 pictures or as many as the table has, if fewer.",
+    "pair.png": "The first 32 images of each, from the same latents.",
+    "frechet.png": "Fréchet distance of the snapshots, of 500 images or as many as the table has, if fewer.",
 }
 
 

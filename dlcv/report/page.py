@@ -1,4 +1,4 @@
-"""One HTML file from the report's Markdown, with its pictures inside."""
+"""One HTML file from the report's Markdown, with its images inside."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import markdown
 
-from dlcv.errors import UserError
+from dlcv.runtime.errors import UserError
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -22,10 +22,10 @@ p > em { color: #666; font-size: 14px; }
 
 
 def to_html(text: str, folder: Path) -> str:
-    """Render Markdown `text`, whose picture links are relative to `folder`.
+    """Render Markdown `text`, whose image links are relative to `folder`.
 
     Raises:
-        UserError: a picture is missing.
+        UserError: an image is missing.
     """
 
     def embed(match: re.Match[str]) -> str:

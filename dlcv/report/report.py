@@ -6,9 +6,6 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from dlcv.files import replacing
-from dlcv.nested import flatten
-from dlcv.params import Params, read_yaml
 from dlcv.report.adaptation import adaptation, reasons, reports, spread, verdict
 from dlcv.report.ddim import ddim
 from dlcv.report.diffusion import diffusion
@@ -16,13 +13,16 @@ from dlcv.report.files import link, read
 from dlcv.report.gan import gan, pair_verdict
 from dlcv.report.page import to_html
 from dlcv.report.vae import vae
+from dlcv.runtime.config import Params, read_yaml
+from dlcv.runtime.files import replacing
+from dlcv.runtime.nested import flatten
 
 OUT = Path("report")
 DATA = Path("data")
 
 
 def run(params: Params) -> Path:
-    """Write `report/report.md` and `report/report.html`, which carries its pictures inside.
+    """Write `report/report.md` and `report/report.html`, which carries its images inside.
 
     Returns:
         The Markdown file.

@@ -13,13 +13,13 @@ GAN_OUT = Path("out/gan")
 NAME = "vae"
 CAPTIONS = {
     "curve.png": "Reconstruction error and KL divergence. The thin line is of training batches, as the training saw "
-    "them; the points are snapshots, which see training and validation pictures alike.",
-    "reconstructions.png": "Ten validation pictures over their reconstructions, with the mean squared error of each.",
-    "samples.png": "32 pictures from latents of the prior.",
-    "interpolation.png": "From one validation picture to another along the straight line between their latent means.",
-    "tsne.png": "t-SNE of the latent means of validation pictures by the attribute that the data have, and of their "
+    "them; the points are snapshots, which see training and validation images alike.",
+    "reconstructions.png": "Ten validation images over their reconstructions, with the mean squared error of each.",
+    "samples.png": "32 images from latents of the prior.",
+    "interpolation.png": "From one validation image to another along the straight line between their latent means.",
+    "tsne.png": "t-SNE of the latent means of validation images by the attribute that the data have, and of their "
     "pixels beside it.",
-    "neighbours.png": "Generated pictures over their nearest training pictures by the extractor's features.",
+    "neighbours.png": "Generated images over their nearest training images by the extractor's features.",
 }
 # What report 002 says in words when it compares the two (its problem 2.4), and the scores that speak to it.
 CLAIMS = {

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dlcv.params import load
+from dlcv.runtime.config import load
 
 app = typer.Typer(no_args_is_help=True, help="Train and evaluate a VAE on faces, and draw from it.")
 
@@ -36,16 +36,16 @@ def evaluate() -> None:
 @app.command()
 def sample(
     out: Annotated[Path, typer.Option(help="new folder for PNG files")],
-    count: Annotated[int | None, typer.Option(min=1, help="pictures; default: vae.samples")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="images; default: vae.samples")] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**32 - 1, help="of the latents; default: that of params.yaml")
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/vae/vae")] = None,
 ) -> None:
-    """Draw pictures from trained weights."""
+    """Draw images from trained weights."""
     params = load()
-    from dlcv.errors import expect_empty
-    from dlcv.vae.sections import Vae
+    from dlcv.runtime.errors import expect_empty
+    from dlcv.vae.config import Vae
     from dlcv.vae.tasks import NAME, OUT
 
     expect_empty(out)  # said before torch is imported

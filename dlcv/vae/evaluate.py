@@ -9,28 +9,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dlcv import pictures, tracking
 from dlcv.data.prepared import Split, load_split, read_card
-from dlcv.evaluation.features import load_extractor
+from dlcv.engine.weights import load_state, origin, snapshots_of
+from dlcv.evaluation.config import Evaluation
+from dlcv.evaluation.extractors.extractor import load_extractor
 from dlcv.evaluation.figures import beside_nearest
 from dlcv.evaluation.reference import load_reference
 from dlcv.evaluation.scores import protocol, score
-from dlcv.evaluation.sections import Evaluation
-from dlcv.files import replacing, write_json
-from dlcv.nested import flatten
-from dlcv.params import Params
+from dlcv.figures import grids
+from dlcv.runtime import tracking
+from dlcv.runtime.config import Params
+from dlcv.runtime.files import replacing, write_json
+from dlcv.runtime.nested import flatten
 from dlcv.vae import figures, scores
-from dlcv.vae.coding import Codes, decode, encode, load_network
+from dlcv.vae.codes import Codes, decode, encode, load_network
+from dlcv.vae.config import Vae
 from dlcv.vae.networks import Autoencoder, latents
-from dlcv.vae.sections import Vae
 from dlcv.vae.tasks import FACES, METRICS, NAME, OUT
-from dlcv.weights import load_state, origin, snapshots_of
 
 REFERENCE = Path("out/evaluation/faces")
 SHOWN = 32  # samples of the grid
-RECONSTRUCTED = 10  # pictures of the figure
-WAY = 11  # pictures from one face to another
-CURVE_PICTURES = 1000  # at most, of training and of validation, for each snapshot
+RECONSTRUCTED = 10  # images of the figure
+WAY = 11  # images from one face to another
+CURVE_IMAGES = 1000  # at most, of training and of validation, for each snapshot
 
 
 def run(params: Params) -> Path:
@@ -63,7 +64,7 @@ def run(params: Params) -> Path:
         folder.mkdir(parents=True)
         over_steps.to_csv(folder / "losses.csv", index=False, float_format="%.6g")
         figures.curve(folder / "curve.png", pd.read_csv(OUT / NAME / "curve.csv"), over_steps, "VAE")
-        pictures.grid(samples[:SHOWN], columns=8, scale=figures.SCALE).save(folder / "samples.png")
+        grids.grid(samples[:SHOWN], columns=8, scale=figures.SCALE).save(folder / "samples.png")
         beside_nearest(samples[:8], extractor, reference, faces["train"].images).save(folder / "neighbours.png")
         of_map = draw_codes(folder, network, faces["val"], codes["val"], attribute, params)
     write_json(
@@ -81,17 +82,17 @@ def run(params: Params) -> Path:
 
 
 def losses_over_steps(faces: dict[str, Split]) -> pd.DataFrame:
-    """Both terms of the loss at every snapshot, as the training has them, of training and validation pictures alike.
+    """Both terms of the loss at every snapshot, as the training has them, of training and validation images alike.
 
     Measured here and not in the training: one network in eval mode sees both sets without mirroring, so that the gap
-    between the two curves is that between known and new pictures and nothing else.
+    between the two curves is that between known and new images and nothing else.
 
     Returns:
         A row for each snapshot: `step`, `training_reconstruction`, `training_kl`, `validation_reconstruction`,
         `validation_kl`.
     """
     network, _ = load_network(OUT / NAME)
-    count = curve_pictures(faces)
+    count = curve_images(faces)
     rows = []
     for step, path in snapshots_of(OUT / NAME).items():
         load_state(path, network)
@@ -104,15 +105,15 @@ def losses_over_steps(faces: dict[str, Split]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def curve_pictures(faces: dict[str, Split]) -> int:
-    """Pictures of each split that a snapshot is measured on."""
-    return min(CURVE_PICTURES, *(len(part.images) for part in faces.values()))
+def curve_images(faces: dict[str, Split]) -> int:
+    """Images of each split that a snapshot is measured on."""
+    return min(CURVE_IMAGES, *(len(part.images) for part in faces.values()))
 
 
 def draw_codes(
     folder: Path, network: Autoencoder, faces: Split, codes: Codes, attribute: str | None, params: Params
 ) -> dict[str, float]:
-    """Draw what is made of validation pictures: reconstructions, a map of the latent, the way between two faces.
+    """Draw what is made of validation images: reconstructions, a map of the latent, the way between two faces.
 
     Returns:
         The map's protocol.
@@ -131,7 +132,7 @@ def draw_codes(
 
 
 def two_faces(labels: np.ndarray | None) -> tuple[int, int]:
-    """The first picture, and the first after it that differs in the attribute, where there is one."""
+    """The first image, and the first after it that differs in the attribute, where there is one."""
     if labels is None or (labels == labels[0]).all():
         return 0, 1
     return 0, int((labels != labels[0]).argmax())
@@ -143,18 +144,18 @@ def own_protocol(shared: dict[str, Any], faces: dict[str, Split], about: dict[st
     return {
         **shared,
         "versions": shared["versions"] | {package: version(package) for package in ("openTSNE", "scikit-learn")},
-        "network_evaluations_per_picture": 1,
-        "samples": f"the first {shared['pictures']} of latents from N(0, 1), seed {seed}",
+        "network_evaluations_per_image": 1,
+        "samples": f"the first {shared['images']} of latents from N(0, 1), seed {seed}",
         "reconstruction": {
-            "mse": "from the posterior mean; mean over pixels, channels and pictures in [-1, 1], before rounding",
+            "mse": "from the posterior mean; mean over pixels, channels and images in [-1, 1], before rounding",
             "mse_sampled": "from one random latent of each posterior, as in the learning curves",
-            "pictures": {"validation": counts["val"], "training": counts["train"]},
+            "images": {"validation": counts["val"], "training": counts["train"]},
         },
-        "kl": "nats of a picture, summed over the latent",
+        "kl": "nats of an image, summed over the latent",
         "beta": about["beta"],
-        "active_units": f"variance of the posterior mean over the validation pictures above {scores.ACTIVE}",
+        "active_units": f"variance of the posterior mean over the validation images above {scores.ACTIVE}",
         "probe": "logistic regression on posterior means, its penalty not tuned",
-        "curve_pictures": curve_pictures(faces),
+        "curve_images": curve_images(faces),
     }
 
 

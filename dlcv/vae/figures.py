@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from dlcv import pictures, plots
 from dlcv.evaluation import tsne
-from dlcv.vae.sections import TSNE
+from dlcv.figures import charts, grids
+from dlcv.vae.config import TSNE
 
-SCALE = 2  # pixels of a figure for one of a picture
-GAP = 2  # pixels between pictures, as in `pictures.grid`
+SCALE = 2  # pixels of a figure for one of an image
+GAP = 2  # pixels between images, as in `grids.grid`
 CAPTION = 22  # pixels of height
 COLOURS = 10  # groups that a map can tell apart
 
@@ -33,27 +33,27 @@ def curve(path: Path, batches: pd.DataFrame, measured: pd.DataFrame, title: str)
     ):
         axis.plot(batches["step"], batches[name], lw=1, alpha=0.5, label="training batches")
         for split in ("training", "validation"):
-            axis.plot(measured["step"], measured[f"{split}_{name}"], "o-", ms=4, lw=1.3, label=f"{split} pictures")
+            axis.plot(measured["step"], measured[f"{split}_{name}"], "o-", ms=4, lw=1.3, label=f"{split} images")
         axis.set(xlabel="step", ylabel=label)
         axis.grid(alpha=0.3)
         axis.legend(frameon=False)
     # The first batches are ten times as bad as what is to be told apart at the end.
     axes[0].set_yscale("log")
     figure.suptitle(title)
-    figure.savefig(path, dpi=plots.DPI, metadata={"Software": None})
+    figure.savefig(path, dpi=charts.DPI, metadata={"Software": None})
     plt.close(figure)
 
 
 def reconstructions(path: Path, images: np.ndarray, made: np.ndarray, errors: np.ndarray) -> None:
-    """Show pictures over their reconstructions, uint8 N x H x W x 3 both, with the error of each, N, below."""
-    sheet = pictures.labelled_rows([images, made], ["validation", "from the mean"], scale=SCALE)
+    """Show images over their reconstructions, uint8 N x H x W x 3 both, with the error of each, N, below."""
+    sheet = grids.labelled_rows([images, made], ["validation", "from the mean"], scale=SCALE)
     _captioned(sheet, images.shape[2], [f"{error:.4f}" for error in errors], "MSE").save(path)
 
 
 def interpolation(path: Path, real: tuple[np.ndarray, np.ndarray], between: np.ndarray, shares: np.ndarray) -> None:
-    """Show the way from one real picture, H x W x 3, to the other: `between` are those of `shares`, N."""
+    """Show the way from one real image, H x W x 3, to the other: `between` are those of `shares`, N."""
     row = np.stack([real[0], *between, real[1]])
-    sheet = pictures.labelled_rows([row], [""], scale=SCALE)
+    sheet = grids.labelled_rows([row], [""], scale=SCALE)
     _captioned(sheet, row.shape[2], ["real", *(f"{share:.1f}" for share in shares), "real"], "").save(path)
 
 
@@ -66,7 +66,7 @@ def latent_map(
     section: TSNE,
     seed: int,
 ) -> dict[str, float]:
-    """Draw t-SNE maps of latent means, N x D, and of the pixels of the same pictures: what the encoder has added.
+    """Draw t-SNE maps of latent means, N x D, and of the pixels of the same images: what the encoder has added.
 
     Args:
         images: uint8 N x H x W x 3.
@@ -74,7 +74,7 @@ def latent_map(
         attribute: what the labels are.
 
     Returns:
-        "pictures" and "perplexity": what was asked for, or as much as there are and as so few allow.
+        "images" and "perplexity": what was asked for, or as much as there are and as so few allow.
     """
     if labels is None:
         groups, names, legend = np.zeros(len(means), dtype=np.int64), ["no attribute is known"], ""
@@ -84,25 +84,25 @@ def latent_map(
         shown = np.sort(np.argsort(-counts, kind="stable")[:COLOURS])
         kept = np.isin(groups, shown)
         groups, names, legend = np.searchsorted(shown, groups), [str(values[index]) for index in shown], str(attribute)
-    chosen = np.flatnonzero(kept)[: section.pictures]
+    chosen = np.flatnonzero(kept)[: section.images]
     # openTSNE looks at 3 perplexity neighbours.
     perplexity = min(section.perplexity, (len(chosen) - 1) / 3)
     spaces = {"latent means": means[chosen], "pixels": images[chosen].reshape(len(chosen), -1)}
     maps = {name: tsne.fit(space, perplexity, seed) for name, space in spaces.items()}
-    plots.scatter(path, maps, groups[chosen], names, f"t-SNE of {len(chosen)} validation pictures", legend)
-    return {"pictures": len(chosen), "perplexity": perplexity}
+    charts.scatter(path, maps, groups[chosen], names, f"t-SNE of {len(chosen)} validation images", legend)
+    return {"images": len(chosen), "perplexity": perplexity}
 
 
 def _captioned(sheet: Image.Image, size: int, captions: Sequence[str], label: str) -> Image.Image:
-    """`sheet`, rows of pictures of `size` pixels with labels at their left, and below each column its caption."""
+    """`sheet`, rows of images of `size` pixels with labels at their left, and below each column its caption."""
     font = ImageFont.load_default(size=14)
-    canvas = Image.new("RGB", (sheet.width, sheet.height + CAPTION), pictures.BACKGROUND)
+    canvas = Image.new("RGB", (sheet.width, sheet.height + CAPTION), grids.BACKGROUND)
     canvas.paste(sheet, (0, 0))
     draw = ImageDraw.Draw(canvas)
     middle = sheet.height + CAPTION // 2 - 1
-    draw.text((5, middle), label, font=font, fill=pictures.INK, anchor="lm")
+    draw.text((5, middle), label, font=font, fill=grids.INK, anchor="lm")
     for index, caption in enumerate(reversed(captions)):
         # From the right, where the columns end; what stands at the left is as wide as its words.
         centre = sheet.width - GAP - (size * SCALE + GAP) * index - size * SCALE / 2
-        draw.text((centre, middle), caption, font=font, fill=pictures.INK, anchor="mm")
+        draw.text((centre, middle), caption, font=font, fill=grids.INK, anchor="mm")
     return canvas

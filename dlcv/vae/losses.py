@@ -1,13 +1,13 @@
-"""The two terms that a VAE minimises, for each picture, as pure functions."""
+"""The two terms that a VAE minimises, for each image, as pure functions."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
 
-def squared_error(reconstructions: Tensor, pictures: Tensor) -> Tensor:
+def squared_error(reconstructions: Tensor, images: Tensor) -> Tensor:
     """Mean squared error over pixels and channels; N x 3 x H x W in [-1, 1] both, N."""
-    return (reconstructions.float() - pictures.float()).square().mean((1, 2, 3))
+    return (reconstructions.float() - images.float()).square().mean((1, 2, 3))
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:

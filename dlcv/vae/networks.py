@@ -1,4 +1,4 @@
-"""Encoder and decoder of 64x64 RGB pictures, as report 002 prints them at width 1.
+"""Encoder and decoder of 64x64 RGB images, as report 002 prints them at width 1.
 
 Its source is AntixK's vanilla VAE with a latent of 512 dimensions; the linear layer that the decoder starts
 with and the ten blocks are the same.
@@ -19,7 +19,7 @@ LOG_VARIANCE = (-20.0, 10.0)
 
 
 class Autoencoder(nn.Module):
-    """Pictures, N x 3 x 64 x 64 in [-1, 1], to posteriors over latents and back.
+    """Images, N x 3 x 64 x 64 in [-1, 1], to posteriors over latents and back.
 
     The layers have the names of the print.
 
@@ -50,21 +50,21 @@ class Autoencoder(nn.Module):
         )
         self.final_layer = nn.Sequential(nn.Conv2d(channels[0], 3, 3, padding=1), nn.Tanh())
 
-    def forward(self, pictures: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures and standard normal noise, N x latent, to reconstructions, means and log-variances."""
-        mean, log_variance = self.encode(pictures)
+    def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Images and standard normal noise, N x latent, to reconstructions, means and log-variances."""
+        mean, log_variance = self.encode(images)
         return self.decode(sample(mean, log_variance, noise)), mean, log_variance
 
-    def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of each posterior, N x latent each, in fp32 whatever the precision around."""
-        features = self.encoder(pictures).flatten(1)
+        features = self.encoder(images).flatten(1)
         return self.fc_mu(features).float(), self.fc_var(features).float().clamp(*LOG_VARIANCE)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents, N x latent, to pictures, N x 3 x 64 x 64 in [-1, 1]."""
+        """Latents, N x latent, to images, N x 3 x 64 x 64 in [-1, 1]."""
         features = self.decode_input(latents).unflatten(1, (-1, CORNER, CORNER))
-        pictures: Tensor = self.final_layer(self.decoder(features))
-        return pictures
+        images: Tensor = self.final_layer(self.decoder(features))
+        return images
 
 
 def sample(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:

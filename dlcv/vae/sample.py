@@ -1,22 +1,22 @@
-"""Pictures from trained weights, outside the pipeline."""
+"""Images from trained weights, outside the pipeline."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from dlcv import pictures
-from dlcv.errors import expect_empty
-from dlcv.vae.coding import decode, load_network
+from dlcv.figures import grids
+from dlcv.runtime.errors import expect_empty
+from dlcv.vae.codes import decode, load_network
 from dlcv.vae.networks import latents
 
 
 def draw(weights: Path, count: int, seed: int, out: Path) -> Path:
-    """Write `count` pictures by the network in the folder `weights` to the new or empty folder `out`.
+    """Write `count` images by the network in the folder `weights` to the new or empty folder `out`.
 
     Raises:
         UserError: no weights of a VAE there, or a folder that is not empty.
     """
     expect_empty(out)
     network, about = load_network(weights)
-    pictures.save(out, decode(network, latents(count, about["latent"], seed)))
+    grids.save(out, decode(network, latents(count, about["latent"], seed)))
     return out

@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 
 from dlcv.data.prepared import Split
-from dlcv.evaluation.probe import linear_probe, linear_probe_on
-from dlcv.vae.coding import Codes
+from dlcv.evaluation.metrics.linear_probe import linear_probe, linear_probe_on
+from dlcv.vae.codes import Codes
 
 ACTIVE = 0.01  # variance of a unit's mean over the data, above which it is active (Burda et al. 2016)
 
 
 def reconstruction(codes: Codes) -> dict[str, Any]:
-    """Errors of N pictures.
+    """Errors of N images.
 
     Returns:
         "mse", of the reconstructions from the posterior means: squared, the mean over pixels and channels in [-1, 1];
         "mse_0_1", the same in [0, 1]; "mse_sampled", of those from random latents of the posteriors, in [-1, 1];
-        "standard_error" of the first over the pictures; "kl" in nats.
+        "standard_error" of the first over the images; "kl" in nats.
     """
     mse = float(codes.error.mean(dtype=np.float64))
     return {
@@ -45,7 +45,7 @@ def probe(attribute: str | None, faces: dict[str, Split], codes: dict[str, Codes
         faces, codes: by split, "train" and "val".
 
     Returns:
-        "attribute"; "cross_validated" within the training pictures; "validation", fitted to all training pictures,
+        "attribute"; "cross_validated" within the training images; "validation", fitted to all training images,
         where validation has no class of its own, as persons do. None where there is nothing to read.
     """
     train, val = faces["train"].labels, faces["val"].labels

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from dlcv.adaptation.method import Backward
-from dlcv.files import write_json
+from dlcv.adaptation.methods.common import Backward
+from dlcv.runtime.files import write_json
 
 COUNTS = {"train": 60, "val": 40}
 

@@ -5,45 +5,45 @@ from __future__ import annotations
 import torch
 
 from dlcv.adaptation.augment import add_background, add_noise, augment, blend, blur, invert, move, texture
-from dlcv.adaptation.sections import Augmentation
+from dlcv.adaptation.config import Augmentation
 
 NOTHING = Augmentation(rotation=0, shear=0, shift=0, scale=0, blend=0, blur=0, background=0, invert=0, noise=0)
 
 
 def test_nothing_asked_nothing_changed() -> None:
-    pictures = torch.rand(4, 3, 28, 28) * 2 - 1
+    images = torch.rand(4, 3, 28, 28) * 2 - 1
     state = torch.get_rng_state()
-    assert augment(pictures, NOTHING) is pictures
+    assert augment(images, NOTHING) is images
     assert torch.equal(torch.get_rng_state(), state)
-    assert torch.allclose(move(pictures, 0, 0, 0), pictures, atol=1e-5)
+    assert torch.allclose(move(images, 0, 0, 0), images, atol=1e-5)
 
 
 def test_a_shift_is_in_pixels() -> None:
-    picture = torch.zeros(500, 1, 28, 28)
-    picture[:, :, 14, 14] = 1
-    moved = move(picture, rotation=0, shift=3, scale=0)
+    image = torch.zeros(500, 1, 28, 28)
+    image[:, :, 14, 14] = 1
+    moved = move(image, rotation=0, shift=3, scale=0)
     rows = torch.arange(28.0).view(28, 1)
     centres = (moved * rows).sum((1, 2, 3)) / moved.sum((1, 2, 3))
     assert 10.9 <= centres.min() < 11.3 and 16.7 < centres.max() <= 17.1
 
 
 def test_scale_enlarges_and_shrinks_by_its_factor() -> None:
-    picture = torch.zeros(500, 1, 28, 28)
-    picture[:, :, 9:19, 9:19] = 1
-    area = move(picture, rotation=0, shift=0, scale=0.3).sum((1, 2, 3)) / 100
+    image = torch.zeros(500, 1, 28, 28)
+    image[:, :, 9:19, 9:19] = 1
+    area = move(image, rotation=0, shift=0, scale=0.3).sum((1, 2, 3)) / 100
     assert 0.5 < area.min() < 0.62 and 1.65 < area.max() < 1.9  # exp(-0.6) and exp(0.6)
 
 
 def test_inversion_is_of_whole_channels_in_the_given_share() -> None:
-    pictures = torch.rand(1000, 3, 2, 2) + 0.1
-    flipped = (invert(pictures, 0.25) < 0).flatten(2)
+    images = torch.rand(1000, 3, 2, 2) + 0.1
+    flipped = (invert(images, 0.25) < 0).flatten(2)
     assert torch.equal(flipped.any(2), flipped.all(2))
     assert 0.2 < flipped.float().mean() < 0.3
 
 
-def test_background_is_in_units_of_the_pictures_own_deviation() -> None:
-    picture = torch.randn(500, 3, 28, 28) * 0.2 + 0.5
-    added = (add_background(picture, 1.0) - picture).std((2, 3)) / picture.std((2, 3))
+def test_background_is_in_units_of_the_images_own_deviation() -> None:
+    image = torch.randn(500, 3, 28, 28) * 0.2 + 0.5
+    added = (add_background(image, 1.0) - image).std((2, 3)) / image.std((2, 3))
     assert added.max() < 2 and 0.2 < added.mean() < 0.6
     assert torch.equal(add_background(torch.full((2, 3, 28, 28), 0.3), 1.0), torch.full((2, 3, 28, 28), 0.3))
 
@@ -66,20 +66,20 @@ def test_a_blend_is_mnistms_recipe_on_the_given_share() -> None:
 
 
 def test_a_blur_smooths_the_given_share_and_keeps_the_brightness() -> None:
-    pictures = torch.zeros(1000, 3, 9, 9)
-    pictures[:, :, 4, 4] = 16
-    blurred = blur(pictures, 0.5)
+    images = torch.zeros(1000, 3, 9, 9)
+    images[:, :, 4, 4] = 16
+    blurred = blur(images, 0.5)
     peaks = blurred[:, 0, 4, 4]
-    assert torch.allclose(blurred.sum((2, 3)), pictures.sum((2, 3)))
+    assert torch.allclose(blurred.sum((2, 3)), images.sum((2, 3)))
     # The square of (1/4, 1/2, 1/4) has 1/4 in its middle; that of (1, 4, 6, 4, 1)/16 has 9/64.
     shares = [(peaks == peak).float().mean().item() for peak in (16.0, 4.0, 2.25)]
     assert sum(shares) == 1 and 0.45 < shares[0] < 0.55 and 0.2 < shares[1] < 0.3
 
 
-def test_shear_slants_and_noise_is_in_units_of_the_pictures_own_deviation() -> None:
-    picture = torch.zeros(300, 1, 28, 28)
-    picture[:, :, 4, 14] = picture[:, :, 23, 14] = 1
-    moved = move(picture, rotation=0, shift=0, scale=0, shear=0.3)
+def test_shear_slants_and_noise_is_in_units_of_the_images_own_deviation() -> None:
+    image = torch.zeros(300, 1, 28, 28)
+    image[:, :, 4, 14] = image[:, :, 23, 14] = 1
+    moved = move(image, rotation=0, shift=0, scale=0, shear=0.3)
     columns = torch.arange(28.0)
     top, bottom = (
         (part * columns).sum((1, 2, 3)) / part.sum((1, 2, 3)) for part in (moved[:, :, :14], moved[:, :, 14:])

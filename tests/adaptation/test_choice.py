@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dlcv.adaptation.config import Adaptation, Dann
 from dlcv.adaptation.scores import Judged, choose, gain, score
-from dlcv.adaptation.sections import Adaptation, Dann
 from dlcv.adaptation.tasks import Domain
 from dlcv.adaptation.trained import Answers
-from dlcv.adaptation.validator import choice, signs
+from dlcv.adaptation.validators import choice, signs
 from dlcv.adaptation.variants import with_variant
-from dlcv.errors import UserError
-from dlcv.params import load
+from dlcv.runtime.config import load
+from dlcv.runtime.errors import UserError
 
 LABELS = np.arange(200) % 10
 SET = Domain("usps", {}, np.zeros((200, 28, 28, 3), np.uint8), LABELS)

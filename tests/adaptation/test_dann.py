@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from dlcv.adaptation.dann import DANN, build
-from dlcv.adaptation.method import information, rate, strength
-from dlcv.adaptation.networks import DomainNetwork
-from dlcv.adaptation.sections import Augmentation
-from dlcv.params import load
+from dlcv.adaptation.config import Augmentation
+from dlcv.adaptation.methods.common import information, rate, strength
+from dlcv.adaptation.methods.dann import DANN, build
+from dlcv.adaptation.networks.digits import DomainNetwork
+from dlcv.runtime.config import load
 from tests.adaptation.conftest import batch
 
 

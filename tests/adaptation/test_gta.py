@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dlcv.adaptation import gta_source
-from dlcv.adaptation.gta import GTA, build, judged
-from dlcv.adaptation.gta_networks import GTANetworks
-from dlcv.adaptation.sections import Augmentation
-from dlcv.params import load
+from dlcv.adaptation.config import Augmentation
+from dlcv.adaptation.methods import gta_source
+from dlcv.adaptation.methods.gta import GTA, build, judged
+from dlcv.adaptation.networks.gta import GTANetworks
+from dlcv.runtime.config import load
 from tests.adaptation.conftest import batch, recording
 
 SMALL = {"gta.width": 0.0625, "gta.noise": 8}
@@ -59,9 +59,9 @@ def test_the_four_losses_are_the_reports(set_params: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(torch, "randn", lambda *shape, **options: torch.ones(*shape))  # G's noise
     (source, labels), (target, _) = batch()["source"], batch()["target"]
 
-    def seen(pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def seen(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """How wrong D is about their classes, about their being real, and about their being painted."""
-        classes, score = networks.discriminator(pictures)
+        classes, score = networks.discriminator(images)
         real = score.sigmoid()
         return functional.cross_entropy(classes, labels), -real.log().mean(), -(1 - real).log().mean()
 

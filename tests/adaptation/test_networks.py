@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dlcv.adaptation.gta_networks import GTANetworks, to_grey
-from dlcv.adaptation.networks import NETWORKS, DomainNetwork, GradientReversal, build
-from dlcv.weights import count_parameters
+from dlcv.adaptation.networks.digits import NETWORKS, DomainNetwork, GradientReversal, build
+from dlcv.adaptation.networks.gta import GTANetworks, to_grey
+from dlcv.engine.weights import count_parameters
 
 
 def network_of(name: str, dropout: float = 0.3, instance_norm: bool = True, poolings: int = 2) -> DomainNetwork:
@@ -39,18 +39,18 @@ def test_gta_has_the_printed_numbers_of_parameters() -> None:
 
 def test_gta_paints_and_judges_32x32_and_makes_grey() -> None:
     networks = GTANetworks(8, 0.125, instance_norm=True, grey=True).eval()
-    pictures = torch.rand(2, 3, 28, 28) * 2 - 1
-    painted = networks("generator", networks("embed", pictures), torch.tensor([3, 10]))
+    images = torch.rand(2, 3, 28, 28) * 2 - 1
+    painted = networks("generator", networks("embed", images), torch.tensor([3, 10]))
     assert painted.shape == (2, 3, 32, 32) and painted.abs().max() <= 1
     classes, real = networks("discriminator", painted)
     assert classes.shape == (2, 10) and real.shape == (2,)
-    prepared = networks.prepare(pictures)
+    prepared = networks.prepare(images)
     assert prepared.shape == (2, 3, 32, 32) and torch.equal(prepared[:, 0], prepared[:, 2])
     assert torch.allclose(to_grey(torch.ones(1, 3, 2, 2)), torch.ones(1, 3, 2, 2))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_answers_pictures_and_prints_its_parts(name: str) -> None:
+def test_every_network_answers_images_and_prints_its_parts(name: str) -> None:
     for poolings in (2, 5) if name == "deep" else (2,):
         network = network_of(name, poolings=poolings).eval()
         classes, domains = network(torch.rand(2, 3, 28, 28) * 2 - 1)
@@ -71,14 +71,14 @@ def test_one_logit_gives_the_sigmoids_cross_entropy() -> None:
 def test_shapes_and_what_instance_norm_removes() -> None:
     torch.manual_seed(0)
     network = network_of("lenet").eval()
-    pictures = torch.rand(3, 3, 28, 28) * 2 - 1
-    classes, domains = network(pictures)
+    images = torch.rand(3, 3, 28, 28) * 2 - 1
+    classes, domains = network(images)
     assert classes.shape == (3, 10) and domains.shape == (3, 2)
-    assert network.embed(pictures).shape == (3, 800)
+    assert network.embed(images).shape == (3, 800)
     # Half the contrast and another colour: the same digit.
-    cast = pictures * 0.5 + torch.tensor([0.3, -0.2, 0.1]).view(3, 1, 1)
+    cast = images * 0.5 + torch.tensor([0.3, -0.2, 0.1]).view(3, 1, 1)
     plain = network_of("lenet", instance_norm=False).eval()
-    moved = [(each.embed(cast) - each.embed(pictures)).abs().max() for each in (network, plain)]
+    moved = [(each.embed(cast) - each.embed(images)).abs().max() for each in (network, plain)]
     assert moved[0] < 0.4 * moved[1]
     assert network(torch.zeros(1, 3, 28, 28))[0].isfinite().all()
 

@@ -1,4 +1,4 @@
-"""`dlcv adaptation predict`: any pictures in, one table out, and what it refuses."""
+"""`dlcv adaptation predict`: any images in, one table out, and what it refuses."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from PIL import Image
 from dlcv.adaptation import predict, train
 from dlcv.adaptation.tasks import Task
 from dlcv.adaptation.trained import answer, load
-from dlcv.errors import UserError
-from dlcv.files import write_json
-from dlcv.params import load as load_params
+from dlcv.runtime.config import load as load_params
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import write_json
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def weights(domains: Path, set_params: Any) -> Path:
 
 
 def folder_of(path: Path) -> Path:
-    """Grey, colour, transparent and 16-bit pictures of several sizes, and what lies beside them."""
+    """Grey, colour, transparent and 16-bit images of several sizes, and what lies beside them."""
     path.mkdir()
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8)).save(path / "b grey.png")
@@ -39,26 +39,26 @@ def folder_of(path: Path) -> Path:
     return path
 
 
-def test_a_table_of_every_picture_in_the_order_of_names(
+def test_a_table_of_every_image_in_the_order_of_names(
     weights: Path, tmp_path: Path, dlcv: Callable[[str], tuple[int, str]]
 ) -> None:
-    pictures, out = folder_of(tmp_path / "in"), tmp_path / "new" / "predictions.csv"
-    command = f"adaptation predict {pictures} --scenario svhn-usps"
+    images, out = folder_of(tmp_path / "in"), tmp_path / "new" / "predictions.csv"
+    command = f"adaptation predict {images} --scenario svhn-usps"
     assert dlcv(f"{command} --out {out} --weights {weights}") == (0, "")
     rows = list(csv.reader(out.open()))
     assert rows[0] == ["image_name", "label"]
     assert [name for name, _ in rows[1:]] == ["a.png", "b grey.png", "c,large.jpg", "d.png", "e.png"]
     assert all(label in set("0123456789") for _, label in rows[1:])
     network, _ = load(weights)
-    expected = answer(network, np.asarray(Image.open(pictures / "a.png"))[None]).digits
+    expected = answer(network, np.asarray(Image.open(images / "a.png"))[None]).digits
     assert int(rows[1][1]) == expected[0]
 
 
 def test_without_a_method_the_one_that_the_validator_finds_best(
     weights: Path, tmp_path: Path, dlcv: Callable[[str], tuple[int, str]]
 ) -> None:
-    pictures, out = folder_of(tmp_path / "in"), tmp_path / "predictions.csv"
-    command = f"adaptation predict {pictures} --scenario svhn-usps --out {out}"
+    images, out = folder_of(tmp_path / "in"), tmp_path / "predictions.csv"
+    command = f"adaptation predict {images} --scenario svhn-usps --out {out}"
     code, message = dlcv(command)
     assert code == 1 and "metrics/adaptation/svhn-usps.json is missing" in message and not out.exists()
     # The source alone is not chosen, however sure it is.
@@ -75,9 +75,9 @@ def test_without_a_method_the_one_that_the_validator_finds_best(
 def test_bad_input_is_named_and_writes_nothing(weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "predictions.csv"
     out.write_text("before")
-    pictures = folder_of(tmp_path / "in")
+    images = folder_of(tmp_path / "in")
 
-    def refused(message: str, folder: Path = pictures, scenario: str = "svhn-usps", place: Path = out) -> None:
+    def refused(message: str, folder: Path = images, scenario: str = "svhn-usps", place: Path = out) -> None:
         with pytest.raises(UserError, match=message) as error:
             predict.run(folder, scenario, weights, place)
         assert "\n" not in str(error.value)
@@ -85,22 +85,22 @@ def test_bad_input_is_named_and_writes_nothing(weights: Path, tmp_path: Path) ->
 
     refused("there is no folder .*nowhere; give one", tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    refused("empty holds no pictures; give the folder", tmp_path / "empty")
+    refused("empty holds no images; give the folder", tmp_path / "empty")
     refused("holds weights of svhn-usps, not of mnistm-usps", scenario="mnistm-usps")
-    refused("in is a folder; name a file for the table", place=pictures)
-    (pictures / "broken.png").write_bytes((pictures / "a.png").read_bytes()[:200])
+    refused("in is a folder; name a file for the table", place=images)
+    (images / "broken.png").write_bytes((images / "a.png").read_bytes()[:200])
     refused("broken.png is truncated or damaged .*; replace it")
-    (pictures / "broken.png").write_text("no picture")
+    (images / "broken.png").write_text("no image")
     refused("broken.png is not an image; replace it")
-    (pictures / "broken.png").unlink()
-    (pictures / "notes.pdf").write_text("x")
-    refused("notes.pdf is no picture .*; take it out or convert it")
+    (images / "broken.png").unlink()
+    (images / "notes.pdf").write_text("x")
+    refused("notes.pdf is no image .*; take it out or convert it")
     assert sorted(path.name for path in tmp_path.glob(".*part*")) == []
 
 
 def test_missing_weights_are_named(domains: Path, tmp_path: Path, dlcv: Callable[[str], tuple[int, str]]) -> None:
-    pictures = folder_of(tmp_path / "in")
-    code, error = dlcv(f"adaptation predict {pictures} --scenario svhn-usps --method dann --out x.csv")
+    images = folder_of(tmp_path / "in")
+    code, error = dlcv(f"adaptation predict {images} --scenario svhn-usps --method dann --out x.csv")
     assert code == 1 and "weights.json is missing; `dvc repro` trains it" in error
 
 

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dlcv.adaptation import selftraining, selftraining_source
-from dlcv.adaptation.networks import DomainNetwork
-from dlcv.adaptation.selftraining import SelfTraining, build, ramp
+from dlcv.adaptation.methods import selftraining, selftraining_source
+from dlcv.adaptation.methods.selftraining import SelfTraining, build, ramp
+from dlcv.adaptation.networks.digits import DomainNetwork
 from dlcv.adaptation.statistics import adapt_statistics
-from dlcv.nn import batch_norms, use_batch_statistics
-from dlcv.params import load
+from dlcv.engine.averaging import batch_norms, use_batch_statistics
+from dlcv.runtime.config import load
 from tests.adaptation.conftest import batch, recording
 
 
@@ -63,7 +63,7 @@ def test_the_loss_is_that_of_the_labels_and_of_what_the_teacher_is_sure_of(
     # Changes that can be told apart: what teaches, what the teacher sees, what the student sees.
     shifts = {id(own.source): 1, id(own.weak): 2, id(own.strong): 3}
     for module in (selftraining, selftraining_source):
-        monkeypatch.setattr(module, "augment", lambda pictures, changes: pictures.roll(shifts[id(changes)], 3))
+        monkeypatch.setattr(module, "augment", lambda images, changes: images.roll(shifts[id(changes)], 3))
     (source, labels), (target, _) = batch()["source"], batch()["target"]
 
     teacher = copy.deepcopy(trained.networks["teacher"])
@@ -87,7 +87,7 @@ class Says(nn.Module):
         super().__init__()
         self.shares = shares
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, None]:
+    def forward(self, images: Tensor) -> tuple[Tensor, None]:
         return self.shares.log(), None
 
 

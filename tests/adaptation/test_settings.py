@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from dlcv.adaptation.sections import METHODS
-from dlcv.nested import flatten
-from dlcv.params import Params, load, validate
+from dlcv.adaptation.config import METHODS
+from dlcv.runtime.config import Params, load, validate
+from dlcv.runtime.nested import flatten
 
 REPOSITORY = Path(__file__).parent.parent.parent
 READ = ("adaptation.network", "adaptation.networks", "adaptation.training", "dann", "gta", "selftraining")

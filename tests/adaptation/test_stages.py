@@ -16,18 +16,19 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dlcv.adaptation import compare, evaluate, gta, selftraining, train, trained, variant
-from dlcv.adaptation.networks import DomainNetwork
+from dlcv.adaptation import compare, evaluate, train, trained, variant
+from dlcv.adaptation.config import METHODS
+from dlcv.adaptation.methods import gta, selftraining
+from dlcv.adaptation.networks.digits import DomainNetwork
 from dlcv.adaptation.scores import accuracy_by_target_statistics, judge
-from dlcv.adaptation.sections import METHODS
 from dlcv.adaptation.statistics import adapt_statistics
 from dlcv.adaptation.tasks import Task, domain
-from dlcv.errors import UserError
-from dlcv.files import read_json
-from dlcv.params import load
+from dlcv.runtime.config import load
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import read_json
 
 REPOSITORY = Path(__file__).parent.parent.parent
-SMALL = {"adaptation.training.steps": 40, "adaptation.training.batch_size": 16, "adaptation.tsne.pictures": 20}
+SMALL = {"adaptation.training.steps": 40, "adaptation.training.batch_size": 16, "adaptation.tsne.images": 20}
 SMALL |= {"adaptation.tsne.perplexity": 5, "adaptation.comparison.variants": ["alternating"]}
 SMALL |= {"adaptation.comparison.scenarios": ["mnistm-usps"], "adaptation.comparison.steps": 2}
 SMALL |= {"gta.steps": 2, "gta.width": 0.0625, "gta.noise": 8, "selftraining.steps": 4}
@@ -128,8 +129,8 @@ def test_evaluation_scores_every_row_and_draws_the_figures(domains: Path, set_pa
         assert candidates[scores["choice"][who]["training"]][score] == best
     out = domains / "out/adaptation/mnistm-usps-evaluation"
     assert sorted(p.name for p in out.glob("*.png")) == FIGURES
-    for picture in out.glob("*.png"):
-        assert min(Image.open(picture).size) > 100
+    for image in out.glob("*.png"):
+        assert min(Image.open(image).size) > 100
 
     table = pd.read_csv(out / "accuracy.csv")
     assert list(table["trained_by"]) == [row["label"] for row in rows.values()]

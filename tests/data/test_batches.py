@@ -1,4 +1,4 @@
-"""Batches from memory: every picture once an epoch, in the range and layout that networks take."""
+"""Batches from memory: every image once an epoch, in the range and layout that networks take."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ def shuffled(count: int = 10, batch_size: int = 3, seed: int = 0) -> Shuffled:
     return Shuffled(images, np.arange(count), batch_size, seed)
 
 
-def test_every_picture_once_an_epoch_with_its_label_and_no_short_batch() -> None:
+def test_every_image_once_an_epoch_with_its_label_and_no_short_batch() -> None:
     batches = shuffled()
     epochs = []
     for _ in range(4):
         labels = []
         for _ in range(3):
-            pictures, truth = next(batches)
-            assert pictures.shape == (3, 3, 4, 5) and pictures.is_contiguous(memory_format=torch.channels_last)
-            assert torch.equal(to_uint8(pictures)[:, 0, 0, 0].long(), truth)
+            images, truth = next(batches)
+            assert images.shape == (3, 3, 4, 5) and images.is_contiguous(memory_format=torch.channels_last)
+            assert torch.equal(to_uint8(images)[:, 0, 0, 0].long(), truth)
             labels += truth.tolist()
         assert len(set(labels)) == 9
         epochs.append(labels)
@@ -55,10 +55,10 @@ def test_all_256_values_come_back_from_floats() -> None:
 
 
 def test_to_uint8_rounds_clips_and_puts_channels_last() -> None:
-    pictures = torch.zeros(1, 3, 1, 2)
-    pictures[0, :, 0, 0] = torch.tensor([-1.5, 0.0, 3.0])
-    pictures[0, :, 0, 1] = torch.tensor([-1 + 1.6 / 127.5, -1 + 1.4 / 127.5, 1.0])
-    converted = to_uint8(pictures)
+    images = torch.zeros(1, 3, 1, 2)
+    images[0, :, 0, 0] = torch.tensor([-1.5, 0.0, 3.0])
+    images[0, :, 0, 1] = torch.tensor([-1 + 1.6 / 127.5, -1 + 1.4 / 127.5, 1.0])
+    converted = to_uint8(images)
     assert converted.dtype == torch.uint8 and converted.device.type == "cpu"
     assert converted.tolist() == [[[[0, 128, 255], [2, 1, 255]]]]
     # bfloat16 has too few digits to be added to.
@@ -66,10 +66,10 @@ def test_to_uint8_rounds_clips_and_puts_channels_last() -> None:
     assert torch.equal(to_uint8(half), to_uint8(half.float()))
 
 
-def test_mirroring_takes_whole_pictures_and_leaves_rows_and_channels() -> None:
+def test_mirroring_takes_whole_images_and_leaves_rows_and_channels() -> None:
     torch.manual_seed(0)
-    pictures = torch.randn(40, 3, 2, 4)
-    seen = mirrored(pictures)
-    kept = (seen == pictures).flatten(1).all(1)
-    assert (kept ^ (seen == pictures.flip(3)).flatten(1).all(1)).all()
+    images = torch.randn(40, 3, 2, 4)
+    seen = mirrored(images)
+    kept = (seen == images).flatten(1).all(1)
+    assert (kept ^ (seen == images.flip(3)).flatten(1).all(1)).all()
     assert 10 < kept.sum() < 30

@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 
 from dlcv.data.images import decode
-from dlcv.errors import UserError
+from dlcv.runtime.errors import UserError
 
 from .conftest import png
 
 
-def encoded(picture: Image.Image, **options: object) -> bytes:
+def encoded(image: Image.Image, **options: object) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", **options)
+    image.save(buffer, format="PNG", **options)
     return buffer.getvalue()
 
 
@@ -31,8 +31,8 @@ def test_every_mode_becomes_rgb(mode: str) -> None:
 
 
 def test_what_is_transparent_shows_white() -> None:
-    picture = Image.new("RGBA", (28, 28), (10, 20, 30, 0))
-    assert (decode(encoded(picture), "x.png", 28, crop=False) == 255).all()
+    image = Image.new("RGBA", (28, 28), (10, 20, 30, 0))
+    assert (decode(encoded(image), "x.png", 28, crop=False) == 255).all()
 
 
 def test_faces_are_cropped_to_the_centre_and_digits_are_stretched() -> None:
@@ -43,7 +43,7 @@ def test_faces_are_cropped_to_the_centre_and_digits_are_stretched() -> None:
     assert (decode(data, "x.png", 64, crop=False)[:, :8] == 0).all()
 
 
-def test_a_truncated_picture_is_named() -> None:
+def test_a_truncated_image_is_named() -> None:
     data = png(size=(64, 64))
     with pytest.raises(UserError, match=r"^some/0\.png is truncated or damaged \(.*\); replace it with a whole copy$"):
         decode(data[: len(data) // 2], "some/0.png", 64, crop=True)

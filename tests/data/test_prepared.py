@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from dlcv.data.prepared import load_split, read_card
-from dlcv.data.raw import RawSet, RawSplit
-from dlcv.data.writing import write
-from dlcv.errors import UserError
+from dlcv.runtime.errors import UserError
+from dlcv.sources.raw import RawSet, RawSplit
+from dlcv.sources.writing import write
 
 
 def raw_set(count: int = 40, size: int = 8, labels: bool = True) -> RawSet:
@@ -48,16 +48,16 @@ def test_the_card_counts_and_measures(tmp_path: Path) -> None:
     assert np.abs(mean - images.mean(0) * 255).max() <= 0.5 + 1e-9
 
 
-def test_same_pictures_same_bytes_in_chunks_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_same_images_same_bytes_in_chunks_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "one", "usps", "sample", 8, raw_set())
-    monkeypatch.setattr("dlcv.data.writing.CHUNK", 7)
+    monkeypatch.setattr("dlcv.sources.writing.CHUNK", 7)
     write(tmp_path / "two", "usps", "sample", 8, raw_set())
     files = sorted(file.name for file in (tmp_path / "one").iterdir())
     assert len(files) == 7
     assert all((tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in files)
 
 
-def test_the_hash_sees_pictures_and_labels(tmp_path: Path) -> None:
+def test_the_hash_sees_images_and_labels(tmp_path: Path) -> None:
     raw = raw_set()
     hashes = {write(tmp_path / "a", "usps", "sample", 8, raw)["sha256"]}
     images, labels = raw.val.read(np.arange(20)).copy(), np.arange(20) % 10
@@ -93,7 +93,7 @@ def test_a_full_disk_is_an_error_of_the_system_and_leaves_nothing(
     def full(path: Path, mode: str) -> BinaryIO:
         return cast(BinaryIO, open("/dev/full", mode, buffering=0))
 
-    monkeypatch.setattr("dlcv.data.writing.open", full, raising=False)
+    monkeypatch.setattr("dlcv.sources.writing.open", full, raising=False)
     with pytest.raises(OSError) as caught:
         write(tmp_path / "data/usps", "usps", "sample", 8, raw_set())
     assert caught.value.errno == errno.ENOSPC

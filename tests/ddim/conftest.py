@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from dlcv.diffusion.unet import UNet
-from dlcv.params import load
-from dlcv.weights import save_state, save_weights
+from dlcv.diffusion.networks.unet import UNet
+from dlcv.engine.weights import save_state, save_weights
+from dlcv.runtime.config import load
 from tests.diffusion.test_samplers import awake
 from tests.gan.conftest import faces
 
@@ -34,7 +34,7 @@ SMALL: dict[str, Any] = {
     "ddim.sampling.steps": 3,
     "ddim.table.steps": [2, 3],
     "ddim.table.sigma_hat": True,
-    "ddim.table.pictures": 6,
+    "ddim.table.images": 6,
     "evaluation.neighbours": 3,
 }
 

@@ -13,10 +13,10 @@ from dlcv.data.prepared import load_split
 from dlcv.ddim import evaluate, model, sample
 from dlcv.ddim import noise as noises
 from dlcv.ddim.sections import Ddim
-from dlcv.evaluation import frechet
-from dlcv.evaluation.reference import of_pictures, save_reference
-from dlcv.files import read_json
-from dlcv.params import load
+from dlcv.evaluation.metrics import frechet
+from dlcv.evaluation.reference import of_images, save_reference
+from dlcv.runtime.config import load
+from dlcv.runtime.files import read_json
 
 
 class Means:
@@ -38,7 +38,7 @@ def evaluated(faces: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> di
     extractor: Any = Means()
     monkeypatch.setattr(evaluate, "load_extractor", lambda section: extractor)
     train, val = (np.array(load_split(Path("data/faces"), split).images) for split in ("train", "val"))
-    save_reference(evaluate.REFERENCE, of_pictures("faces", train, val, extractor))
+    save_reference(evaluate.REFERENCE, of_images("faces", train, val, extractor))
     sample.run(load())
     path = evaluate.run(load())
     assert path == Path("metrics/ddim/unet.json")
@@ -46,7 +46,7 @@ def evaluated(faces: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> di
     return scores
 
 
-def test_the_table_has_a_cell_for_every_sampler_and_real_pictures_of_the_same_number(
+def test_the_table_has_a_cell_for_every_sampler_and_real_images_of_the_same_number(
     evaluated: dict[str, Any],
 ) -> None:
     section, extractor = load()[Ddim], Means()
@@ -70,8 +70,8 @@ def test_the_table_has_a_cell_for_every_sampler_and_real_pictures_of_the_same_nu
 def test_scores_protocol_and_figures_are_written(evaluated: dict[str, Any]) -> None:
     assert evaluated["scores"]["frechet_means"]["value"] > 0 and "face_score" in evaluated["scores"]
     protocol = evaluated["protocol"]
-    assert protocol["pictures"] == 8 and protocol["table_pictures"] == 6
-    assert protocol["network_evaluations_per_picture"] == 3
+    assert protocol["images"] == 8 and protocol["table_images"] == 6
+    assert protocol["network_evaluations_per_image"] == 3
     assert protocol["sampler"]["spacing"] == "uniform+1" and protocol["sampler"]["steps"] == 3
     assert (
         evaluated["interpolation"]["linear"]["smallest_norm"] < evaluated["interpolation"]["spherical"]["smallest_norm"]

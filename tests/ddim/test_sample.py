@@ -1,4 +1,4 @@
-"""Pictures from noise: the stage with its figures, and `dlcv ddim sample --noise` on files of any kind."""
+"""Images from noise: the stage with its figures, and `dlcv ddim sample --noise` on files of any kind."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from dlcv.ddim import sample
 from dlcv.ddim.sections import Ddim
 from dlcv.diffusion.samplers import ddim, noise_predictor, spaced
 from dlcv.diffusion.schedule import linear
-from dlcv.params import load
+from dlcv.runtime.config import load
 from tests.ddim.conftest import unet
 
 
-def pictures(folder: Path) -> dict[str, np.ndarray]:
+def saved_images(folder: Path) -> dict[str, np.ndarray]:
     return {path.name: np.asarray(Image.open(path)) for path in sorted(folder.iterdir())}
 
 
 def expected(noise: torch.Tensor, steps: int = 3, **options: Any) -> np.ndarray:
-    """Pictures of the network with seed 0, sampled by hand."""
+    """Images of the network with seed 0, sampled by hand."""
     schedule = linear(1000, 1e-4, 0.02)
     predict = noise_predictor(unet(0), schedule, "velocity")
     options = {"clip_x0": True, "rederive": True, **options}
@@ -41,11 +41,11 @@ def close(a: np.ndarray, b: np.ndarray) -> bool:
     return a.shape == b.shape and int(np.abs(a.astype(int) - b).max()) <= 1
 
 
-def test_the_stage_draws_the_pictures_of_the_seed_and_the_figures(trained: Path) -> None:
+def test_the_stage_draws_the_images_of_the_seed_and_the_figures(trained: Path) -> None:
     out = sample.run(load())
     figures = ["eta.png", "grid.png", "interpolation.png", "process.png", "strip.png"]
-    assert sorted(path.name for path in out.iterdir()) == sorted([*figures, "interpolation.csv", "noise", "pictures"])
-    drawn = pictures(out / "pictures")
+    assert sorted(path.name for path in out.iterdir()) == sorted([*figures, "interpolation.csv", "noise", "images"])
+    drawn = saved_images(out / "images")
     assert list(drawn) == [f"{index:04d}.png" for index in range(10)]
     images = np.stack(list(drawn.values()))
     assert close(images, expected(noises.draw(10, 0))) and images.std() > 10
@@ -78,9 +78,9 @@ def test_the_stage_draws_the_pictures_of_the_seed_and_the_figures(trained: Path)
     assert strip.shape[0] == 2 * 132
 
 
-def test_files_become_pictures_of_the_same_names(trained: Path, dlcv: Any) -> None:
+def test_files_become_images_of_the_same_names(trained: Path, dlcv: Any) -> None:
     sample.run(load())
-    drawn = pictures(trained / "out/ddim/unet-samples/pictures")
+    drawn = saved_images(trained / "out/ddim/unet-samples/images")
     folder = trained / "noise"
     folder.mkdir()
     noise = noises.draw(3, 0)
@@ -89,7 +89,7 @@ def test_files_become_pictures_of_the_same_names(trained: Path, dlcv: Any) -> No
     np.save(folder / "7.npy", noise[2].numpy())
     (folder / ".hidden").write_text("passed over")
     assert dlcv("ddim sample --noise noise --out new") == (0, "")
-    made = pictures(trained / "new")
+    made = saved_images(trained / "new")
     assert list(made) == ["00.png", "7.png", "ab.c.png"]
     for name, index in (("00.png", 0), ("ab.c.png", 1), ("7.png", 2)):
         assert close(made[name], drawn[f"{index:04d}.png"])
@@ -100,15 +100,15 @@ def test_files_become_pictures_of_the_same_names(trained: Path, dlcv: Any) -> No
         "--no-rederive": {"rederive": False},
     }.items():
         assert dlcv(f"ddim sample --noise noise --out other{words.replace(' ', '')} {words}") == (0, "")
-        one = pictures(trained / f"other{words.replace(' ', '')}")["00.png"]
+        one = saved_images(trained / f"other{words.replace(' ', '')}")["00.png"]
         assert close(one, expected(noise[:1], **options)[0]), words
         assert not close(one, made["00.png"]), words
     assert dlcv("ddim sample --noise noise --out quad --spacing quad") == (0, "")
-    assert not close(pictures(trained / "quad")["00.png"], made["00.png"])
+    assert not close(saved_images(trained / "quad")["00.png"], made["00.png"])
     # Weights from anywhere, the GPU box's for example.
     shutil.move(trained / "out/ddim/unet", trained / "elsewhere")
     assert dlcv("ddim sample --noise noise --out moved --weights elsewhere") == (0, "")
-    assert all((picture == made[name]).all() for name, picture in pictures(trained / "moved").items())
+    assert all((image == made[name]).all() for name, image in saved_images(trained / "moved").items())
 
 
 def test_fresh_noise_is_of_the_seed_and_the_name_and_of_no_other_file(trained: Path, dlcv: Any) -> None:
@@ -117,24 +117,24 @@ def test_fresh_noise_is_of_the_seed_and_the_name_and_of_no_other_file(trained: P
         for name in names:
             np.save(trained / folder / f"{name}.npy", noises.draw(1, 0)[0].numpy())
         assert dlcv(f"ddim sample --noise {folder} --out {folder}-out --eta 1") == (0, "")
-    three = pictures(trained / "three-out")
-    assert close(pictures(trained / "one-out")["b.png"], three["b.png"])
+    three = saved_images(trained / "three-out")
+    assert close(saved_images(trained / "one-out")["b.png"], three["b.png"])
     assert not close(three["a.png"], three["b.png"])
     assert dlcv("ddim sample --noise one --out seed --eta 1 --seed 7") == (0, "")
-    assert not close(pictures(trained / "seed")["b.png"], three["b.png"])
+    assert not close(saved_images(trained / "seed")["b.png"], three["b.png"])
     assert dlcv("ddim sample --noise one --out eta0 --eta 0 --seed 7") == (0, "")
-    assert close(pictures(trained / "eta0")["b.png"], expected(noises.draw(1, 0))[0])
+    assert close(saved_images(trained / "eta0")["b.png"], expected(noises.draw(1, 0))[0])
 
 
-def test_pictures_are_stretched_if_asked(trained: Path, dlcv: Any) -> None:
+def test_images_are_stretched_if_asked(trained: Path, dlcv: Any) -> None:
     (trained / "noise").mkdir()
     np.save(trained / "noise/00.npy", 0.01 * noises.draw(1, 0)[0].numpy())
     np.save(trained / "noise/01.npy", noises.draw(2, 0)[1].numpy())
     assert dlcv("ddim sample --noise noise --out clip --no-clip") == (0, "")
     assert dlcv("ddim sample --noise noise --out minmax --no-clip --scale minmax") == (0, "")
-    for image in pictures(trained / "minmax").values():
+    for image in saved_images(trained / "minmax").values():
         assert (image.min(), image.max()) == (0, 255)
-    assert not close(pictures(trained / "clip")["01.png"], pictures(trained / "minmax")["01.png"])
+    assert not close(saved_images(trained / "clip")["01.png"], saved_images(trained / "minmax")["01.png"])
     flat = sample.stretched(torch.full((1, 3, 2, 2), 0.3))
     assert torch.equal(flat, torch.full_like(flat, -1))
     several = sample.stretched(torch.arange(24.0).view(2, 3, 2, 2))
@@ -183,8 +183,8 @@ def test_noise_that_cannot_be_used_is_one_line(trained: Path, dlcv: Any, make: A
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--noise noise --out full", "full is not empty; name a new folder for the pictures"),
-        ("--noise noise", "give both --noise, a folder of noise files, and --out, a new folder for the pictures"),
+        ("--noise noise --out full", "full is not empty; name a new folder for the images"),
+        ("--noise noise", "give both --noise, a folder of noise files, and --out, a new folder for the images"),
         ("--out new --steps 3", "give both --noise"),
         ("--no-clip", "give both --noise"),
         ("--noise noise --out new --weights none", "none/weights.json is missing; `dvc repro` trains it"),

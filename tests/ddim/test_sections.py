@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dlcv.errors import UserError
-from dlcv.params import load
+from dlcv.runtime.config import load
+from dlcv.runtime.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from dlcv.params import load
         ("network.multipliers", [1] * 7, "ddim.network: 7 levels behind patches of 2 are too many for 64 pixels"),
         ("network.width", 0.01, "ddim.network.width: Input should be greater than or equal to 0.03125"),
         ("network.dropout", 1.0, "ddim.network.dropout: Input should be less than 1, not 1.0"),
-        ("training.target", "x0", "ddim.training.target: Input should be 'noise', 'velocity' or 'picture', not 'x0'"),
+        ("training.target", "x0", "ddim.training.target: Input should be 'noise', 'velocity' or 'image', not 'x0'"),
         ("training.precision", "fp16", "ddim.training.precision: Input should be 'fp32' or 'bf16', not 'fp16'"),
         ("training.step", 3, "unknown key ddim.training.step; did you mean steps?"),
         ("samples", 3, "ddim.samples: Input should be greater than or equal to 4, not 3"),

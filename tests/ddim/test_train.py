@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from dlcv.ddim import train
 from dlcv.ddim.ddpm import DDPM
 from dlcv.ddim.sections import Ddim, Training
+from dlcv.diffusion.networks.unet import UNet
 from dlcv.diffusion.schedule import linear, velocity
-from dlcv.diffusion.unet import UNet
-from dlcv.files import read_json, sha256
-from dlcv.params import load
+from dlcv.runtime.config import load
+from dlcv.runtime.files import read_json, sha256
 from tests.conftest import files
 from tests.ddim.conftest import NETWORK, REPOSITORY, SMALL
 
@@ -25,7 +25,7 @@ SCHEDULE = linear(1000, 1e-4, 0.02)
 
 
 class Recorder(nn.Module):
-    """Keeps what it is shown and answers with its weight times the pictures."""
+    """Keeps what it is shown and answers with its weight times the images."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ def method(**changes: Any) -> tuple[DDPM, Recorder]:
     return DDPM(network, SCHEDULE, Training(**{**shipped, "schedule": "constant", "flip": False, **changes})), network
 
 
-@pytest.mark.parametrize(("target", "min_snr"), [("noise", 0.0), ("velocity", 0.0), ("picture", 0.0), ("picture", 2.0)])
+@pytest.mark.parametrize(("target", "min_snr"), [("noise", 0.0), ("velocity", 0.0), ("image", 0.0), ("image", 2.0)])
 def test_the_step_is_the_squared_error_of_the_target_at_uniform_times(target: str, min_snr: float) -> None:
     made, network = method(target=target, min_snr=min_snr, gradient_clip=1e9)
     x0 = torch.rand(500, 3, 4, 4) * 2 - 1
@@ -56,7 +56,7 @@ def test_the_step_is_the_squared_error_of_the_target_at_uniform_times(target: st
     eps = ((x - a.sqrt() * x0) / (1 - a).sqrt()).float()
     late = t > 20  # below, float32 leaves few digits of the noise
     assert eps[late].mean().abs() < 0.03 and eps[late].std().item() == pytest.approx(1, abs=0.03)
-    wanted = {"noise": eps, "velocity": velocity(x0, eps, a), "picture": x0}[target]
+    wanted = {"noise": eps, "velocity": velocity(x0, eps, a), "image": x0}[target]
     weight = (a / (1 - a)).clamp(max=min_snr) if min_snr else 1.0
     assert values["loss"].item() == pytest.approx((weight * (0.5 * x - wanted) ** 2).mean().item(), rel=1e-3)
     assert not values["loss"].requires_grad
@@ -71,7 +71,7 @@ def test_the_gradient_is_clipped_and_its_norm_from_before_is_told() -> None:
     assert values["gradient_norm"].item() > 1e-2
 
 
-def test_each_picture_is_mirrored_with_probability_half() -> None:
+def test_each_image_is_mirrored_with_probability_half() -> None:
     x0 = torch.zeros(400, 1, 1, 2)
     x0[..., 1] = 1000.0  # so large that noise does not hide the side
     for flip, low, high in ((False, 0, 0), (True, 160, 240)):
@@ -81,7 +81,7 @@ def test_each_picture_is_mirrored_with_probability_half() -> None:
         assert low <= mirrored.sum() <= high
 
 
-def test_a_network_learns_to_find_the_noise_of_one_picture() -> None:
+def test_a_network_learns_to_find_the_noise_of_one_image() -> None:
     torch.manual_seed(0)
     shipped = load(REPOSITORY / "params.yaml")[Ddim].training.model_dump()
     changes = {"learning_rate": 1e-2, "schedule": "constant", "target": "noise"}
@@ -103,7 +103,7 @@ def test_a_training_leaves_weights_snapshots_and_a_curve_and_can_be_resumed(
     assert sorted(whole) == [*names, "weights.json", "weights.safetensors"] and out == Path("out/ddim/unet")
     assert whole["snapshots/step-000012.safetensors"] == whole["weights.safetensors"]
     about = read_json(out / "weights.json")
-    assert about["area"] == "ddim" and about["network"] == NETWORK and about["target"] == "picture"
+    assert about["area"] == "ddim" and about["network"] == NETWORK and about["target"] == "image"
     assert about["sha256"] == sha256(out / "weights.safetensors") and about["data"] == {"faces": "a" * 64}
     assert about["params"]["training"]["steps"] == 12 and about["schedule"]["timesteps"] == 1000
     UNet(**about["network"]).load_state_dict(load_file(out / "weights.safetensors"))
@@ -139,4 +139,4 @@ def test_missing_faces_are_one_line(dlcv: Any) -> None:
 def test_faces_of_another_size_are_refused(faces: Path, dlcv: Any) -> None:
     card = faces / "data/faces/card.json"
     card.write_text(card.read_text().replace('"size": 64', '"size": 32'))
-    assert dlcv("ddim train") == (1, "dlcv: error: data/faces has pictures of 32 pixels; the networks are for 64\n")
+    assert dlcv("ddim train") == (1, "dlcv: error: data/faces has images of 32 pixels; the networks are for 64\n")

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from dlcv.diffusion.conditioning import Fitted
-from dlcv.diffusion.networks import build
-from dlcv.diffusion.sections import MODELS, Diffusion
-from dlcv.evaluation.judge import JudgeNetwork
-from dlcv.params import Params, load
-from dlcv.weights import save_state, save_weights
+from dlcv.diffusion.config import MODELS, Diffusion
+from dlcv.diffusion.networks.build import build
+from dlcv.diffusion.networks.conditioning import Fitted
+from dlcv.engine.weights import save_state, save_weights
+from dlcv.evaluation.judge.network import JudgeNetwork
+from dlcv.runtime.config import Params, load
 from tests.adaptation.conftest import write_domain
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -28,8 +28,8 @@ SMALL: dict[str, Any] = {
     "diffusion.sampling.eta": 0.0,
     "diffusion.table.w": [0.0, 2.0],
     "diffusion.table.skip_unconditional": [0.5],
-    "diffusion.table.pictures": 20,
-    "diffusion.table.snapshot_pictures": 10,
+    "diffusion.table.images": 20,
+    "diffusion.table.snapshot_images": 10,
     "evaluation.neighbours": 3,
     "evaluation.kid_subsets": 3,
     "evaluation.kid_subset_size": 10,

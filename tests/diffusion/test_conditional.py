@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from dlcv.diffusion.conditional import Conditional, density, drop_labels, log_snr
-from dlcv.diffusion.conditioning import NONE
+from dlcv.diffusion.config import Diffusion, Times, Training
+from dlcv.diffusion.networks.conditioning import NONE
 from dlcv.diffusion.schedule import linear, min_snr_weights, velocity
-from dlcv.diffusion.sections import Diffusion, Times, Training
 from tests.diffusion.conftest import network, shipped
 
 SCHEDULE = linear(1000, 1e-4, 0.02)
@@ -46,7 +46,7 @@ def test_times_are_uniform_or_normal_in_log_snr() -> None:
 
 
 class Recorder(nn.Module):
-    """Keeps what it is shown and answers with its weight times the pictures."""
+    """Keeps what it is shown and answers with its weight times the images."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ def method(**changes: Any) -> tuple[Conditional, Recorder]:
     return Conditional(recorder, SCHEDULE, Training(**{**values, "schedule": "constant", **changes})), recorder
 
 
-@pytest.mark.parametrize("target", ["noise", "velocity", "picture"])
+@pytest.mark.parametrize("target", ["noise", "velocity", "image"])
 @pytest.mark.parametrize("gamma", [0.0, 5.0])
 def test_the_step_is_the_weighted_squared_error_of_the_target(target: Any, gamma: float) -> None:
     made, recorder = method(target=target, min_snr=gamma, times=UNIFORM, label_drop=0.3, gradient_clip=0.0)
@@ -76,7 +76,7 @@ def test_the_step_is_the_weighted_squared_error_of_the_target(target: Any, gamma
     assert t.double().mean().item() == pytest.approx(499.5, abs=45)
     a = SCHEDULE.alpha_bar_of(t)
     eps = ((x - a.sqrt() * x0) / (1 - a).sqrt()).float()
-    wanted = {"noise": eps, "velocity": velocity(x0, eps, a), "picture": x0}[target]
+    wanted = {"noise": eps, "velocity": velocity(x0, eps, a), "image": x0}[target]
     errors = (0.5 * x - wanted).square().mean((1, 2, 3))
     assert values["error"].item() == pytest.approx(errors.mean().item(), rel=1e-3)
     expected = (min_snr_weights(SCHEDULE, gamma, target)[t] * errors).mean().item()
@@ -111,11 +111,11 @@ def test_optimizers_are_the_reports() -> None:
         assert optimizer.param_groups[0]["lr"] == 3e-4 and optimizer.param_groups[0]["weight_decay"] == decay
 
 
-def test_a_network_learns_which_of_two_pictures_a_class_is() -> None:
+def test_a_network_learns_which_of_two_images_a_class_is() -> None:
     """White for 0, black for 1; without a class it can only answer with the mean."""
     torch.manual_seed(0)
     values = shipped()[Diffusion].settings("context-unet").training.model_dump()
-    # So much noise that these pictures cannot be told apart by what is left of them.
+    # So much noise that these images cannot be told apart by what is left of them.
     noisy = {"density": "log-snr", "mean": -9.0, "std": 1.0}
     values |= {"schedule": "constant", "learning_rate": 5e-3, "target": "velocity", "times": noisy}
     training = Training(**values)
@@ -125,7 +125,7 @@ def test_a_network_learns_which_of_two_pictures_a_class_is() -> None:
     x0 = (1 - 2.0 * labels).view(-1, 1, 1, 1).expand(-1, 3, 16, 16).contiguous()
     for _ in range(60):
         method.step((x0, labels), 0.0, Tensor.backward)
-    # From pure noise, t = T - 1: v is about minus the picture.
+    # From pure noise, t = T - 1: v is about minus the image.
     noise = torch.randn(2, 3, 16, 16)
     with torch.no_grad():
         v = made.eval()(noise, torch.tensor([999, 999]), torch.tensor([0, 1]))

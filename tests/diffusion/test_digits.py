@@ -17,19 +17,19 @@ from PIL import Image
 from dlcv.data.batches import to_uint8
 from dlcv.diffusion import model as module
 from dlcv.diffusion import sample
+from dlcv.diffusion.config import Diffusion, DigitSampling, Guidance
 from dlcv.diffusion.model import draw, load_model, seeds_of, times_of
-from dlcv.diffusion.sections import Diffusion, DigitSampling, Guidance
 from dlcv.diffusion.tasks import digit_of, name_of
-from dlcv.errors import UserError
-from dlcv.files import read_json, write_json
-from dlcv.params import load
-from dlcv.weights import save_weights
+from dlcv.engine.weights import save_weights
+from dlcv.runtime.config import load
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import read_json, write_json
 from tests.diffusion.conftest import REPOSITORY
 
 MODEL = "attention-unet"
 
 
-def pictures(folder: Path) -> dict[str, np.ndarray]:
+def saved_images(folder: Path) -> dict[str, np.ndarray]:
     return {path.name: np.asarray(Image.open(path)) for path in sorted(folder.iterdir())}
 
 
@@ -41,12 +41,12 @@ def close(a: np.ndarray, b: np.ndarray) -> bool:
 def test_the_stage_draws_equally_many_of_each_digit_and_the_figures(trained: Path) -> None:
     out = sample.run(MODEL, load())
     assert out == Path("out/diffusion/attention-unet-samples")
-    assert sorted(path.name for path in out.iterdir()) == ["drawn.json", "grid.png", "pictures", "process.png"]
-    drawn = pictures(out / "pictures")
+    assert sorted(path.name for path in out.iterdir()) == ["drawn.json", "grid.png", "images", "process.png"]
+    drawn = saved_images(out / "images")
     assert list(drawn) == [f"{digit}_{number:03d}.png" for digit in range(10) for number in (1, 2)]
     images = np.stack(list(drawn.values()))
     assert images.shape == (20, 28, 28, 3) and len(np.unique(images.reshape(20, -1), axis=0)) == 20
-    # Ten rows and columns of pictures at twice their size; the first row begins with the first zeros.
+    # Ten rows and columns of images at twice their size; the first row begins with the first zeros.
     grid = np.asarray(Image.open(out / "grid.png"))
     left, top = grid.shape[1] - 10 * 58, grid.shape[0] - 10 * 58
     assert 10 < left < 60 and 10 < top < 40
@@ -58,28 +58,28 @@ def test_the_stage_draws_equally_many_of_each_digit_and_the_figures(trained: Pat
     last = process[:84:3, -84::3]
     assert close(last, drawn["0_001.png"])
     about = read_json(out / "drawn.json")
-    assert about["steps"] == 3 and about["network_evaluations_per_picture"] == 6
+    assert about["steps"] == 3 and about["network_evaluations_per_image"] == 6
     assert about["guidance"]["w"] == 2.0 and "seconds" not in str(about)
 
 
 def test_a_digit_outside_the_pipeline_is_that_of_the_stage(trained: Path, dlcv: Any) -> None:
     sample.run(MODEL, load())
-    drawn = pictures(trained / "out/diffusion/attention-unet-samples/pictures")
+    drawn = saved_images(trained / "out/diffusion/attention-unet-samples/images")
     shutil.move(trained / "out/diffusion/attention-unet", trained / "alone")
     command = f"diffusion sample {MODEL} --digit 7 --weights alone"
     assert dlcv(f"{command} --count 2 --out two") == (0, "")
-    two = pictures(trained / "two")
+    two = saved_images(trained / "two")
     assert list(two) == ["7_001.png", "7_002.png"] and all(close(two[name], drawn[name]) for name in two)
     assert dlcv(f"{command} --count 20 --steps 5 --w 2 --seed 1 --out many") == (0, "")
-    assert len(pictures(trained / "many")) == 20
+    assert len(saved_images(trained / "many")) == 20
     changed = {"seed": "--seed 1", "w": "--w 0.5", "steps": "--steps 4", "eta": "--eta 1", "skip": "--skip 1"}
     for name, option in changed.items():
         assert dlcv(f"{command} --count 1 {option} --out other/{name}") == (0, "")
-        assert not (pictures(trained / "other" / name)["7_001.png"] == two["7_001.png"]).all(), name
-    assert dlcv(f"{command} --out ten") == (0, "") and len(pictures(trained / "ten")) == 10
+        assert not (saved_images(trained / "other" / name)["7_001.png"] == two["7_001.png"]).all(), name
+    assert dlcv(f"{command} --out ten") == (0, "") and len(saved_images(trained / "ten")) == 10
 
 
-def test_no_picture_depends_on_its_batch_and_the_evaluations_are_those_of_one(
+def test_no_image_depends_on_its_batch_and_the_evaluations_are_those_of_one(
     trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded, section = load_model(Path("out/diffusion") / MODEL, MODEL), load()[Diffusion]
@@ -91,7 +91,7 @@ def test_no_picture_depends_on_its_batch_and_the_evaluations_are_those_of_one(
         whole = draw(loaded, range(5), seeds_of(names, 0), sampling, guidance, 3)
         monkeypatch.setattr(module, "BATCH", 2)
         parts = draw(loaded, range(5), seeds_of(names, 0), sampling, guidance, 3)
-        assert close(to_uint8(whole.pictures).numpy(), to_uint8(parts.pictures).numpy())
+        assert close(to_uint8(whole.images).numpy(), to_uint8(parts.images).numpy())
         assert whole.evaluations == parts.evaluations and 8 <= whole.evaluations < 16
     for w, skip, expected in ((0.0, 0.5, 8), (1.0, 0.0, 16), (1.0, 1.0, 8)):
         sampling = section.sampling.model_copy(update={"steps": 8})
@@ -107,7 +107,7 @@ def test_all_times_are_taken_where_no_number_is_given(trained: Path) -> None:
     assert len(times_of(sampling, loaded.schedule)) == 3
 
 
-def test_noise_is_a_pictures_own(trained: Path) -> None:
+def test_noise_is_a_images_own(trained: Path) -> None:
     assert seeds_of(["0_001", "0_002"], 0) == [seeds_of([name], 0)[0] for name in ("0_001", "0_002")]
     assert len({*seeds_of(["0_001", "0_002"], 0), *seeds_of(["0_001", "0_002"], 1)}) == 4
     loaded = load_model(Path("out/diffusion") / MODEL, MODEL)
@@ -120,17 +120,17 @@ def test_names_say_the_digit() -> None:
     assert name_of(0, 1) == "0_001" and name_of(9, 100) == "9_100"
     assert [digit_of(name) for name in ("0_001.png", "9_100.png")] == [0, 9]
     for name in ("0001.png", "12_001.png", "x_001.png"):
-        with pytest.raises(UserError, match="does not say which digit it shows; pictures are named 7_001.png"):
+        with pytest.raises(UserError, match="does not say which digit it shows; images are named 7_001.png"):
             digit_of(name)
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (f"{MODEL} --digit 7 --out full", "full is not empty; name a new folder for the pictures"),
-        (f"{MODEL} --count 4", "give both --digit, 0 to 9, and --out, a new folder for the pictures"),
-        (f"{MODEL} --digit 7", "give both --digit, 0 to 9, and --out, a new folder for the pictures"),
-        (f"{MODEL} --out new", "give both --digit, 0 to 9, and --out, a new folder for the pictures"),
+        (f"{MODEL} --digit 7 --out full", "full is not empty; name a new folder for the images"),
+        (f"{MODEL} --count 4", "give both --digit, 0 to 9, and --out, a new folder for the images"),
+        (f"{MODEL} --digit 7", "give both --digit, 0 to 9, and --out, a new folder for the images"),
+        (f"{MODEL} --out new", "give both --digit, 0 to 9, and --out, a new folder for the images"),
         ("attention-net --digit 7 --out new", "no model attention-net; did you mean attention-unet?"),
         ("context-unet", "out/diffusion/context-unet/weights.json is missing; `dvc repro` trains it, `dvc pull`"),
         ("context-unet --digit 7 --out new", "out/diffusion/context-unet/weights.json is missing; `dvc repro` trains"),

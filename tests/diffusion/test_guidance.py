@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlcv.diffusion.conditioning import NONE
+from dlcv.diffusion.config import MODELS, Target
 from dlcv.diffusion.guidance import Guided, guide
+from dlcv.diffusion.networks.conditioning import NONE
 from dlcv.diffusion.samplers import ddim, ddpm, spaced
 from dlcv.diffusion.schedule import linear
-from dlcv.diffusion.sections import MODELS, Target
 from tests.diffusion.conftest import TIMESTEPS, network
 from tests.diffusion.test_samplers import gaussian, moments
 
@@ -36,7 +36,7 @@ def test_w_0_is_the_conditional_branch_to_the_bit_and_no_class_the_unconditional
     with torch.no_grad():
         conditional, unconditional = made(x, t, LABELS), made(x, t, none)
         assert torch.equal(Guided(made, schedule, "noise", LABELS, w=0.0)(x, t), conditional)
-        # A picture that is asked for without a class is the unconditional branch, guided or not.
+        # An image that is asked for without a class is the unconditional branch, guided or not.
         assert torch.equal(Guided(made, schedule, "noise", none, w=0.0)(x, t), unconditional)
         assert torch.allclose(Guided(made, schedule, "noise", none, w=3.0)(x, t), unconditional, atol=1e-4)
         guided = Guided(made, schedule, "noise", LABELS, w=2.0)(x, t)
@@ -46,7 +46,7 @@ def test_w_0_is_the_conditional_branch_to_the_bit_and_no_class_the_unconditional
 
 
 class Counting(nn.Module):
-    """Remembers how many pictures it was shown at once."""
+    """Remembers how many images it was shown at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def ask(guided: Guided, times: int = 200) -> list[Tensor]:
     return [guided(x, torch.full((3,), 10)) for _ in range(times)]
 
 
-def test_evaluations_are_counted_for_each_picture() -> None:
+def test_evaluations_are_counted_for_each_image() -> None:
     schedule = linear(100, 1e-4, 0.02)
     for w, skip, expected in ((0.0, 0.0, 200), (2.0, 0.0, 400), (2.0, 1.0, 200), (0.0, 0.5, 200)):
         made = Counting()
@@ -89,7 +89,7 @@ def test_skipped_steps_are_conditional_and_the_same_in_every_batch() -> None:
 
 
 class Gaussians(nn.Module):
-    """The best predictor where pictures of the class k are N(k / 10, 0.5^2), in terms of noise, velocity or picture."""
+    """The best predictor where images of the class k are N(k / 10, 0.5^2), in terms of noise, velocity or image."""
 
     def __init__(self, schedule: Any, target: str) -> None:
         super().__init__()
@@ -101,11 +101,11 @@ class Gaussians(nn.Module):
             return eps
         a = self.schedule.alpha_bar_of(t).to(x.dtype)
         velocity: Tensor = (eps - (1 - a).sqrt() * x) / a.sqrt()
-        picture: Tensor = (x - (1 - a).sqrt() * eps) / a.sqrt()
-        return velocity if self.target == "velocity" else picture
+        image: Tensor = (x - (1 - a).sqrt() * eps) / a.sqrt()
+        return velocity if self.target == "velocity" else image
 
 
-@pytest.mark.parametrize("target", ["noise", "velocity", "picture"])
+@pytest.mark.parametrize("target", ["noise", "velocity", "image"])
 @pytest.mark.parametrize(("steps", "std"), [(10, 0.3741), (50, 0.4724)])
 def test_a_class_that_is_a_gaussian_has_the_exact_moments(target: Any, steps: int, std: float) -> None:
     schedule = linear(1000, 1e-4, 0.02)
@@ -120,19 +120,19 @@ def test_a_class_that_is_a_gaussian_has_the_exact_moments(target: Any, steps: in
     assert deviation == pytest.approx(std, abs=6e-5) and 0.2981 <= mean <= 0.3001
 
 
-def test_guidance_is_the_same_of_noise_velocity_and_picture() -> None:
+def test_guidance_is_the_same_of_noise_velocity_and_image() -> None:
     schedule = linear(1000, 1e-4, 0.02)
     x, t = torch.randn(3, 3, 4, 4, dtype=torch.float64), torch.tensor([20, 500, 990])
-    targets: tuple[Target, ...] = ("noise", "velocity", "picture")
-    noise, velocity, picture = (
+    targets: tuple[Target, ...] = ("noise", "velocity", "image")
+    noise, velocity, image = (
         Guided(Gaussians(schedule, target), schedule, target, LABELS, 2.0)(x, t) for target in targets
     )
-    assert torch.allclose(noise, velocity, atol=1e-9) and torch.allclose(noise, picture, atol=1e-9)
+    assert torch.allclose(noise, velocity, atol=1e-9) and torch.allclose(noise, image, atol=1e-9)
 
 
 @pytest.mark.parametrize(("timesteps", "beta_end"), [(400, 0.02), (1000, 0.02), (200, 0.1)])
 def test_ancestral_sampling_over_all_times_has_nearly_the_moments_of_the_class(timesteps: int, beta_end: float) -> None:
-    """The schedules of all reports; 400 steps leave 13 % of a picture in the noise, which shifts little."""
+    """The schedules of all reports; 400 steps leave 13 % of an image in the noise, which shifts little."""
     schedule = linear(timesteps, 1e-4 if beta_end == 0.02 else 5e-4, beta_end)
     labels = torch.full((timesteps + 2,), 3)
 

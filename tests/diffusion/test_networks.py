@@ -1,4 +1,4 @@
-"""The conditional networks against what the reports print, and how they say that a picture has no class."""
+"""The conditional networks against what the reports print, and how they say that an image has no class."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from dlcv.diffusion.conditioning import NONE, describe, one_hot
-from dlcv.diffusion.networks import build
-from dlcv.diffusion.sections import MODELS
-from dlcv.errors import UserError
-from dlcv.weights import count_parameters
+from dlcv.diffusion.config import MODELS
+from dlcv.diffusion.networks.build import build
+from dlcv.diffusion.networks.conditioning import NONE, describe, one_hot
+from dlcv.engine.weights import count_parameters
+from dlcv.runtime.errors import UserError
 from tests.diffusion.conftest import NARROW, TIMESTEPS, network
 
 THREE = ["context-unet", "attention-unet", "residual-unet"]
@@ -101,7 +101,7 @@ def test_report_003_has_the_network_of_report_000() -> None:
 @pytest.mark.parametrize("conditioning", ["printed", "adaptive"])
 @pytest.mark.parametrize("patch", [1, 2])
 @pytest.mark.parametrize("model", THREE)
-def test_any_size_of_picture_goes_through(model: str, patch: int, conditioning: str) -> None:
+def test_any_size_of_image_goes_through(model: str, patch: int, conditioning: str) -> None:
     made = network(model, patch=patch, conditioning=conditioning)
     t, labels = torch.tensor([0, TIMESTEPS[model] - 1]), torch.tensor([9, NONE])
     for height, width in ((28, 28), (21, 21), (32, 19)):

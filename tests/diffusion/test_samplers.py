@@ -1,6 +1,6 @@
 """The samplers: times, moments of a Gaussian whose noise is known exactly, each other, and another implementation.
 
-`test_pictures_agree_with_diffusers` needs the development dependency diffusers and is skipped without it; the golden
+`test_images_agree_with_diffusers` needs the development dependency diffusers and is skipped without it; the golden
 values that its DDIMScheduler gave once are tested always.
 """
 
@@ -15,18 +15,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from dlcv.diffusion.samplers import PerPicture, ddim, ddpm, noise_predictor, pairs, spaced
+from dlcv.diffusion.config import Target
+from dlcv.diffusion.networks.unet import UNet
+from dlcv.diffusion.samplers import PerImage, ddim, ddpm, noise_predictor, pairs, spaced
 from dlcv.diffusion.schedule import Schedule, linear, output_of, velocity, x0_from_eps
-from dlcv.diffusion.sections import Target
-from dlcv.diffusion.unet import UNet
-from dlcv.errors import UserError
+from dlcv.runtime.errors import UserError
 
 SCHEDULE = linear(1000, 1e-4, 0.02)
 SPACINGS: Any = ("uniform", "uniform+1", "trailing", "quad")
 
 
 def gaussian(mean: float | Tensor, std: float, schedule: Schedule = SCHEDULE) -> Callable[[Tensor, Tensor], Tensor]:
-    """The best noise predictor there can be where pictures are N(mean, std^2)."""
+    """The best noise predictor there can be where images are N(mean, std^2)."""
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
         a = schedule.alpha_bar_of(t).to(x.dtype)
@@ -82,7 +82,7 @@ def test_the_moments_of_a_gaussian_are_the_exact_ones(spacing: Any, steps: int, 
 @pytest.mark.parametrize("eta", [0.0, 0.2, 0.5, 0.75, 1.0])
 @pytest.mark.parametrize("spacing", SPACINGS)
 def test_more_steps_come_nearer_to_the_gaussian_and_more_eta_keeps_away(spacing: Any, eta: float) -> None:
-    """Why distances rise with eta at few steps: pictures spread less than they should."""
+    """Why distances rise with eta at few steps: images spread less than they should."""
 
     def std(steps: int, eta: float) -> float:
         times = spaced(spacing, steps, 1000)
@@ -95,7 +95,7 @@ def test_more_steps_come_nearer_to_the_gaussian_and_more_eta_keeps_away(spacing:
 
 
 def test_the_variances_of_ddpm_spread_as_they_should() -> None:
-    """For pictures of N(0, 1) "beta" is (Ho et al., section 3.2), over any times."""
+    """For images of N(0, 1) "beta" is (Ho et al., section 3.2), over any times."""
 
     def std(mean: float, deviation: float, variance: Any, steps: int) -> float:
         times = spaced("uniform", steps, 1000)
@@ -248,7 +248,7 @@ def test_values_agree_with_diffusers(spacing: Any, clip: bool, rederive: bool, e
         ("trailing", {"timestep_spacing": "trailing"}),
     ],
 )
-def test_pictures_agree_with_diffusers(spacing: Any, theirs: dict[str, Any], steps: int, clip: bool) -> None:
+def test_images_agree_with_diffusers(spacing: Any, theirs: dict[str, Any], steps: int, clip: bool) -> None:
     """The same weights and noise: below 0.3 in mean squared error on 0..255. They keep the predicted noise."""
     diffusers = pytest.importorskip("diffusers", reason="pip install -e .[dev] brings diffusers")
     network = random_network()
@@ -266,7 +266,7 @@ def test_pictures_agree_with_diffusers(spacing: Any, theirs: dict[str, Any], ste
     other = x
     for t in scheduler.timesteps:
         other = scheduler.step(predict(other, t.expand(2)), t, other).prev_sample
-    bytes_ = [picture.add(1).mul(127.5).round().clamp(0, 255) for picture in (ours, other)]
+    bytes_ = [image.add(1).mul(127.5).round().clamp(0, 255) for image in (ours, other)]
     assert 20 < bytes_[0].std() < 110 and ((bytes_[0] == 0) | (bytes_[0] == 255)).float().mean() < 0.1
     assert (bytes_[0] - bytes_[1]).square().mean() < 0.02
 
@@ -287,14 +287,14 @@ def random_network() -> UNet:
 
 
 @pytest.mark.parametrize("eta", [0.0, 1.0])
-def test_a_picture_does_not_depend_on_its_batch(eta: float) -> None:
+def test_a_image_does_not_depend_on_its_batch(eta: float) -> None:
     network = random_network()
     x = torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     times = spaced("uniform+1", 10, 1000)
 
     def sample(part: slice) -> Tensor:
         seeds = list(range(100, 105))[part]
-        return ddim(network, x[part], SCHEDULE, times, eta, clip_x0=True, rederive=True, draw=PerPicture(seeds))
+        return ddim(network, x[part], SCHEDULE, times, eta, clip_x0=True, rederive=True, draw=PerImage(seeds))
 
     whole = sample(slice(None))
     assert whole.std() > 0.05
@@ -304,13 +304,13 @@ def test_a_picture_does_not_depend_on_its_batch(eta: float) -> None:
     assert (whole[0] - whole[1]).abs().max() > 0.1
 
 
-def test_fresh_noise_is_that_of_each_pictures_seed() -> None:
+def test_fresh_noise_is_that_of_each_images_seed() -> None:
     like = torch.zeros(3, 2, 4, 4)
-    draw = PerPicture([1, 2, 1])
+    draw = PerImage([1, 2, 1])
     first, second = draw(like), draw(like)
     assert torch.equal(first[0], first[2]) and not torch.equal(first[0], first[1])
     assert not torch.equal(first, second)
-    assert torch.equal(PerPicture([2])(like[:1])[0], first[1])
+    assert torch.equal(PerImage([2])(like[:1])[0], first[1])
 
 
 @pytest.mark.parametrize("sample", [ddim, ddpm])
@@ -344,12 +344,12 @@ def test_clipping_keeps_what_is_shown_in_range(sample: Any) -> None:
         assert (max(seen) <= 1) == clip_x0
 
 
-def test_a_network_of_the_velocity_or_of_the_picture_is_a_noise_predictor() -> None:
+def test_a_network_of_the_velocity_or_of_the_image_is_a_noise_predictor() -> None:
     x0, eps = torch.randn(2, 2, 3, 4, 4)
     t = torch.tensor([5, 900])
     a = SCHEDULE.alpha_bar_of(t)
     x = a.sqrt().float() * x0 + (1 - a).sqrt().float() * eps
-    given = {"noise": eps, "velocity": velocity(x0, eps, a), "picture": x0}
+    given = {"noise": eps, "velocity": velocity(x0, eps, a), "image": x0}
     for target in get_args(Target):
         assert torch.equal(output_of(target, x0, eps, a), given[target])
         knows = noise_predictor(lambda x, t, target=target: given[target], SCHEDULE, target)
@@ -358,7 +358,7 @@ def test_a_network_of_the_velocity_or_of_the_picture_is_a_noise_predictor() -> N
     assert noise_predictor(network, SCHEDULE, "noise") is network
 
 
-def test_the_last_step_gives_the_predicted_picture() -> None:
+def test_the_last_step_gives_the_predicted_image() -> None:
     """alpha_bar is 1 there; the first one of the schedule in its place would leave noise in."""
     x = torch.randn(1, 1, 8, 8, dtype=torch.float64)
     out = ddim(lambda x, t: torch.zeros_like(x), x, SCHEDULE, [0])

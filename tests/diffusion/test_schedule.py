@@ -35,7 +35,7 @@ def test_alpha_bar_of_the_references(timesteps: int, beta_end: float, t: int, ex
     assert linear(timesteps, 1e-4, beta_end).alpha_bar(t) == pytest.approx(expected, rel=2e-4)
 
 
-def test_the_schedule_is_of_float64_and_ends_in_the_picture() -> None:
+def test_the_schedule_is_of_float64_and_ends_in_the_image() -> None:
     schedule = linear(1000, 1e-4, 0.02)
     assert schedule.betas.dtype == schedule.alpha_bars.dtype == torch.float64
     assert schedule.timesteps == 1000 and schedule.alpha_bar(-1) == 1.0
@@ -45,7 +45,7 @@ def test_the_schedule_is_of_float64_and_ends_in_the_picture() -> None:
     assert several.flatten().tolist() == [schedule.alpha_bar(t) for t in (0, 980, 999)]
 
 
-def test_noised_pictures_have_the_stated_mean_and_deviation() -> None:
+def test_noised_images_have_the_stated_mean_and_deviation() -> None:
     x = noised(torch.full((1, 1, 300, 300), 0.5), torch.randn(1, 1, 300, 300), 0.36)
     assert x.mean().item() == pytest.approx(0.3, abs=0.02) and x.std().item() == pytest.approx(0.8, abs=0.01)
 
@@ -65,7 +65,7 @@ def test_the_conversions_undo_each_other(t: int, many: bool) -> None:
         assert (made - expected).abs().max() < 1e-9, name
 
 
-def test_every_picture_of_a_batch_has_a_time_of_its_own() -> None:
+def test_every_image_of_a_batch_has_a_time_of_its_own() -> None:
     schedule = linear(1000, 1e-4, 0.02)
     x0, eps = torch.randn(2, 2, 3, 4, 4)
     both = noised(x0, eps, schedule.alpha_bar_of(torch.tensor([10, 990])))
@@ -79,25 +79,25 @@ def test_the_velocity_is_of_unit_size_at_every_time() -> None:
     for t in (0, 300, 999):
         a = linear(1000, 1e-4, 0.02).alpha_bar(t)
         assert velocity(x0, eps, a).std().item() == pytest.approx(1, abs=0.02)
-    # At the ends it is the noise and minus the picture.
+    # At the ends it is the noise and minus the image.
     assert torch.allclose(velocity(x0, eps, 1.0), eps) and torch.allclose(velocity(x0, eps, 0.0), -x0)
     assert math.isclose(linear(1000, 1e-4, 0.02).alpha_bar(999), 4.036e-5, rel_tol=1e-3)
 
 
-def test_by_min_snr_the_error_of_the_picture_counts_alike_whatever_the_network_gives() -> None:
-    """An error d of the picture is one of sqrt(SNR) d in the noise, and of d / sqrt(1 - a) in the velocity."""
+def test_by_min_snr_the_error_of_the_image_counts_alike_whatever_the_network_gives() -> None:
+    """An error d of the image is one of sqrt(SNR) d in the noise, and of d / sqrt(1 - a) in the velocity."""
     schedule = linear(1000, 1e-4, 0.02)
     snr = schedule.alpha_bars / (1 - schedule.alpha_bars)
     wanted = snr.clamp(max=5).float()
-    assert torch.allclose(min_snr_weights(schedule, 5, "picture"), wanted)
+    assert torch.allclose(min_snr_weights(schedule, 5, "image"), wanted)
     x0, other = torch.zeros(2, 1, 1, 1), torch.ones(2, 1, 1, 1)
     t = torch.tensor([30, 700])
     a = schedule.alpha_bar_of(t)
     x = noised(x0, torch.randn(2, 1, 1, 1), a)
     for target in ("noise", "velocity"):
-        made = [eps_from_x0(x, picture, a) for picture in (x0, other)]
+        made = [eps_from_x0(x, image, a) for image in (x0, other)]
         if target == "velocity":
-            made = [velocity(picture, eps, a) for picture, eps in zip((x0, other), made, strict=True)]
+            made = [velocity(image, eps, a) for image, eps in zip((x0, other), made, strict=True)]
         error = (made[0] - made[1]).square().flatten()
         assert torch.allclose(min_snr_weights(schedule, 5, target)[t] * error, wanted[t], rtol=1e-4)
     assert (min_snr_weights(schedule, 0, "noise") == 1).all()

@@ -12,11 +12,11 @@ import pytest
 from dlcv.data.prepared import load_split
 from dlcv.diffusion import evaluate, sample
 from dlcv.diffusion.tasks import REFERENCE
-from dlcv.evaluation.judge import JudgeNetwork, classify
-from dlcv.evaluation.reference import of_pictures, save_reference
-from dlcv.files import read_json
-from dlcv.params import load
-from dlcv.weights import load_state
+from dlcv.engine.weights import load_state
+from dlcv.evaluation.judge.network import JudgeNetwork, classify
+from dlcv.evaluation.reference import of_images, save_reference
+from dlcv.runtime.config import load
+from dlcv.runtime.files import read_json
 from tests.diffusion.conftest import Means
 
 MODEL = "attention-unet"
@@ -28,7 +28,7 @@ def evaluated(digits: Path, trained: Path, judge: JudgeNetwork, monkeypatch: pyt
     extractor: Any = Means()
     monkeypatch.setattr(evaluate, "load_extractor", lambda section: extractor)
     train, val = (np.array(load_split(Path("data/digits/mnistm"), split).images) for split in ("train", "val"))
-    save_reference(REFERENCE, of_pictures("digits/mnistm", train, val, extractor))
+    save_reference(REFERENCE, of_images("digits/mnistm", train, val, extractor))
     sample.run(MODEL, load())
     path = evaluate.run(MODEL, load())
     assert path == Path("metrics/diffusion/attention-unet.json")
@@ -36,10 +36,10 @@ def evaluated(digits: Path, trained: Path, judge: JudgeNetwork, monkeypatch: pyt
     return scores
 
 
-def test_scores_are_the_judges_and_those_of_the_pictures(evaluated: dict[str, Any], judge: JudgeNetwork) -> None:
-    from dlcv.evaluation.folder import read_pictures
+def test_scores_are_the_judges_and_those_of_the_images(evaluated: dict[str, Any], judge: JudgeNetwork) -> None:
+    from dlcv.evaluation.folder import read_images
 
-    images = read_pictures(Path("out/diffusion/attention-unet-samples/pictures"))
+    images = read_images(Path("out/diffusion/attention-unet-samples/images"))
     answers, labels = classify(judge, images), np.repeat(np.arange(10), 2)
     scores = evaluated["scores"]
     assert scores["accuracy"] == (answers == labels).mean()
@@ -56,9 +56,9 @@ def test_scores_are_the_judges_and_those_of_the_pictures(evaluated: dict[str, An
 def test_the_table_has_a_cell_for_every_w_and_share_with_its_cost(evaluated: dict[str, Any]) -> None:
     table = evaluated["guidance"]
     assert list(table) == ["w 0", "w 2", "skip 0.5", "real"]
-    costs = [cell["network_evaluations_per_picture"] for cell in table.values()]
+    costs = [cell["network_evaluations_per_image"] for cell in table.values()]
     assert costs[:2] == [3, 6] and 3 <= costs[2] <= 6 and costs[3] == 0
-    # The samples are the cell at the model's own w: the same noises, as many pictures.
+    # The samples are the cell at the model's own w: the same noises, as many images.
     assert table["w 2"]["accuracy"] == evaluated["scores"]["accuracy"]
     own = evaluated["scores"]["frechet_means"]["value"]
     assert table["w 2"]["distance"] == pytest.approx(own, rel=1e-3)
@@ -70,8 +70,8 @@ def test_the_table_has_a_cell_for_every_w_and_share_with_its_cost(evaluated: dic
 
 def test_protocol_and_figures_are_written_and_no_seconds(evaluated: dict[str, Any]) -> None:
     protocol = evaluated["protocol"]
-    assert protocol["pictures"] == protocol["judged_pictures"] == protocol["table_pictures"] == 20
-    assert protocol["network_evaluations_per_picture"] == 6 and protocol["steps"] == 3
+    assert protocol["images"] == protocol["judged_images"] == protocol["table_images"] == 20
+    assert protocol["network_evaluations_per_image"] == 6 and protocol["steps"] == 3
     assert protocol["guidance"] == {"w": 2.0, "skip_unconditional": 0.0} and protocol["face_detector"] is None
     assert protocol["sampler"]["spacing"] == "trailing"
     assert evaluated["judge"]["fingerprint"] == "e" * 64 and evaluated["training"]["fingerprint"] == "f" * 64
@@ -92,8 +92,8 @@ def test_the_same_inputs_give_the_same_bytes(evaluated: dict[str, Any]) -> None:
     assert {path.name: path.read_bytes() for path in FOLDER.iterdir()} == first
 
 
-def test_few_pictures_are_still_of_every_digit() -> None:
-    """The first 20 of 100 pictures in the order of their names are zeros and ones."""
+def test_few_images_are_still_of_every_digit() -> None:
+    """The first 20 of 100 images in the order of their names are zeros and ones."""
     digits = np.repeat(np.arange(10), 10)
     images = np.arange(100)
     assert evaluate.of_each(images, digits, 20).tolist() == [10 * digit + n for digit in range(10) for n in (0, 1)]
@@ -103,9 +103,9 @@ def test_few_pictures_are_still_of_every_digit() -> None:
 
 
 def test_the_model_is_left_with_its_own_weights(evaluated: dict[str, Any], judge: JudgeNetwork) -> None:
+    from dlcv.diffusion.config import Diffusion, Guidance
     from dlcv.diffusion.model import load_model
-    from dlcv.diffusion.sections import Diffusion, Guidance
-    from dlcv.evaluation.judge import load_judge
+    from dlcv.evaluation.judge.network import load_judge
 
     loaded = load_model(Path("out/diffusion") / MODEL, MODEL)
     before = {name: value.clone() for name, value in loaded.network.state_dict().items()}

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from dlcv.diffusion import train
 from dlcv.diffusion.conditional import Conditional
-from dlcv.diffusion.networks import build
+from dlcv.diffusion.networks.build import build
 from dlcv.diffusion.schedule import linear
-from dlcv.errors import UserError
-from dlcv.files import read_json, sha256
-from dlcv.params import load
+from dlcv.runtime.config import load
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import read_json, sha256
 from tests.conftest import files
 from tests.diffusion.conftest import SMALL, network
 
@@ -35,7 +35,7 @@ def test_a_training_leaves_weights_snapshots_and_a_curve_and_can_be_resumed(
     assert sorted(whole) == [*names, "weights.json", "weights.safetensors"] and out == Path("out/diffusion") / model
     assert whole["snapshots/step-000012.safetensors"] == whole["weights.safetensors"]
     about = read_json(out / "weights.json")
-    assert about["area"] == "diffusion" and about["model"] == model and about["target"] == "picture"
+    assert about["area"] == "diffusion" and about["model"] == model and about["target"] == "image"
     assert about["sha256"] == sha256(out / "weights.safetensors") and about["data"] == {"mnistm": f"{0:064x}"}
     assert about["params"]["training"]["steps"] == 12 and "guidance" not in about["params"]
     made = build(model, about["network"], about["schedule"]["timesteps"])
@@ -103,7 +103,7 @@ def test_digits_without_labels_are_refused(digits: Path, dlcv: Any) -> None:
     ("key", "value", "message"),
     [
         ("samples", 25, "diffusion.samples: has to be a multiple of 10, equally many of each digit, not 25"),
-        ("table.pictures", 5, "diffusion.table.pictures: Input should be greater than or equal to 10, not 5"),
+        ("table.images", 5, "diffusion.table.images: Input should be greater than or equal to 10, not 5"),
         ("table.w", [1.0, 0.0], "diffusion.table.w: has to rise from value to value, not [1.0, 0.0]"),
         ("table.skip_unconditional", [1.5], "diffusion.table.skip_unconditional.0: Input should be less than or"),
         ("models", ["context-unet", "context-unet"], "diffusion.models: has to name each model once"),

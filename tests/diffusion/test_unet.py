@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from dlcv.diffusion.unet import Attention, ResidualBlock, UNet, norm, time_embedding
-from dlcv.weights import count_parameters
+from dlcv.diffusion.networks.unet import Attention, ResidualBlock, UNet, norm, time_embedding
+from dlcv.engine.weights import count_parameters
 from tests.diffusion.test_samplers import random_network
 
 
@@ -75,7 +75,7 @@ def test_it_takes_other_sizes_than_it_was_made_for() -> None:
         assert network(torch.randn(1, 3, height, width), torch.tensor([5])).shape == (1, 3, height, width)
 
 
-def test_the_output_depends_on_the_time_and_on_no_other_picture() -> None:
+def test_the_output_depends_on_the_time_and_on_no_other_image() -> None:
     network = random_network()
     x = torch.randn(3, 3, 32, 32)
     with torch.no_grad():

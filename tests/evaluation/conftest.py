@@ -1,4 +1,4 @@
-"""Pictures, and an extractor that costs nothing."""
+"""Images, and an extractor that costs nothing."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from dlcv.data import sample_faces
-from dlcv.evaluation.features import Extractor
-from dlcv.evaluation.sections import Evaluation
+from dlcv.evaluation.config import Evaluation
+from dlcv.evaluation.extractors.extractor import Extractor
+from dlcv.sources import sample_faces
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,7 @@ def section() -> Evaluation:
     return Evaluation(
         extractor="efficientnet_lite0",
         inception_weights=None,
-        pictures=60,
+        images=60,
         neighbours=3,
         kid_subsets=10,
         kid_subset_size=40,
@@ -40,7 +40,7 @@ def section() -> Evaluation:
 
 
 class _Blocks(nn.Module):
-    """Mean and deviation of the 8 x 8 blocks of a picture, instead of a network's features."""
+    """Mean and deviation of the 8 x 8 blocks of an image, instead of a network's features."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ def extractor() -> Extractor:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[str, np.ndarray], Path]:
-    """Write pictures as PNG files into a folder of that name."""
+    """Write images as PNG files into a folder of that name."""
 
     def write_(name: str, images: np.ndarray) -> Path:
         folder = tmp_path / name

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlcv.data import sample_faces, writing
-from dlcv.errors import UserError
-from dlcv.evaluation import bounds, cli, features
-from dlcv.evaluation.features import Extractor
+from dlcv.evaluation import bounds, cli
+from dlcv.evaluation.extractors.extractor import Extractor
+from dlcv.evaluation.extractors.names import extractor as features
 from dlcv.evaluation.reference import load_reference
-from dlcv.params import load, read_yaml
+from dlcv.runtime.config import load, read_yaml
+from dlcv.runtime.errors import UserError
+from dlcv.sources import sample_faces, writing
 
 REPOSITORY = Path(__file__).parent.parent.parent
 Write = Callable[[str, np.ndarray], Path]
@@ -28,7 +29,7 @@ Write = Callable[[str, np.ndarray], Path]
 def prepared(study: Path, set_params: Callable[[dict[str, Any]], None], extractor: Extractor, monkeypatch: Any) -> Path:
     """A study with the ORL faces prepared and a light extractor."""
     writing.write(Path("data/faces"), "faces", "sample", 64, sample_faces.read(np.random.default_rng(0)))
-    set_params({"evaluation.pictures": 50, "evaluation.kid_subset_size": 20})
+    set_params({"evaluation.images": 50, "evaluation.kid_subset_size": 20})
     monkeypatch.setattr(bounds, "load_extractor", lambda _: extractor)
     monkeypatch.setattr(features, "load_extractor", lambda _: extractor)
     return study
@@ -44,7 +45,7 @@ def test_the_stage_writes_the_ceiling_and_the_floor_twice_the_same(prepared: Pat
     assert real["face_score"]["value"] > 0.85 and noise["face_score"]["value"] == 0
     assert f"{extractor.score}_to_validation" in noise and f"{extractor.score}_to_validation" not in real
     protocol = written["protocol"]
-    assert protocol["pictures"] == 50
+    assert protocol["images"] == 50
     card = json.loads(Path("data/faces/card.json").read_text())
     assert protocol["reference"]["training"] == {
         "split": "train", "count": 320, "sha256": card["splits"]["train"]["sha256"],
@@ -59,21 +60,21 @@ def test_the_command_scores_against_a_folder_and_against_the_stages_reference(
 ) -> None:
     train, val = faces
     generated, real = write("generated", train[:60]), write("real", train[60:])
-    cli.pictures(generated, real, validation=write("val", val), count=55, out=Path("scores.json"))
+    cli.images(generated, real, validation=write("val", val), count=55, out=Path("scores.json"))
     table = capsys.readouterr().out.splitlines()
-    assert table[0] == "55 of 60 pictures against 260 real ones (efficientnet_lite0)"
+    assert table[0] == "55 of 60 images against 260 real ones (efficientnet_lite0)"
     assert [line.split()[0] for line in table[1:]] == [
         "frechet_efficientnet_lite0", "frechet_efficientnet_lite0_to_validation",
         "kid", "precision", "recall", "density", "coverage", "memorised", "face_score",
     ]  # fmt: skip
-    assert json.loads(Path("scores.json").read_text())["protocol"]["pictures"] == 55
+    assert json.loads(Path("scores.json").read_text())["protocol"]["images"] == 55
 
     bounds.run("faces", load())
-    cli.pictures(generated, Path("out/evaluation/faces"), as_json=True)
+    cli.images(generated, Path("out/evaluation/faces"), as_json=True)
     answer = json.loads(capsys.readouterr().out)
-    assert answer["scores"]["memorised"] == 1  # the folder holds copies of training pictures
-    with pytest.raises(UserError, match="--count 100, but .* has 80 validation pictures"):
-        cli.pictures(write("more", train[:100]), Path("out/evaluation/faces"), count=100)
+    assert answer["scores"]["memorised"] == 1  # the folder holds copies of training images
+    with pytest.raises(UserError, match="--count 100, but .* has 80 validation images"):
+        cli.images(write("more", train[:100]), Path("out/evaluation/faces"), count=100)
 
 
 @pytest.mark.parametrize(
@@ -81,12 +82,12 @@ def test_the_command_scores_against_a_folder_and_against_the_stages_reference(
     [
         (["reference", "facs"], "no set facs; did you mean faces?"),
         (["reference", "faces"], "there is no prepared data in data/faces; run `dvc repro"),
-        (["pictures", "few", "--reference", "few", "--count", "9"], "few holds 8 pictures, but 9 are asked for"),
-        (["pictures", "few", "--reference", "none"], "there is no folder none"),
-        (["pictures", "few", "--reference", "few", "--extractor", "incepton"], "no extractor incepton; did you mean"),
-        (["pictures", "few", "--reference", "few", "--inception-weights", "x"], "add --extractor inception"),
+        (["images", "few", "--reference", "few", "--count", "9"], "few holds 8 images, but 9 are asked for"),
+        (["images", "few", "--reference", "none"], "there is no folder none"),
+        (["images", "few", "--reference", "few", "--extractor", "incepton"], "no extractor incepton; did you mean"),
+        (["images", "few", "--reference", "few", "--inception-weights", "x"], "add --extractor inception"),
         (
-            ["pictures", "few", "--reference", "few", "--extractor", "inception", "--inception-weights", "x.pth"],
+            ["images", "few", "--reference", "few", "--extractor", "inception", "--inception-weights", "x.pth"],
             "there is no x.pth",
         ),
     ],

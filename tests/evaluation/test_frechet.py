@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from dlcv.evaluation.frechet import Statistics, difference, distance, interval, leave_group_out, statistics
+from dlcv.evaluation.metrics.frechet import Statistics, difference, distance, interval, leave_group_out, statistics
 
 
 def test_diagonal_covariances_have_a_closed_form() -> None:
@@ -27,7 +27,7 @@ def test_full_rank_agrees_with_the_root_of_scipy(counts: tuple[int, int]) -> Non
     assert distance(statistics(x), statistics(y)) == pytest.approx(expected, rel=1e-6)
 
 
-def test_few_pictures_of_many_features() -> None:
+def test_few_images_of_many_features() -> None:
     """Rank 19 of 500: scipy's root of the singular product is lost, the eigenvalues of the small side are exact."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(20, 500)), rng.normal(size=(30, 500))

@@ -15,14 +15,14 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
-from dlcv.errors import UserError
 from dlcv.evaluation.bounds import noise
-from dlcv.evaluation.cli import pictures
-from dlcv.evaluation.extractors import INCEPTION_FILE
-from dlcv.evaluation.features import Extractor
-from dlcv.evaluation.reference import Reference, load_reference, of_pictures, save_reference
+from dlcv.evaluation.cli import images
+from dlcv.evaluation.config import Evaluation
+from dlcv.evaluation.extractors.extractor import Extractor
+from dlcv.evaluation.extractors.names import INCEPTION_FILE
+from dlcv.evaluation.reference import Reference, load_reference, of_images, save_reference
 from dlcv.evaluation.scores import equal_count, protocol, score, score_features
-from dlcv.evaluation.sections import Evaluation
+from dlcv.runtime.errors import UserError
 
 REPOSITORY = Path(__file__).parent.parent.parent
 Write = Callable[[str, np.ndarray], Path]
@@ -31,7 +31,7 @@ Write = Callable[[str, np.ndarray], Path]
 @pytest.fixture(scope="module")
 def reference(faces: tuple[np.ndarray, np.ndarray], extractor: Extractor) -> Reference:
     train, val = faces
-    return of_pictures("faces", train, val, extractor)
+    return of_images("faces", train, val, extractor)
 
 
 def intervals(scores: dict[str, Any]) -> Iterator[tuple[float, float, float]]:
@@ -43,7 +43,7 @@ def intervals(scores: dict[str, Any]) -> Iterator[tuple[float, float, float]]:
 def test_a_wrong_model_never_beats_the_ceiling(
     faces: tuple[np.ndarray, np.ndarray], reference: Reference, section: Evaluation, extractor: Extractor
 ) -> None:
-    """Real pictures that were set apart, against noise, blurred, averaged and all-alike pictures of equal count."""
+    """Real images that were set apart, against noise, blurred, averaged and all-alike images of equal count."""
     _, val = faces
     assert reference.validation is not None
     count = equal_count(section, reference)
@@ -69,7 +69,7 @@ def test_a_wrong_model_never_beats_the_ceiling(
             assert scores["face_score"]["value"] == scores["memorised"] == scores["precision"] == 0
 
 
-def test_copies_of_training_pictures_are_called_memorised(
+def test_copies_of_training_images_are_called_memorised(
     faces: tuple[np.ndarray, np.ndarray], reference: Reference, section: Evaluation, extractor: Extractor
 ) -> None:
     scores = score(faces[0][:60], reference, section, 0, extractor, faces=False)
@@ -79,21 +79,21 @@ def test_copies_of_training_pictures_are_called_memorised(
     assert scores[extractor.score]["value"] < scores[f"{extractor.score}_to_validation"]
 
 
-def test_only_so_many_pictures_are_scored_and_fewer_are_refused(
+def test_only_so_many_images_are_scored_and_fewer_are_refused(
     faces: tuple[np.ndarray, np.ndarray], reference: Reference, section: Evaluation, extractor: Extractor
 ) -> None:
     images = faces[0][:61]
     assert score(images, reference, section, 0, extractor, faces=False) == score(
         images[:60], reference, section, 0, extractor, faces=False
     )
-    with pytest.raises(UserError, match="there are 59 generated pictures, but 60 are scored"):
+    with pytest.raises(UserError, match="there are 59 generated images, but 60 are scored"):
         score(images[:59], reference, section, 0, extractor)
-    few = section.model_copy(update={"pictures": 3})
-    with pytest.raises(UserError, match="3 pictures are too few to score; 4 is the least with 3 neighbours"):
+    few = section.model_copy(update={"images": 3})
+    with pytest.raises(UserError, match="3 images are too few to score; 4 is the least with 3 neighbours"):
         score(images, reference, few, 0, extractor)
-    many = section.model_copy(update={"pictures": 1000})
+    many = section.model_copy(update={"images": 1000})
     assert equal_count(many, reference) == 80
-    assert protocol(reference, many, 0, extractor)["pictures"] == 80
+    assert protocol(reference, many, 0, extractor)["images"] == 80
 
 
 def test_another_extractors_reference_is_refused(
@@ -146,7 +146,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         inception.fid_inception_v3()
     for name, value in made.items():
         if name.endswith("conv.weight"):
-            # Signals keep their size through 48 layers, so that features differ from picture to picture.
+            # Signals keep their size through 48 layers, so that features differ from image to image.
             torch.nn.init.kaiming_normal_(value)
     path = tmp_path_factory.mktemp("hub") / "hub" / "checkpoints" / INCEPTION_FILE
     path.parent.mkdir(parents=True)
@@ -165,7 +165,7 @@ def test_fid_is_that_of_pytorch_fids_own_command(
     theirs = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert theirs.returncode == 0, theirs.stderr
     expected = float(theirs.stdout.split("FID:")[1])
-    pictures(generated, real, extractor="inception", inception_weights=weights, faces=False, as_json=True)
+    images(generated, real, extractor="inception", inception_weights=weights, faces=False, as_json=True)
     answer = json.loads(capsys.readouterr().out)
     assert expected > 0.01
     assert answer["scores"]["fid"]["value"] == pytest.approx(expected, rel=1e-3)

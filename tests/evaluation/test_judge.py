@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from dlcv.errors import UserError
-from dlcv.evaluation import judging
-from dlcv.evaluation.judge import JudgeNetwork, accuracy_of, classify, load_judge
-from dlcv.evaluation.judging import shifted
-from dlcv.files import read_json
-from dlcv.params import load
-from dlcv.weights import save_weights
+from dlcv.engine.weights import save_weights
+from dlcv.evaluation.judge.network import JudgeNetwork, accuracy_of, classify, load_judge
+from dlcv.evaluation.judge.network import train as judging
+from dlcv.evaluation.judge.train import shifted
+from dlcv.runtime.config import load
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import read_json
 from tests.adaptation.conftest import write_domain
 
 
@@ -35,12 +35,12 @@ def real(study: Path, set_params: Any) -> Path:
     return study
 
 
-def test_the_stage_learns_real_pictures_and_reads_others(real: Path) -> None:
+def test_the_stage_learns_real_images_and_reads_others(real: Path) -> None:
     path = judging.run(load())
     first = path.read_bytes()
     scores = read_json(path)
     assert path == Path("metrics/evaluation/judge.json")
-    assert scores["accuracy"] > 0.8 and scores["pictures"] == {"domain": "mnistm", "split": "val", "count": 40}
+    assert scores["accuracy"] > 0.8 and scores["images"] == {"domain": "mnistm", "split": "val", "count": 40}
     assert np.array(scores["confusion"]).sum() == 40 and len(scores["digits"]) == 10
     out = Path("out/evaluation/judge")
     names = ["confusion.png", "curve.csv", "curve.png", "weights.json", "weights.safetensors"]
@@ -62,20 +62,20 @@ def test_its_answers_depend_on_no_batch_and_no_size() -> None:
     assert classify(network, images[:2, :21, :17]).shape == (2,)
 
 
-def test_pictures_are_shifted_whole_and_their_border_is_repeated() -> None:
+def test_images_are_shifted_whole_and_their_border_is_repeated() -> None:
     torch.manual_seed(0)
-    pictures = torch.arange(64.0).view(1, 1, 8, 8).expand(200, 3, 8, 8)
-    assert shifted(pictures, 0) is pictures
-    moved = shifted(pictures, 2)
-    assert moved.shape == pictures.shape
+    images = torch.arange(64.0).view(1, 1, 8, 8).expand(200, 3, 8, 8)
+    assert shifted(images, 0) is images
+    moved = shifted(images, 2)
+    assert moved.shape == images.shape
     offsets = set()
-    for picture in moved:
-        value = int(picture[0, 4, 4])  # 36 where nothing moved
+    for image in moved:
+        value = int(image[0, 4, 4])  # 36 where nothing moved
         down, across = value // 8 - 4, value % 8 - 4
         offsets.add((down, across))
         rows = (torch.arange(8) + down).clamp(0, 7)
         columns = (torch.arange(8) + across).clamp(0, 7)
-        assert torch.equal(picture, pictures[0][:, rows][:, :, columns])
+        assert torch.equal(image, images[0][:, rows][:, :, columns])
     assert len(offsets) == 25
 
 

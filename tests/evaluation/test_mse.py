@@ -10,15 +10,15 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from dlcv.errors import UserError
 from dlcv.evaluation.cli import app
 from dlcv.evaluation.mse import compare
+from dlcv.runtime.errors import UserError
 
 
-def write(folder: Path, pictures: dict[str, np.ndarray]) -> Path:
+def write(folder: Path, images: dict[str, np.ndarray]) -> Path:
     folder.mkdir(exist_ok=True)
-    for name, picture in pictures.items():
-        Image.fromarray(picture).save(folder / name)
+    for name, image in images.items():
+        Image.fromarray(image).save(folder / name)
     return folder
 
 
@@ -41,7 +41,7 @@ def test_values_are_those_by_hand_in_both_directions(tmp_path: Path) -> None:
         ["overall", "21675.1736"],
     ]
     result = json.loads(CliRunner().invoke(app, ["mse", str(ours), "--reference", str(theirs), "--json"]).stdout)
-    assert result["pictures"] == pytest.approx(expected) and result["overall"] == pytest.approx(21675.17361)
+    assert result["images"] == pytest.approx(expected) and result["overall"] == pytest.approx(21675.17361)
 
 
 def test_what_cannot_be_compared_is_refused_by_name(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_what_cannot_be_compared_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"ours/01.png and 1 more has no counterpart in .*theirs; the names"):
         compare(theirs, ours)
     large = write(tmp_path / "large", {f"0{index}.png": flat(0, 8) for index in range(3)})
-    with pytest.raises(UserError, match=r"ours has pictures of 4 x 4 pixels and .*large of 8 x 8; give one size"):
+    with pytest.raises(UserError, match=r"ours has images of 4 x 4 pixels and .*large of 8 x 8; give one size"):
         compare(ours, large)
-    with pytest.raises(UserError, match="there is no folder none; give one with PNG pictures"):
+    with pytest.raises(UserError, match="there is no folder none; give one with PNG images"):
         compare(ours, Path("none"))

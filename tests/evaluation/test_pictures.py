@@ -12,12 +12,12 @@ from PIL import Image
 from skimage import data
 
 from dlcv.data.images import fit
-from dlcv.errors import UserError
-from dlcv.evaluation import extractors
-from dlcv.evaluation import faces as face_detection
-from dlcv.evaluation.features import Extractor, load_extractor
-from dlcv.evaluation.folder import read_pictures
-from dlcv.evaluation.sections import Evaluation
+from dlcv.evaluation import face_detector as face_detection
+from dlcv.evaluation.config import Evaluation
+from dlcv.evaluation.extractors.extractor import Extractor, load_extractor
+from dlcv.evaluation.extractors.names import names as extractors
+from dlcv.evaluation.folder import read_images
+from dlcv.runtime.errors import UserError
 
 Write = Callable[[str, np.ndarray], Path]
 
@@ -27,27 +27,27 @@ def noise(count: int, size: int = 16) -> np.ndarray:
 
 
 def test_a_folder_is_read_in_the_order_of_its_names(write: Write) -> None:
-    folder = write("pictures", noise(12))
+    folder = write("images", noise(12))
     (folder / "about.json").write_text("{}")
     (folder / ".hidden").write_text("")
-    assert np.array_equal(read_pictures(folder, at_least=12), noise(12))
+    assert np.array_equal(read_images(folder, at_least=12), noise(12))
     Image.fromarray(noise(1)[0]).convert("L").save(folder / "grey.PNG")
-    assert read_pictures(folder).shape == (13, 16, 16, 3)
+    assert read_images(folder).shape == (13, 16, 16, 3)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("00003.jpg", "jpeg", "is a picture, but no PNG"),
+        ("00003.jpg", "jpeg", "is an image, but no PNG"),
         ("00003.png", "jpeg", "is a JPEG that is called PNG"),
-        ("00003.png", "text", "is no PNG picture"),
-        ("notes.txt", "text", "is no picture"),
+        ("00003.png", "text", "is no PNG image"),
+        ("notes.txt", "text", "is no image"),
         ("00003.png", "half", "is truncated or damaged"),
         ("00003.png", "large", "is 20 x 20 pixels and 00000.png 16 x 16"),
     ],
 )
 def test_what_is_no_png_of_one_size_is_refused_by_name(write: Write, name: str, content: str, message: str) -> None:
-    folder = write("pictures", noise(3))
+    folder = write("images", noise(3))
     if content == "jpeg":
         Image.fromarray(noise(1)[0]).save(folder / name, format="JPEG")
     elif content == "half":
@@ -56,32 +56,32 @@ def test_what_is_no_png_of_one_size_is_refused_by_name(write: Write, name: str, 
     elif content == "large":
         Image.fromarray(noise(1, 20)[0]).save(folder / name)
     else:
-        (folder / name).write_text("no picture at all")
-    with pytest.raises(UserError, match=f"pictures/{name} {message}") as caught:
-        read_pictures(folder)
+        (folder / name).write_text("no image at all")
+    with pytest.raises(UserError, match=f"images/{name} {message}") as caught:
+        read_images(folder)
     assert "\n" not in str(caught.value)
 
 
-def test_too_few_pictures_and_no_folder_are_refused_by_name(write: Write, tmp_path: Path) -> None:
+def test_too_few_images_and_no_folder_are_refused_by_name(write: Write, tmp_path: Path) -> None:
     folder = write("few", noise(3))
-    with pytest.raises(UserError, match="few holds 3 pictures, but 4 are asked for"):
-        read_pictures(folder, at_least=4)
-    with pytest.raises(UserError, match="empty holds no pictures"):
-        read_pictures(write("empty", noise(0)))
+    with pytest.raises(UserError, match="few holds 3 images, but 4 are asked for"):
+        read_images(folder, at_least=4)
+    with pytest.raises(UserError, match="empty holds no images"):
+        read_images(write("empty", noise(0)))
     with pytest.raises(UserError, match="there is no folder .*nowhere"):
-        read_pictures(tmp_path / "nowhere")
+        read_images(tmp_path / "nowhere")
 
 
 @pytest.fixture(scope="module")
 def network() -> Extractor:
-    values = {"pictures": 4, "neighbours": 1, "kid_subsets": 1, "kid_subset_size": 2, "jackknife_groups": 2}
+    values = {"images": 4, "neighbours": 1, "kid_subsets": 1, "kid_subset_size": 2, "jackknife_groups": 2}
     return load_extractor(Evaluation(extractor="efficientnet_lite0", inception_weights=None, **values))
 
 
 def test_efficientnet_knows_a_cat_and_an_espresso(network: Extractor) -> None:
     """Wrong padding, normalisation, epsilon or activation would show here."""
-    pictures = [fit(Image.fromarray(picture()), 224, crop=True) for picture in (data.chelsea, data.coffee)]
-    pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
+    images = [fit(Image.fromarray(image()), 224, crop=True) for image in (data.chelsea, data.coffee)]
+    pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float()
     with torch.inference_mode():
         cat, espresso = network.network.classify(pixels).numpy()
     assert cat.argmax() in range(281, 286) and cat[281:286].sum() == pytest.approx(0.88, abs=0.005)
@@ -130,7 +130,7 @@ def refuse(*_: object, **__: object) -> None:
 
 
 def test_faces_are_found_as_face_recognition_finds_them(faces_of_orl: np.ndarray) -> None:
-    """`face_recognition.face_locations(image)`: HOG model, the picture upsampled once."""
+    """`face_recognition.face_locations(image)`: HOG model, the image upsampled once."""
     import dlib
 
     detector = dlib.get_frontal_face_detector()

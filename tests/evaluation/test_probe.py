@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dlcv.evaluation.intervals import wilson
-from dlcv.evaluation.probe import linear_probe, linear_probe_on
+from dlcv.evaluation.metrics.intervals import wilson
+from dlcv.evaluation.metrics.linear_probe import linear_probe, linear_probe_on
 
 
 def two_classes(count: int, distance: float, seed: int = 0, share: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
@@ -18,8 +18,8 @@ def two_classes(count: int, distance: float, seed: int = 0, share: float = 0.5) 
 def test_what_lies_apart_is_read_and_what_does_not_is_chance() -> None:
     apart = linear_probe(*two_classes(200, 6.0), seed=0)
     assert apart is not None and apart["accuracy"] > 0.95
-    assert (apart["classes"], apart["pictures"], apart["folds"]) == (2, 200, 5)
-    # As many dimensions as pictures: a probe that were judged by what it was fitted to would read anything.
+    assert (apart["classes"], apart["images"], apart["folds"]) == (2, 200, 5)
+    # As many dimensions as images: a probe that were judged by what it was fitted to would read anything.
     features = np.random.default_rng(0).normal(size=(200, 200))
     labels = np.arange(200) % 2
     nothing = linear_probe(features, labels, seed=0)
@@ -38,7 +38,7 @@ def test_classes_too_small_for_the_folds_are_left_out() -> None:
     features, labels = two_classes(100, 6.0)
     labels[:4] = 7
     probe = linear_probe(features, labels, seed=0)
-    assert probe is not None and (probe["classes"], probe["pictures"]) == (2, 96)
+    assert probe is not None and (probe["classes"], probe["images"]) == (2, 96)
     assert linear_probe(features, np.arange(100), seed=0) is None
     assert linear_probe(features, np.zeros(100, dtype=np.int64), seed=0) is None
 
@@ -48,10 +48,10 @@ def test_the_same_seed_gives_the_same() -> None:
     assert linear_probe(features, labels, seed=1) == linear_probe(features, labels, seed=1)
 
 
-def test_other_pictures_are_judged_by_what_was_fitted_to_the_first() -> None:
+def test_other_images_are_judged_by_what_was_fitted_to_the_first() -> None:
     first, others = two_classes(200, 6.0), two_classes(60, 6.0, seed=1)
     probe = linear_probe_on(*first, *others)
-    assert probe is not None and probe["accuracy"] > 0.95 and probe["pictures"] == 60
+    assert probe is not None and probe["accuracy"] > 0.95 and probe["images"] == 60
     swapped = linear_probe_on(*first, others[0], 1 - others[1])
     assert swapped is not None and swapped["accuracy"] == pytest.approx(1 - probe["accuracy"])
     # Persons that the first have not seen cannot be named.

@@ -7,10 +7,10 @@ import pytest
 from scipy.stats import binomtest
 
 from dlcv.evaluation import tsne
-from dlcv.evaluation.classification import accuracy, confusion_matrix, per_class
-from dlcv.evaluation.domains import proxy_a_distance
-from dlcv.evaluation.intervals import paired_bootstrap, wilson
-from dlcv.evaluation.sampling import balanced
+from dlcv.evaluation.metrics.classification import accuracy, confusion_matrix, per_class
+from dlcv.evaluation.metrics.intervals import paired_bootstrap, wilson
+from dlcv.evaluation.metrics.proxy_a_distance import proxy_a_distance
+from dlcv.evaluation.subsets import balanced
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 10), (10, 10), (1, 3), (960, 2000), (1, 1)])
@@ -31,7 +31,7 @@ def test_paired_bootstrap_is_narrower_where_the_answers_agree() -> None:
     rng = np.random.default_rng(0)
     first = rng.random(2000) < 0.8
     second = first.copy()
-    second[:60] = False  # loses on at most 60 pictures and agrees on all others
+    second[:60] = False  # loses on at most 60 images and agrees on all others
     point, low, high = paired_bootstrap(first, second, seed=0)
     assert point == pytest.approx(first.mean() - second.mean())
     assert 0 < low <= point <= high
@@ -41,7 +41,7 @@ def test_paired_bootstrap_is_narrower_where_the_answers_agree() -> None:
     assert high - low < 0.5 * (high_alone - low_alone)
 
 
-def test_paired_bootstrap_matches_resampling_the_pictures() -> None:
+def test_paired_bootstrap_matches_resampling_the_images() -> None:
     rng = np.random.default_rng(1)
     first, second = rng.random(300) < 0.6, rng.random(300) < 0.5
     index = rng.integers(0, 300, size=(10_000, 300))

@@ -8,9 +8,9 @@ import torch
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
-from dlcv.evaluation.kernel import kernel_distance
-from dlcv.evaluation.manifold import manifold_scores
-from dlcv.evaluation.neighbours import memorised, nearest
+from dlcv.evaluation.metrics.kernel import kernel_distance
+from dlcv.evaluation.metrics.manifold import manifold_scores
+from dlcv.evaluation.metrics.neighbours import memorised, nearest
 
 
 def two_sets(count: int = 200, dimension: int = 24) -> tuple[np.ndarray, np.ndarray]:
@@ -62,14 +62,14 @@ def test_density_and_coverage_are_their_definition() -> None:
 
 def test_a_collapsed_model_is_precise_and_covers_nothing() -> None:
     _, real = two_sets(300, 8)
-    one_picture = np.repeat(real[:1], 300, axis=0)
-    scores = manifold_scores(one_picture, real, neighbours=5)
+    one_image = np.repeat(real[:1], 300, axis=0)
+    scores = manifold_scores(one_image, real, neighbours=5)
     assert scores["precision"] == 1 and scores["recall"] <= 0.01 and scores["coverage"] < 0.1
     with pytest.raises(ValueError, match="300 and 299"):
         manifold_scores(real, real[:299], neighbours=5)
 
 
-def test_nearest_finds_the_picture_that_was_moved_a_little() -> None:
+def test_nearest_finds_the_image_that_was_moved_a_little() -> None:
     training = np.random.default_rng(0).normal(size=(700, 16))
     order = np.random.default_rng(1).permutation(700)[:600]
     index, distance = nearest(training[order] + 0.01, training)
@@ -77,7 +77,7 @@ def test_nearest_finds_the_picture_that_was_moved_a_little() -> None:
     assert distance == pytest.approx(np.full(600, 0.01 * 4), rel=1e-3)
 
 
-def test_memorised_tells_copies_from_new_pictures() -> None:
+def test_memorised_tells_copies_from_new_images() -> None:
     rng = np.random.default_rng(0)
     training, validation, new = rng.normal(size=(3, 300, 16))
     assert memorised(training[:100], validation, training) == 1

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlcv.files import write_json
-from dlcv.gan.sections import Gan, Settings
-from dlcv.params import Params, load
+from dlcv.gan.config import Gan, Settings
+from dlcv.runtime.config import Params, load
+from dlcv.runtime.files import write_json
 
 REPOSITORY = Path(__file__).parent.parent.parent
 COUNTS = {"train": 32, "val": 8}

@@ -1,4 +1,4 @@
-"""Two small models from training to their comparison, against real pictures and noise."""
+"""Two small models from training to their comparison, against real images and noise."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from dlcv.errors import UserError
 from dlcv.evaluation import bounds
-from dlcv.files import read_json
 from dlcv.gan import compare, evaluate, sample, train
-from dlcv.params import Params, load
+from dlcv.runtime.config import Params, load
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import read_json
 from tests.gan.conftest import SMALL, STEPS, small
 
 MODELS = ("dcgan", "dcgan-noisy-labels")
@@ -23,7 +23,7 @@ SCORE = "frechet_efficientnet_lite0"
 
 @pytest.fixture
 def sampled(faces: Path, set_params: Any) -> Params:
-    """Two trained and sampled models, and the reference of 32 training and 8 validation pictures."""
+    """Two trained and sampled models, and the reference of 32 training and 8 validation images."""
     few = {"evaluation.neighbours": 3, "evaluation.kid_subsets": 2, "evaluation.jackknife_groups": 4}
     set_params({**SMALL, **small(MODELS[0]), **small(MODELS[1]), **few})
     params = load()
@@ -40,16 +40,16 @@ def test_scores_figures_and_the_difference_of_two_models(sampled: Params, faces:
     assert first["scores"][SCORE]["value"] != second["scores"][SCORE]["value"]
     real = read_json(faces / "metrics/evaluation/faces.json")["rows"]["real"]
     for scores in (first["scores"], second["scores"]):
-        # Twelve steps make grey fog: a score that took it for as good as real pictures would be wrong.
+        # Twelve steps make grey fog: a score that took it for as good as real images would be wrong.
         assert scores[SCORE]["value"] > 2 * real[SCORE]["value"]
         assert scores["face_score"]["value"] == 0
         assert set(real) | {f"{SCORE}_to_validation"} == set(scores)
     about = read_json(faces / "out/gan/dcgan/weights.json")
     assert first["training"] == {"name": "dcgan", "fingerprint": about["fingerprint"], "sha256": about["sha256"]}
     assert first["weights"] == "average at the last step"
-    # As many pictures as validate, though more were sampled; the protocol says so.
-    assert first["protocol"]["pictures"] == first["protocol"]["curve_pictures"] == 8
-    assert first["protocol"]["network_evaluations_per_picture"] == 1
+    # As many images as validate, though more were sampled; the protocol says so.
+    assert first["protocol"]["images"] == first["protocol"]["curve_images"] == 8
+    assert first["protocol"]["network_evaluations_per_image"] == 1
 
     for model in MODELS:
         with open(faces / f"out/gan/{model}-evaluation/frechet.csv") as file:
@@ -78,8 +78,8 @@ def test_scores_figures_and_the_difference_of_two_models(sampled: Params, faces:
 def test_what_is_missing_is_named(sampled: Params, faces: Path) -> None:
     with pytest.raises(UserError, match="metrics/gan/dcgan.json holds no scores; `dvc repro stages/gan/dvc.yaml`"):
         compare.run(PAIR, sampled)
-    for path in sorted((faces / "out/gan/dcgan-samples/pictures").glob("*.png"))[5:]:
+    for path in sorted((faces / "out/gan/dcgan-samples/images").glob("*.png"))[5:]:
         path.unlink()
-    with pytest.raises(UserError, match="5 generated pictures, but 8 are scored"):
+    with pytest.raises(UserError, match="5 generated images, but 8 are scored"):
         evaluate.run("dcgan", sampled)
     assert not (faces / "metrics/gan/dcgan.json").exists()

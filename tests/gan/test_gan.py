@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlcv.gan import gan
-from dlcv.gan.gan import GAN
+from dlcv.engine.averaging import EMA
+from dlcv.gan import step as gan
+from dlcv.gan.config import MODELS, Gan, Settings, Training
 from dlcv.gan.losses import Loss
 from dlcv.gan.networks import build
-from dlcv.gan.sections import MODELS, Gan, Settings, Training
-from dlcv.nn import EMA
+from dlcv.gan.step import GAN
 from tests.gan.conftest import NARROW, settings, shipped
 
 
@@ -69,7 +69,7 @@ def test_a_step_at_full_width_moves_both_networks(model: str) -> None:
         assert 0 < values["d_real"] < 1 and 0 < values["d_fake"] < 1
 
 
-def test_every_update_of_the_discriminator_has_real_pictures_of_its_own() -> None:
+def test_every_update_of_the_discriminator_has_real_images_of_its_own() -> None:
     made = method(changes={"discriminator_steps": 3})
     updates = {"generator": 0, "discriminator": 0}
     for name, optimizer in made.optimizers.items():
@@ -81,7 +81,7 @@ def test_every_update_of_the_discriminator_has_real_pictures_of_its_own() -> Non
     seen = shown(made.networks["discriminator"])
     step(made, count=12)
     assert updates == {"generator": 1, "discriminator": 3}
-    assert [len(pictures) for pictures in seen] == [4] * 7
+    assert [len(images) for images in seen] == [4] * 7
     real, fake = seen[0:6:2], seen[1:6:2]
     assert torch.equal(torch.cat(real), batch(12)[0])
     assert not torch.equal(fake[0], fake[1]) and not torch.equal(fake[1], fake[2])
@@ -90,7 +90,7 @@ def test_every_update_of_the_discriminator_has_real_pictures_of_its_own() -> Non
 
 @pytest.mark.parametrize("count", [9, 10, 11])
 def test_a_batch_that_cannot_be_cut_evenly_still_makes_every_update(count: int) -> None:
-    """With few pictures a batch is the whole set, whatever its size."""
+    """With few images a batch is the whole set, whatever its size."""
     made = method(changes={"discriminator_steps": 4})
     seen = shown(made.networks["discriminator"])
     assert all(value.isfinite() for value in step(made, count=count).values())
@@ -143,7 +143,7 @@ class Targets:
         return self.loss.discriminator(real, fake, real_targets, fake_targets)
 
 
-def test_targets_are_drawn_for_each_picture_between_low_and_high() -> None:
+def test_targets_are_drawn_for_each_image_between_low_and_high() -> None:
     made = method(changes={"real_labels": [0.75, 1.25], "fake_labels": [-0.25, 0.25]})
     targets = Targets(made)
     step(made, count=64)
@@ -167,8 +167,8 @@ def test_a_swap_exchanges_real_and_fake_labels_of_a_whole_update(share: float, l
         assert (real == real[0]).all() and (fake == fake[0]).all()
 
 
-def test_noise_on_the_pictures_falls_to_nothing() -> None:
-    made = method(changes={"picture_noise": 0.4})
+def test_noise_on_the_images_falls_to_nothing() -> None:
+    made = method(changes={"image_noise": 0.4})
     seen = shown(made.networks["discriminator"])
     deviations = []
     for progress in (0.0, 0.5, 0.75, 1.0):
@@ -180,13 +180,13 @@ def test_noise_on_the_pictures_falls_to_nothing() -> None:
     assert (seen[-1] - seen[-2]).std().item() == pytest.approx(0.4 * 2**0.5, rel=0.05)
 
 
-def test_about_half_of_the_pictures_are_mirrored() -> None:
+def test_about_half_of_the_images_are_mirrored() -> None:
     made = method(flip=True)
     seen = shown(made.networks["discriminator"])
     step(made, count=200)
-    pictures = batch(200)[0]
-    as_they_are = (seen[0] == pictures).flatten(1).all(1)
-    mirrored = (seen[0] == pictures.flip(3)).flatten(1).all(1)
+    images = batch(200)[0]
+    as_they_are = (seen[0] == images).flatten(1).all(1)
+    mirrored = (seen[0] == images.flip(3)).flatten(1).all(1)
     assert (as_they_are ^ mirrored).all()
     assert 70 < mirrored.sum() < 130
 
@@ -247,7 +247,7 @@ def test_the_rates_and_the_optimizer_are_each_networks_own() -> None:
     assert type(method("dcgan").optimizers["generator"]) is torch.optim.Adam
 
 
-def test_diversity_is_nothing_for_a_generator_of_one_picture() -> None:
+def test_diversity_is_nothing_for_a_generator_of_one_image() -> None:
     made = method()
     varied = step(made)["diversity"]
     nn.init.zeros_(next(iter(made.networks["generator"].parameters())))

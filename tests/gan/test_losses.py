@@ -50,7 +50,7 @@ def test_wasserstein() -> None:
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_swapped_targets_are_swapped_pictures(name: str) -> None:
+def test_swapped_targets_are_swapped_images(name: str) -> None:
     discriminator = LOSSES[name].discriminator
     swapped = discriminator(REAL, FAKE, ZEROS, ONES)
     assert swapped.item() == pytest.approx(discriminator(FAKE, REAL, ONES, ZEROS).item())
@@ -69,7 +69,7 @@ def test_each_loss_pulls_the_logits_its_way(name: str) -> None:
 
 
 def linear(weight: Tensor) -> Tensor:
-    """The penalty of the critic <weight, x> at random pictures."""
+    """The penalty of the critic <weight, x> at random images."""
     real, fake = torch.randn(5, *weight.shape), torch.randn(5, *weight.shape)
     return gradient_penalty(lambda x: x.flatten(1) @ weight.flatten(), real, fake)
 
@@ -96,7 +96,7 @@ def test_the_penalty_is_fp32_under_autocast_and_finite_at_a_zero_gradient() -> N
     assert penalty.item() == 1 and flat.grad is not None and flat.grad.isfinite().all()
 
 
-def test_the_penalty_looks_between_the_pictures_with_a_share_of_its_own_for_each() -> None:
+def test_the_penalty_looks_between_the_images_with_a_share_of_its_own_for_each() -> None:
     torch.manual_seed(0)
     seen = []
 

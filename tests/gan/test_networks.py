@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from dlcv.engine.averaging import EMA
+from dlcv.engine.weights import count_parameters
+from dlcv.gan.config import MODELS
 from dlcv.gan.networks import ARCHITECTURES, build, latents
-from dlcv.gan.sections import MODELS
-from dlcv.nn import EMA
-from dlcv.weights import count_parameters
 
 # Of the prints of reports 000, 001, 002 and 004.
 PARAMETERS = {
@@ -101,28 +101,28 @@ def test_every_model_has_an_architecture() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_shapes_ranges_and_one_logit_for_each_picture(model: str) -> None:
+def test_shapes_ranges_and_one_logit_for_each_image(model: str) -> None:
     torch.manual_seed(0)
     generator, discriminator = build(model, 1 / 32, 1 / 16, init_std=1.0)
-    pictures = generator(torch.randn(3, 100))
-    assert pictures.shape == (3, 3, 64, 64)
-    assert -1 <= pictures.min() < -0.5 and 0.5 < pictures.max() <= 1
-    assert discriminator(pictures).shape == (3,)
+    images = generator(torch.randn(3, 100))
+    assert images.shape == (3, 3, 64, 64)
+    assert -1 <= images.min() < -0.5 and 0.5 < images.max() <= 1
+    assert discriminator(images).shape == (3,)
     # No Sigmoid at the end, which a logit would not survive: it is in the loss.
     logits = discriminator.eval()(1000 * torch.randn(64, 3, 64, 64))
     assert logits.min() < 0 and logits.abs().max() > 1
 
 
-def test_only_the_critic_keeps_the_pictures_of_a_batch_apart() -> None:
-    """A gradient penalty is one of each picture by itself; BatchNorm would mix them."""
+def test_only_the_critic_keeps_the_images_of_a_batch_apart() -> None:
+    """A gradient penalty is one of each image by itself; BatchNorm would mix them."""
     torch.manual_seed(0)
-    pictures = torch.randn(4, 3, 64, 64)
+    images = torch.randn(4, 3, 64, 64)
     apart = {}
     for model in ("dcgan", "wgan-gp"):
         _, discriminator = build(model, 1 / 32, 1 / 32, init_std=0.5)
-        discriminator(pictures)
+        discriminator(images)
         with torch.no_grad():
-            whole, part = discriminator(pictures), discriminator(pictures[:2])
+            whole, part = discriminator(images), discriminator(images[:2])
         apart[model] = torch.allclose(whole[:2], part, rtol=0.05)
     assert apart == {"dcgan": False, "wgan-gp": True}
 
@@ -148,11 +148,11 @@ def top(weight: Tensor) -> float:
 def test_after_fifty_forwards_no_weight_stretches_by_more_than_one(model: str) -> None:
     torch.manual_seed(0)
     _, discriminator = build(model, 1 / 8, 1 / 8, init_std=0.5)
-    pictures = torch.randn(2, 3, 64, 64)
+    images = torch.randn(2, 3, 64, 64)
     convolutions = [module for module in discriminator.modules() if isinstance(module, nn.Conv2d)]
     with torch.no_grad():
         for _ in range(50):
-            discriminator(pictures)
+            discriminator(images)
         discriminator.eval()
         assert [top(module.weight) for module in convolutions] == pytest.approx([1.0] * 5, abs=0.01)
         # Each is its own original over that one's singular value, and no other multiple of it.

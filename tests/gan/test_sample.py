@@ -1,4 +1,4 @@
-"""Pictures from trained weights: by the stage, and by `dlcv gan sample` outside it."""
+"""Images from trained weights: by the stage, and by `dlcv gan sample` outside it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from dlcv.data.batches import to_uint8
-from dlcv.errors import UserError
-from dlcv.files import read_json, write_json
+from dlcv.engine.weights import save_state, save_weights
 from dlcv.gan import sample
 from dlcv.gan.networks import Generator, build, latents
-from dlcv.params import load
-from dlcv.weights import save_state, save_weights
+from dlcv.runtime.config import load
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import read_json, write_json
 
 COUNT = 105  # more than a batch, and the second one is of five
 
@@ -42,7 +42,7 @@ def trained(study: Path, set_params: Any) -> Path:
     return study
 
 
-def pictures(folder: Path) -> dict[str, np.ndarray]:
+def images(folder: Path) -> dict[str, np.ndarray]:
     return {path.name: np.asarray(Image.open(path)) for path in sorted(folder.iterdir())}
 
 
@@ -50,11 +50,11 @@ def tree(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*"))
 
 
-def test_the_stage_draws_the_pictures_of_the_seed_a_grid_and_a_strip(trained: Path) -> None:
+def test_the_stage_draws_the_images_of_the_seed_a_grid_and_a_strip(trained: Path) -> None:
     out = sample.run("dcgan-k5", load())
     assert out == Path("out/gan/dcgan-k5-samples")
-    assert sorted(path.name for path in out.iterdir()) == ["grid.png", "pictures", "strip.png"]
-    drawn = pictures(out / "pictures")
+    assert sorted(path.name for path in out.iterdir()) == ["grid.png", "images", "strip.png"]
+    drawn = images(out / "images")
     assert list(drawn) == [f"{number:04d}.png" for number in range(COUNT)]
     with torch.no_grad():
         expected = to_uint8(generator("dcgan-k5", seed=0)(latents(COUNT, seed=5))).numpy()
@@ -75,7 +75,7 @@ def test_the_stage_draws_the_pictures_of_the_seed_a_grid_and_a_strip(trained: Pa
 
 def test_outside_the_pipeline_it_needs_the_weights_alone(trained: Path, dlcv: Any) -> None:
     sample.run("dcgan-k5", load())
-    drawn = pictures(trained / "out/gan/dcgan-k5-samples/pictures")
+    drawn = images(trained / "out/gan/dcgan-k5-samples/images")
     alone = trained / "alone"
     for name in ("weights.json", "weights.safetensors"):
         alone.mkdir(exist_ok=True)
@@ -83,19 +83,19 @@ def test_outside_the_pipeline_it_needs_the_weights_alone(trained: Path, dlcv: An
     shutil.rmtree(trained / "out")
     for count in (1, 3, 7):
         assert dlcv(f"gan sample dcgan-k5 --count {count} --seed 5 --weights alone --out new/{count}") == (0, "")
-        few = pictures(trained / f"new/{count}")
+        few = images(trained / f"new/{count}")
         assert list(few) == [f"{number:04d}.png" for number in range(count)]
-        assert all((picture == drawn[name]).all() for name, picture in few.items())
+        assert all((image == drawn[name]).all() for name, image in few.items())
     assert dlcv("gan sample dcgan-k5 --count 2 --seed 6 --weights alone --out new/other") == (0, "")
-    assert not (pictures(trained / "new/other")["0000.png"] == drawn["0000.png"]).all()
+    assert not (images(trained / "new/other")["0000.png"] == drawn["0000.png"]).all()
     # Count and seed of params.yaml where none are given, and a folder that is there but empty.
     (trained / "new/empty").mkdir()
     assert dlcv("gan sample dcgan-k5 --weights alone --out new/empty") == (0, "")
-    everything = pictures(trained / "new/empty")
-    assert all((everything[name] == picture).all() for name, picture in drawn.items()) and len(everything) == COUNT
+    everything = images(trained / "new/empty")
+    assert all((everything[name] == image).all() for name, image in drawn.items()) and len(everything) == COUNT
 
 
-def test_no_random_number_and_no_mode_of_before_reaches_the_pictures() -> None:
+def test_no_random_number_and_no_mode_of_before_reaches_the_images() -> None:
     network = generator("dcgan-k5", seed=0)
     state = torch.get_rng_state()
     first = sample.generate(network, latents(3, 0))
@@ -108,9 +108,9 @@ def test_no_random_number_and_no_mode_of_before_reaches_the_pictures() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("dcgan-k5 --out full", "full is not empty; name a new folder for the pictures"),
-        ("dcgan-k5 --out params.yaml", "params.yaml is not empty; name a new folder for the pictures"),
-        ("dcgan-k5 --count 4", "--count, --seed and --weights need --out, a new folder for the pictures"),
+        ("dcgan-k5 --out full", "full is not empty; name a new folder for the images"),
+        ("dcgan-k5 --out params.yaml", "params.yaml is not empty; name a new folder for the images"),
+        ("dcgan-k5 --count 4", "--count, --seed and --weights need --out, a new folder for the images"),
         ("dcgan-5k --out new", "no model dcgan-5k; did you mean dcgan-k5?"),
         ("sngan --out new", "out/gan/sngan/weights.json is missing; `dvc repro` trains it, `dvc pull` fetches it"),
         ("sngan", "out/gan/sngan/weights.json is missing; `dvc repro` trains it, `dvc pull` fetches it"),
@@ -156,13 +156,13 @@ def test_a_draw_that_is_interrupted_leaves_no_folder(trained: Path, monkeypatch:
 
 
 class Rows(nn.Module):
-    """Pictures whose brightness is the number of latents they are made with: what rounding does, but visible."""
+    """Images whose brightness is the number of latents they are made with: what rounding does, but visible."""
 
     def forward(self, noise: Tensor) -> Tensor:
         return torch.full((len(noise), 3, 64, 64), len(noise) / sample.BATCH)
 
 
-def test_a_picture_does_not_depend_on_how_many_are_drawn_with_it() -> None:
+def test_a_image_does_not_depend_on_how_many_are_drawn_with_it() -> None:
     rows: Any = Rows()
     for count in (1, sample.BATCH, COUNT):
         images = sample.generate(rows, latents(count, 0))

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from dlcv.errors import UserError
-from dlcv.gan.sections import MODELS, Gan
-from dlcv.params import load
+from dlcv.gan.config import MODELS, Gan
+from dlcv.runtime.config import load
+from dlcv.runtime.errors import UserError
 from tests.gan.conftest import shipped
 
 NAMES = "'dcgan', 'dcgan-noisy-labels', 'dcgan-k5', 'sngan' or 'wgan-gp'"

@@ -13,13 +13,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from dlcv.errors import UserError
-from dlcv.files import read_json, sha256
 from dlcv.gan import train
-from dlcv.gan.gan import GAN
 from dlcv.gan.networks import build
+from dlcv.gan.step import GAN
 from dlcv.gan.train import standing_statistics, warn_of_collapse
-from dlcv.params import load
+from dlcv.runtime.config import load
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import read_json, sha256
 from tests.conftest import files
 from tests.gan.conftest import small
 
@@ -28,7 +28,7 @@ OUT = Path("out/gan")
 
 @pytest.fixture(autouse=True)
 def _often(_often: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As elsewhere, and statistics of few pictures."""
+    """As elsewhere, and statistics of few images."""
     monkeypatch.setattr(train, "standing_statistics", partial(standing_statistics, batches=2, batch_size=8))
 
 
@@ -109,7 +109,7 @@ def test_the_result_is_the_generators_average_and_the_discriminator_has_none(
 @pytest.mark.parametrize(
     ("model", "changes"),
     [
-        ("sngan", {"picture_noise": 0.2, "swap_labels": 0.3}),
+        ("sngan", {"image_noise": 0.2, "swap_labels": 0.3}),
         ("wgan-gp", {"penalty_every": 3, "discriminator_steps": 2}),
     ],
 )
@@ -158,7 +158,7 @@ def test_a_collapse_is_named_with_step_and_figure_once(capsys: pytest.CaptureFix
     assert len(warnings(capsys, 0.3, 0.01, 0.3, 0.01)) == 2  # it had come back
 
 
-def test_grey_pictures_of_the_start_are_no_collapse(capsys: pytest.CaptureFixture[str]) -> None:
+def test_grey_images_of_the_start_are_no_collapse(capsys: pytest.CaptureFixture[str]) -> None:
     assert warnings(capsys, 0.001, 0.015, 0.05, 0.3, 0.2) == []
     assert warnings(capsys, 0.03, 0.01, 0.05, 0.3, 0.2) == []  # never varied before
     assert warnings(capsys, 0.01) == []
@@ -177,7 +177,7 @@ def test_a_training_that_collapses_says_so_and_goes_on(
     monkeypatch.setattr(GAN, "step", collapsing)
     assert (train.run("sngan", load()) / "weights.json").is_file()
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
-    assert "sngan: all pictures are alike at step 8, their mean deviation is 0.0150" in line
+    assert "sngan: all images are alike at step 8, their mean deviation is 0.0150" in line
 
 
 def test_standing_statistics_are_those_of_the_very_weights() -> None:
@@ -217,7 +217,7 @@ def test_faces_of_another_size_are_refused(faces: Path, dlcv: Any) -> None:
     card.write_text(card.read_text().replace('"size": 64', '"size": 32'))
     assert dlcv("gan train dcgan") == (
         1,
-        "dlcv: error: data/faces has pictures of 32 pixels; the networks are for 64\n",
+        "dlcv: error: data/faces has images of 32 pixels; the networks are for 64\n",
     )
 
 
@@ -225,7 +225,7 @@ def test_too_few_faces_for_a_step_are_refused(faces: Path, set_params: Any, dlcv
     set_params({"gan.wgan-gp.discriminator_steps": 17})
     assert dlcv("gan train wgan-gp") == (
         1,
-        "dlcv: error: data/faces has 32 training pictures; wgan-gp needs 34 for a step at least\n",
+        "dlcv: error: data/faces has 32 training images; wgan-gp needs 34 for a step at least\n",
     )
 
 

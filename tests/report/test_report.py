@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from dlcv.errors import UserError
-from dlcv.files import write_json
-from dlcv.params import load
 from dlcv.report import adaptation, ddim, diffusion, gan, report, vae
 from dlcv.report.page import to_html
+from dlcv.runtime.config import load
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import write_json
 
 
 def row(accuracy: float, label: str, training: str, gain: float | None = None) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def make_gan(study: Path) -> None:
     """What the section on GANs reads: sngan is ahead of dcgan, wgan-gp behind dcgan-k5."""
     section = YAML(typ="safe").load((study / "params.yaml").read_text())["gan"]
     protocol = {
-        "pictures": 80,
+        "images": 80,
         "reference": {"training": {"count": 1320}},
         "extractor": {"name": "efficientnet_lite0"},
         "versions": {"dlib": "0"},
@@ -74,13 +74,13 @@ def make_gan(study: Path) -> None:
         about = {"area": "gan", "name": model, "fingerprint": "e" * 64, "sha256": "b" * 64, "parameters": 4321}
         write_json(study / f"out/gan/{model}/weights.json", {**about, "params": params, "networks": networks})
         for file in gan.CAPTIONS:
-            picture(study / f"out/gan/{model}-{file}")
+            image(study / f"out/gan/{model}-{file}")
     for (name, pair), difference in zip(section["pairs"].items(), (0.5, 9.0, -9.0), strict=True):
         interval = {"low": difference - 1, "high": difference + 1}
         values = {**pair, "frechet_efficientnet_lite0": {"b_less_a": difference, "interval": interval}}
         write_json(study / f"metrics/gan/{name}.json", values)
         for file in gan.PAIR_CAPTIONS:
-            picture(study / "out/gan" / name / file)
+            image(study / "out/gan" / name / file)
 
 
 def make_vae(study: Path, probe: bool = True, on_validation: bool = False) -> None:
@@ -88,9 +88,9 @@ def make_vae(study: Path, probe: bool = True, on_validation: bool = False) -> No
     section = YAML(typ="safe").load((study / "params.yaml").read_text())["vae"]
     errors = {"mse": 0.0212345, "mse_0_1": 0.0053086, "mse_sampled": 0.0223, "standard_error": 0.0004, "kl": 321.04}
     share = {"accuracy": 0.95, "interval": {"low": 0.92, "high": 0.97}, "chance": 0.03125}
-    read: dict[str, Any] = {"cross_validated": share | {"classes": 32, "pictures": 320, "folds": 5}}
+    read: dict[str, Any] = {"cross_validated": share | {"classes": 32, "images": 320, "folds": 5}}
     if on_validation:
-        read["validation"] = share | {"accuracy": 0.81, "chance": 0.77, "classes": 2, "pictures": 1500}
+        read["validation"] = share | {"accuracy": 0.81, "chance": 0.77, "classes": 2, "images": 1500}
     values = {
         "samples": scores(333.0) | {"recall": 0.125},
         "validation": errors,
@@ -98,7 +98,7 @@ def make_vae(study: Path, probe: bool = True, on_validation: bool = False) -> No
         "active_units": 345,
         "probe": {"attribute": "person", **read} if probe else None,
     }
-    protocol = {"pictures": 80, "reconstruction": {"pictures": {"validation": 80, "training": 320}}}
+    protocol = {"images": 80, "reconstruction": {"images": {"validation": 80, "training": 320}}}
     write_json(
         study / "metrics/vae/vae.json",
         {"scores": values, "protocol": protocol | {"versions": {"openTSNE": "7"}}},
@@ -111,8 +111,8 @@ def make_vae(study: Path, probe: bool = True, on_validation: bool = False) -> No
     params = {"width": 0.25, "latent": 512, "training": section["training"]}
     write_json(study / "out/vae/vae/weights.json", {**about, "beta": 0.12288, "params": params, "networks": networks})
     for file in vae.CAPTIONS:
-        picture(study / "out/vae/vae-evaluation" / file)
-    picture(study / "out/gan/dcgan-samples/grid.png")
+        image(study / "out/vae/vae-evaluation" / file)
+    image(study / "out/gan/dcgan-samples/grid.png")
 
 
 def make_ddim(study: Path) -> None:
@@ -134,11 +134,11 @@ def make_ddim(study: Path) -> None:
             for path, norm in (("spherical", 110.0), ("linear", 78.0))
         },
         "protocol": {
-            "pictures": 80,
+            "images": 80,
             "extractor": {"name": "efficientnet_lite0"},
             "reference": {"training": {"count": 1320}},
-            "table_pictures": 40,
-            "network_evaluations_per_picture": 25,
+            "table_images": 40,
+            "network_evaluations_per_image": 25,
             "sampler": {"name": "DDIM", **section["sampling"]},
         },
     }
@@ -148,7 +148,7 @@ def make_ddim(study: Path) -> None:
     params = {key: section[key] for key in ("schedule", "network", "training")}
     write_json(study / "out/ddim/unet/weights.json", {**about, "params": params, "layers": layers})
     for file in ddim.CAPTIONS:
-        picture(study / f"out/ddim/unet-{file}")
+        image(study / f"out/ddim/unet-{file}")
 
 
 def make_adaptation(study: Path) -> None:
@@ -168,12 +168,12 @@ def make_adaptation(study: Path) -> None:
             rows["gta"]["gain"] |= {"over": "gta_source", "seeds": {"0": gain, "1": 0.001}}
             rows["gta_source"] = row(0.5 - gain, "trained on source, as Generate To Adapt", f"{name}/gta_source-0")
             rows["gta_source"] |= {"accuracy_by_target_statistics": 0.6789}
-        pictures = {role: {"domain": scenario[role], "count": 40} for role in ("source", "target")}
+        images = {role: {"domain": scenario[role], "count": 40} for role in ("source", "target")}
         choice = choice_of(f"{name}/dann-0", f"{scenario['source']}/supervised-0", candidate)
-        values = {"protocol": {"pictures": pictures, "versions": {"torch": "0"}}, "rows": rows, "choice": choice}
+        values = {"protocol": {"images": images, "versions": {"torch": "0"}}, "rows": rows, "choice": choice}
         write_json(study / f"metrics/adaptation/{name}.json", values)
         for figure in adaptation.figures(name, section):
-            picture(study / figure.removeprefix("../"))
+            image(study / figure.removeprefix("../"))
         for trained in (training for values in rows.values() for training in values["trainings"]):
             write_weights(study, trained)
     for name in section["comparison"]["scenarios"]:
@@ -225,11 +225,11 @@ def make_diffusion(study: Path) -> None:
         return {**read, "digits": {str(digit): read for digit in range(10)}}
 
     training = {"name": "judge", "fingerprint": "7" * 64, "sha256": "6" * 64}
-    values = {**read_by_judge(0.975), "pictures": {"count": 3000}, "training": training}
+    values = {**read_by_judge(0.975), "images": {"count": 3000}, "training": training}
     write_json(study / "metrics/evaluation/judge.json", values)
     about = {**training, "area": "evaluation", "parameters": 72345}
     write_json(study / "out/evaluation/judge/weights.json", about)
-    picture(study / "out/evaluation/judge/confusion.png")
+    image(study / "out/evaluation/judge/confusion.png")
     for index, model in enumerate(section["models"]):
         settings = section[model]
         cell = {"accuracy": 0.5, "interval": {"low": 0.4, "high": 0.6}, "distance": 70.0}
@@ -237,18 +237,18 @@ def make_diffusion(study: Path) -> None:
         values = {
             "scores": {**scores(80.0 + index), **read_by_judge(0.9 - index / 10)},
             "real": scores(9.0, generated=False),
-            "guidance": {column: {**cell, "network_evaluations_per_picture": 33} for column in columns},
+            "guidance": {column: {**cell, "network_evaluations_per_image": 33} for column in columns},
             "snapshots": {"1000": 0.25, "2000": 0.75},
             "protocol": {
-                "pictures": 1000,
-                "judged_pictures": 1000,
+                "images": 1000,
+                "judged_images": 1000,
                 "reference": {"training": {"count": 30000}},
                 "extractor": {"name": "efficientnet_lite0"},
                 "sampler": section["sampling"],
                 "guidance": settings["guidance"],
-                "network_evaluations_per_picture": 40,
-                "table_pictures": 200,
-                "snapshot_pictures": 100,
+                "network_evaluations_per_image": 40,
+                "table_images": 200,
+                "snapshot_images": 100,
             },
         }
         write_json(study / f"metrics/diffusion/{model}.json", values)
@@ -257,10 +257,10 @@ def make_diffusion(study: Path) -> None:
         params = {key: settings[key] for key in ("schedule", "network", "training")}
         write_json(study / f"out/diffusion/{model}/weights.json", {**about, "params": params, "layers": layers})
         for file in diffusion.CAPTIONS:
-            picture(study / f"out/diffusion/{model}-{file}")
+            image(study / f"out/diffusion/{model}-{file}")
 
 
-def picture(path: Path) -> None:
+def image(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (8, 8)).save(path)
 
@@ -310,7 +310,7 @@ def test_report_says_who_wins_and_where_it_comes_from(made: Path) -> None:
     assert "| mnistm → svhn | `mnistm-svhn/dann-0` | 1.500 | 0.250 | 0.9000 | 0.6000 |" in text
     changed = "network lenet, lambda 1.0, information 0.0, update alternating"
     assert f"|  | alternating | {changed} | 257,254 | 0.5000 | 0.5500 |" in text
-    assert "read worst are 0 (0.50) and 1 (0.50; 0.10 as 0); 0 is answered to 0.18 of the pictures" in text
+    assert "read worst are 0 (0.50) and 1 (0.50; 0.10 as 0); 0 is answered to 0.18 of the images" in text
     assert "### Network lenet" in text and "| Conv2d 5x5 | 64 x 24 x 24 | 88 |" in text
     assert "| faces | a stand-in for data/faces | 1,234 + 1,234 |" in text
     assert "here `sample` plays its parts" in text
@@ -321,7 +321,7 @@ def test_report_says_who_wins_and_where_it_comes_from(made: Path) -> None:
             assert lines[number - 1].startswith("| ") and lines[number + 1].startswith("| "), line
 
 
-def test_report_sets_every_gan_between_real_pictures_and_noise(made: Path) -> None:
+def test_report_sets_every_gan_between_real_images_and_noise(made: Path) -> None:
     report.run(load())
     text = (made / "report/report.md").read_text()
     scored = "12.30 ± 1.00 | 0.500 | 0.500 | 0.500 | 0.500 | 0.900 (0.850 to 0.940) | 0.500 |"
@@ -345,11 +345,11 @@ def test_report_sets_the_vae_beside_the_gans(made: Path) -> None:
     assert "5,555 parameters (6,297,699 at width 1" in text
     assert "plus 1e-05 times the KL divergence in nats" in text and "weight is 0.12288." in text
     assert "345 of 512 vary by more than 0.01" in text
-    assert "reads `person` from the latent means of training pictures with an accuracy of 0.9500 (0.9200 to" in text
+    assert "reads `person` from the latent means of training images with an accuracy of 0.9500 (0.9200 to" in text
     assert "Fitted to all of them" not in text
-    # One table with the VAE, every GAN, real pictures and noise.
+    # One table with the VAE, every GAN, real images and noise.
     section = text[text.index("## 2. VAE") : text.index("## 3. ")].splitlines()
-    start = next(number for number, line in enumerate(section) if line.startswith("| pictures of |"))
+    start = next(number for number, line in enumerate(section) if line.startswith("| images of |"))
     table = [line.split(" | ")[0].removeprefix("| ") for line in section[start + 2 : start + 10]]
     assert table == ["vae", "dcgan", "dcgan-noisy-labels", "dcgan-k5", "sngan", "wgan-gp", "real", "noise"]
     assert section[start + 2].startswith("| vae | 333.00 (331.00 to 335.00) | 334.00 | 12.30 ± 1.00 | 0.500 | 0.125 |")
@@ -364,7 +364,7 @@ def test_report_says_what_the_probe_read_and_that_it_read_nothing(made: Path) ->
     make_vae(made, on_validation=True)
     report.run(load())
     text = (made / "report/report.md").read_text()
-    assert "reads 0.8100 (0.9200 to 0.9700) of 1,500 validation pictures; the most frequent class gives 0.7700" in text
+    assert "reads 0.8100 (0.9200 to 0.9700) of 1,500 validation images; the most frequent class gives 0.7700" in text
     make_vae(made, probe=False)
     report.run(load())
     assert "These faces have no attribute" in (made / "report/report.md").read_text()
@@ -385,10 +385,10 @@ def test_report_sets_ddim_over_eta_and_steps(made: Path) -> None:
     text = (made / "report/report.md").read_text()
     assert "| ddim | 60.00 (58.00 to 62.00) | 61.00 | 12.30 ± 1.00 |" in text
     assert "| | 10 | 20 |\n| --- | --- | --- |\n| eta 0 | 90.00 (0.500) | 80.00 (0.500) |\n| eta 1 | 100.00" in text
-    assert "As many real validation pictures have 12.50 (0.500)." in text
+    assert "As many real validation images have 12.50 (0.500)." in text
     assert "Here it does not everywhere: at 20 steps eta 1 is below eta 0." in text
     assert "whose latents shrink to a norm of 78.0." in text
-    assert "Report 003 states a mean squared error of 0.3 to the course's pictures on 0..255, where 20 passes" in text
+    assert "Report 003 states a mean squared error of 0.3 to the course's images on 0..255, where 20 passes" in text
     assert "| 1,234,567 (78,700,803) | 0.1875, 1 2 4, 1 | 16 | 2 |" in text
     assert "| ResidualBlock | 24 x 32 x 32 | 77 |" in text
     assert "| `ddim/unet` | `stages/ddim/dvc.yaml:train` | 1,234,567 | `dddddddddddd` | `999999999999` |" in text
@@ -401,10 +401,10 @@ def test_report_sets_the_conditional_models_beside_the_reports(made: Path) -> No
     report.run(load())
     text = (made / "report/report.md").read_text()
     assert "a network of its own, 72,345 parameters" in text
-    assert "validation pictures it reads 0.9750 (0.9550 to 0.9950) rightly. Drawn by DDIM with eta " in text
+    assert "validation images it reads 0.9750 (0.9550 to 0.9950) rightly. Drawn by DDIM with eta " in text
     scored = "12.30 ± 1.00 | 0.500 | 0.500 | 0.500 | 0.500 | 0.500 |"
     assert f"| context-unet | 4.0 | 0.9000 (0.8800 to 0.9200) | 80.00 (78.00 to 82.00) | {scored} 40 |" in text
-    assert f"| real validation pictures | | 0.9750 (0.9550 to 0.9950) | 9.00 (7.00 to 11.00) | {scored} |" in text
+    assert f"| real validation images | | 0.9750 (0.9550 to 0.9950) | 9.00 (7.00 to 11.00) | {scored} |" in text
     assert "Other reports of the course state 0.998 to 0.999" in text and "here `sample` plays its part" in text
     assert "| residual-unet | 0.60 (0.58 to 0.62) | 0.60" in text
     assert "| the judge on real ones | 0.97 (0.95 to 0.99) |" in text or "| the judge on real ones | 0.98 (" in text
@@ -431,7 +431,7 @@ def test_the_order_of_the_table_is_read_both_ways() -> None:
     assert ddim.order(table, ["eta 0", "eta 1"], ["10", "20"]) == ["at eta 1 20 steps are above 10"]
 
 
-def test_html_carries_its_pictures_and_tables(made: Path) -> None:
+def test_html_carries_its_images_and_tables(made: Path) -> None:
     report.run(load())
     html = (made / "report/report.html").read_text()
     faces = 5 * len(gan.CAPTIONS) + 3 * len(gan.PAIR_CAPTIONS)

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlcv.evaluation.features import Extractor
-from dlcv.files import write_json
-from dlcv.params import Params, load
+from dlcv.evaluation.extractors.extractor import Extractor
+from dlcv.runtime.config import Params, load
+from dlcv.runtime.files import write_json
+from dlcv.vae.config import Training, Vae
 from dlcv.vae.networks import Autoencoder
-from dlcv.vae.sections import Training, Vae
 
 REPOSITORY = Path(__file__).parent.parent.parent
 COUNTS = {"train": 40, "val": 24}
@@ -29,9 +29,9 @@ SMALL: dict[str, Any] = {
     "vae.training.steps": STEPS,
     "vae.training.batch_size": 8,
     "vae.training.snapshots": 3,
-    "vae.tsne.pictures": 20,
+    "vae.tsne.images": 20,
     "vae.tsne.perplexity": 4,
-    "evaluation.pictures": 20,
+    "evaluation.images": 20,
     "evaluation.kid_subsets": 3,
     "evaluation.kid_subset_size": 10,
 }
@@ -49,7 +49,7 @@ def training(**changes: Any) -> Training:
 
 
 def network(seed: int = 0, width: float = NARROW, latent: int = LATENT) -> Autoencoder:
-    """A random network in eval mode whose pictures differ."""
+    """A random network in eval mode whose images differ."""
     torch.manual_seed(seed)
     made = Autoencoder(width, latent)
     with torch.no_grad():
@@ -91,7 +91,7 @@ def faces(study: Path) -> Path:
 
 
 class _Blocks(nn.Module):
-    """Means of the 16 x 16 blocks of a picture, instead of a network's features."""
+    """Means of the 16 x 16 blocks of an image, instead of a network's features."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Codes, errors and pictures of a network, and `dlcv vae sample`."""
+"""Codes, errors and images of a network, and `dlcv vae sample`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import torch
 from PIL import Image
 
 from dlcv.data.batches import to_float, to_uint8
-from dlcv.errors import UserError
-from dlcv.files import read_json, write_json
-from dlcv.vae import coding
+from dlcv.engine.weights import save_weights
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import read_json, write_json
+from dlcv.vae import codes as coding
 from dlcv.vae.losses import divergence
 from dlcv.vae.networks import latents
-from dlcv.weights import save_weights
 from tests.vae.conftest import LATENT, NARROW, network
 
 COUNT = 105  # more than a batch, and the second one is of five
@@ -31,10 +31,10 @@ def images(count: int = COUNT) -> np.ndarray:
 def test_codes_are_the_networks_own_and_errors_those_of_its_reconstructions() -> None:
     made, shown = network(), images()
     codes = coding.encode(made, shown)
-    pictures = to_float(shown)
+    x = to_float(shown)
     with torch.no_grad():
-        mean, log_variance = made.encode(pictures)
-        error = (made.decode(mean) - pictures).square().flatten(1).mean(1)
+        mean, log_variance = made.encode(x)
+        error = (made.decode(mean) - x).square().flatten(1).mean(1)
     assert np.allclose(codes.means, mean, atol=1e-5) and codes.means.shape == (COUNT, LATENT)
     assert np.allclose(codes.kl, divergence(mean, log_variance), atol=1e-4)
     assert np.allclose(codes.error, error, atol=1e-5) and codes.error.shape == (COUNT,)
@@ -63,7 +63,7 @@ def test_nothing_depends_on_how_many_are_coded_together_or_on_what_was_drawn_bef
     assert len(np.unique(drawn.reshape(COUNT, -1), axis=0)) == COUNT
 
 
-def test_the_noise_of_a_sampled_error_differs_from_picture_to_picture() -> None:
+def test_the_noise_of_a_sampled_error_differs_from_image_to_image() -> None:
     codes = coding.encode(network(), np.repeat(images(1), 3, axis=0))
     assert len(set(codes.error)) == 1 and len(set(codes.sampled_error)) == 3
 
@@ -76,28 +76,28 @@ def trained(study: Path) -> Path:
     return study
 
 
-def pictures_in(folder: Path) -> dict[str, np.ndarray]:
+def images_in(folder: Path) -> dict[str, np.ndarray]:
     return {path.name: np.asarray(Image.open(path)) for path in sorted(folder.iterdir())}
 
 
-def test_pictures_are_drawn_from_the_weights_alone(trained: Path, dlcv: Any, set_params: Any) -> None:
+def test_images_are_drawn_from_the_weights_alone(trained: Path, dlcv: Any, set_params: Any) -> None:
     assert dlcv("vae sample --count 5 --seed 3 --out new/five") == (0, "")
-    five = pictures_in(trained / "new/five")
+    five = images_in(trained / "new/five")
     assert list(five) == [f"{number:04d}.png" for number in range(5)]
     assert (np.stack(list(five.values())) == coding.decode(network(), latents(5, LATENT, seed=3))).all()
     shutil.move(trained / "out/vae/vae", trained / "elsewhere")
     set_params({"vae.samples": 2, "seed": 3, "vae.latent": 99, "vae.width": 1.0})  # the weights know their own
     (trained / "new/empty").mkdir()
     assert dlcv("vae sample --weights elsewhere --out new/empty") == (0, "")
-    two = pictures_in(trained / "new/empty")
+    two = images_in(trained / "new/empty")
     assert len(two) == 2 and all((two[name] == five[name]).all() for name in two)
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--out full", "full is not empty; name a new folder for the pictures"),
-        ("--out params.yaml", "params.yaml is not empty; name a new folder for the pictures"),
+        ("--out full", "full is not empty; name a new folder for the images"),
+        ("--out params.yaml", "params.yaml is not empty; name a new folder for the images"),
         ("--weights none --out new", "none/weights.json is missing; `dvc repro` trains it"),
         ("--weights other --out new", "other holds no VAE's weights; `dvc repro` makes them in out/vae/vae"),
         ("--weights cut --out new", "cut/weights.safetensors is not the file that cut/weights.json describes"),

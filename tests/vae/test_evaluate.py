@@ -12,18 +12,18 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
-from dlcv import stage
 from dlcv.data.prepared import Split, load_split
-from dlcv.errors import UserError
-from dlcv.evaluation.features import Extractor
+from dlcv.engine import training as stage
+from dlcv.engine.loop import train as loop
+from dlcv.evaluation.config import Evaluation
+from dlcv.evaluation.extractors.extractor import Extractor
 from dlcv.evaluation.reference import of_prepared, save_reference
 from dlcv.evaluation.scores import score
-from dlcv.evaluation.sections import Evaluation
-from dlcv.files import read_json
-from dlcv.params import load
-from dlcv.training import train as loop
+from dlcv.runtime.config import load
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import read_json
 from dlcv.vae import evaluate, figures, scores, train
-from dlcv.vae.coding import Codes, decode, encode, load_network
+from dlcv.vae.codes import Codes, decode, encode, load_network
 from dlcv.vae.networks import latents
 from tests.vae.conftest import COUNTS, LATENT, SMALL, write_faces
 
@@ -50,7 +50,7 @@ def ready(study: Path, set_params: Any, extractor: Extractor, monkeypatch: pytes
     return ready_
 
 
-def test_scores_are_of_the_right_pictures_and_say_how_they_came_about(ready: Any, extractor: Extractor) -> None:
+def test_scores_are_of_the_right_images_and_say_how_they_came_about(ready: Any, extractor: Extractor) -> None:
     ready()
     path = evaluate.run(load())
     written = read_json(path)
@@ -68,14 +68,14 @@ def test_scores_are_of_the_right_pictures_and_say_how_they_came_about(ready: Any
     reference = evaluate.load_reference(Path("out/evaluation/faces"))
     assert values["samples"] == score(samples, reference, params[Evaluation], 0, extractor)
     assert values["probe"]["attribute"] == "Male"
-    assert values["probe"]["cross_validated"]["pictures"] == COUNTS["train"]
-    assert values["probe"]["validation"]["pictures"] == COUNTS["val"]
+    assert values["probe"]["cross_validated"]["images"] == COUNTS["train"]
+    assert values["probe"]["validation"]["images"] == COUNTS["val"]
     assert written["training"]["sha256"] == about["sha256"] and written["weights"] == "last step"
     protocol = written["protocol"]
-    assert protocol["pictures"] == 20 and protocol["reference"]["training"]["count"] == COUNTS["train"]
-    assert protocol["reconstruction"]["pictures"] == {"validation": 24, "training": 40}
-    assert protocol["beta"] == 0.12288 and protocol["curve_pictures"] == 24
-    assert protocol["tsne"] == {"pictures": 20, "perplexity": 4.0}
+    assert protocol["images"] == 20 and protocol["reference"]["training"]["count"] == COUNTS["train"]
+    assert protocol["reconstruction"]["images"] == {"validation": 24, "training": 40}
+    assert protocol["beta"] == 0.12288 and protocol["curve_images"] == 24
+    assert protocol["tsne"] == {"images": 20, "perplexity": 4.0}
     assert {"torch", "scikit-learn", "openTSNE"} <= set(protocol["versions"])
 
 
@@ -117,7 +117,7 @@ def test_figures_show_what_they_say(ready: Any) -> None:
     # The second sample, at twice its size.
     samples = decode(network, latents(30, LATENT, seed=0))
     assert (drawn["samples"][2:130:2, 132:260:2] == samples[1]).all()
-    # Ten pictures over their reconstructions, the columns ending at the right; a caption below.
+    # Ten images over their reconstructions, the columns ending at the right; a caption below.
     sheet = drawn["reconstructions"]
     assert sheet.shape[0] == 2 * 132 + figures.CAPTION
     last = slice(sheet.shape[1] - 130, sheet.shape[1] - 2, 2)
@@ -125,7 +125,7 @@ def test_figures_show_what_they_say(ready: Any) -> None:
     assert (sheet[134:262:2, last] == decode(network, codes.means[:10])[9]).all()
     below = sheet[2 * 132 :]
     assert all((below[:, -130 * (index + 1) : -130 * index or None] < 128).any() for index in range(10))
-    # From the first picture to the next with another attribute; in the middle the mean of both codes.
+    # From the first image to the next with another attribute; in the middle the mean of both codes.
     way = drawn["interpolation"]
     assert way.shape[1] == 13 * 130 + 2 and val.labels is not None
     a, b = evaluate.two_faces(val.labels)
@@ -181,10 +181,10 @@ def test_the_map_shows_the_ten_most_frequent_and_names_the_attribute(
     (_, maps, groups, names, title, legend) = seen[0]
     assert names == [str(value) for value in (100, *range(102, 111))] and legend == "person"
     assert [names[group] for group in groups] == [str(int(value)) for value in maps["latent means"][:, 0]]
-    assert "pixels" in maps and title == "t-SNE of 41 validation pictures"
-    assert of_map == {"pictures": 41, "perplexity": section.perplexity}
+    assert "pixels" in maps and title == "t-SNE of 41 validation images"
+    assert of_map == {"images": 41, "perplexity": section.perplexity}
     few = figures.latent_map(tmp_path / "x.png", means[:10], images[:10], None, None, section, 0)
-    assert few == {"pictures": 10, "perplexity": 3.0} and seen[1][3] == ["no attribute is known"]
+    assert few == {"images": 10, "perplexity": 3.0} and seen[1][3] == ["no attribute is known"]
 
 
 def codes_of(means: np.ndarray, **changes: np.ndarray) -> Codes:
@@ -232,7 +232,7 @@ def test_two_faces_differ_where_they_can() -> None:
 def test_too_few_samples_are_refused_and_leave_nothing(ready: Any, set_params: Any) -> None:
     ready()
     set_params({"vae.samples": 19})
-    with pytest.raises(UserError, match="there are 19 generated pictures, but 20 are scored; sample 20"):
+    with pytest.raises(UserError, match="there are 19 generated images, but 20 are scored; sample 20"):
         evaluate.run(load())
     assert not Path("metrics/vae").exists() and not Path("out/vae/vae-evaluation").exists()
 

@@ -24,12 +24,12 @@ def test_divergence_is_torchs_summed_over_the_latent() -> None:
     assert torch.equal(divergence(torch.zeros(2, 9), torch.zeros(2, 9)), torch.zeros(2))
 
 
-def test_error_is_the_mean_over_pixels_and_channels_of_each_picture() -> None:
-    pictures = torch.zeros(2, 3, 64, 64)
-    made = pictures.clone()
+def test_error_is_the_mean_over_pixels_and_channels_of_each_image() -> None:
+    images = torch.zeros(2, 3, 64, 64)
+    made = images.clone()
     made[0] = 0.5
     made[1, 0] = 0.3  # one channel of three
-    assert squared_error(made, pictures).tolist() == pytest.approx([0.25, 0.03])
+    assert squared_error(made, images).tolist() == pytest.approx([0.25, 0.03])
     # From black to white: the largest there is.
-    assert squared_error(pictures + 1, pictures - 1).tolist() == [4.0, 4.0]
-    assert squared_error(made.bfloat16(), pictures).dtype == torch.float32
+    assert squared_error(images + 1, images - 1).tolist() == [4.0, 4.0]
+    assert squared_error(made.bfloat16(), images).dtype == torch.float32

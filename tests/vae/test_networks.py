@@ -7,9 +7,9 @@ import re
 import pytest
 import torch
 
+from dlcv.engine.weights import count_parameters
 from dlcv.vae.networks import LOG_VARIANCE, Autoencoder, latents, sample
 from dlcv.vae.train import description
-from dlcv.weights import count_parameters
 from tests.vae.conftest import LATENT, NARROW, network
 
 # What report 002 prints, block by block.
@@ -49,9 +49,9 @@ def test_width_scales_the_channels_and_latent_the_code(width: float, latent: int
     made = Autoencoder(width, latent)
     widths = [int(n) for n in re.findall(r"BatchNorm2d\((\d+)", str(made.encoder))]
     assert widths == [round(count * width) for _, count in ENCODER]
-    pictures, noise = torch.rand(2, 3, 64, 64) * 2 - 1, torch.randn(2, latent)
-    reconstructions, mean, log_variance = made(pictures, noise)
-    assert reconstructions.shape == pictures.shape and mean.shape == log_variance.shape == (2, latent)
+    images, noise = torch.rand(2, 3, 64, 64) * 2 - 1, torch.randn(2, latent)
+    reconstructions, mean, log_variance = made(images, noise)
+    assert reconstructions.shape == images.shape and mean.shape == log_variance.shape == (2, latent)
     assert reconstructions.abs().max() <= 1
 
 
@@ -59,12 +59,12 @@ def test_the_latent_is_mean_plus_deviation_times_noise() -> None:
     mean, log_variance = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.0, 2 * 1.0986123]])
     assert torch.allclose(sample(mean, log_variance, torch.tensor([[1.0, -1.0]])), torch.tensor([[2.0, -5.0]]))
     assert torch.equal(sample(mean, log_variance, torch.zeros(1, 2)), mean)
-    made, pictures = network(), torch.rand(3, 3, 64, 64) * 2 - 1
+    made, images = network(), torch.rand(3, 3, 64, 64) * 2 - 1
     noise = torch.randn(3, LATENT)
     with torch.no_grad():
-        mean, log_variance = made.encode(pictures)
-        assert torch.equal(made(pictures, noise)[0], made.decode(sample(mean, log_variance, noise)))
-        assert not torch.equal(made(pictures, noise)[0], made.decode(mean))
+        mean, log_variance = made.encode(images)
+        assert torch.equal(made(images, noise)[0], made.decode(sample(mean, log_variance, noise)))
+        assert not torch.equal(made(images, noise)[0], made.decode(mean))
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
@@ -74,11 +74,11 @@ def test_the_log_variance_stays_finite(extreme: float, precision: torch.dtype) -
     with torch.no_grad():
         made.fc_var.bias.fill_(extreme)
         with torch.autocast("cpu", precision, enabled=precision != torch.float32):
-            pictures, mean, log_variance = made(torch.zeros(2, 3, 64, 64), torch.randn(2, LATENT))
+            images, mean, log_variance = made(torch.zeros(2, 3, 64, 64), torch.randn(2, LATENT))
     low, high = LOG_VARIANCE
     assert log_variance.min() >= low and log_variance.max() <= high
     assert mean.dtype == log_variance.dtype == torch.float32
-    assert pictures.isfinite().all() and torch.tensor(high / 2).exp() ** 2 < torch.finfo(torch.float16).max
+    assert images.isfinite().all() and torch.tensor(high / 2).exp() ** 2 < torch.finfo(torch.float16).max
 
 
 def test_the_description_has_every_parameter_once() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from dlcv.errors import UserError
-from dlcv.params import apply_profile, load
-from dlcv.vae.sections import Vae
+from dlcv.runtime.config import apply_profile, load
+from dlcv.runtime.errors import UserError
+from dlcv.vae.config import Vae
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from dlcv.vae.sections import Vae
         ("training.ema_decay", 1.0, "vae.training.ema_decay: Input should be less than 1, not 1.0"),
         ("training.precision", "f16", "vae.training.precision: Input should be 'fp32', 'bf16' or 'fp16', not 'f16'"),
         ("training.snapshots", 0, "vae.training.snapshots: Input should be greater than 0, not 0"),
-        ("tsne.perplexity", 400, "vae.tsne: perplexity has to be below a third of pictures"),
+        ("tsne.perplexity", 400, "vae.tsne: perplexity has to be below a third of images"),
     ],
 )
 def test_bad_value_is_named_with_its_key(set_params: Any, key: str, value: object, message: str) -> None:

@@ -16,12 +16,12 @@ from torch import Tensor
 
 from dlcv.data.batches import to_float
 from dlcv.data.prepared import load_split
-from dlcv.errors import UserError
-from dlcv.files import read_json, sha256
-from dlcv.params import load
+from dlcv.runtime.config import load
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import read_json, sha256
 from dlcv.vae import train
 from dlcv.vae.networks import Autoencoder
-from dlcv.vae.vae import VAE
+from dlcv.vae.step import VAE
 from tests.conftest import files
 from tests.vae.conftest import LATENT, NARROW, SMALL, network, write_faces
 
@@ -113,7 +113,7 @@ def test_the_result_is_the_average_where_one_is_asked_for(
     assert not torch.equal(last["fc_mu.weight"], average["fc_mu.weight"])
 
 
-def test_the_labels_and_the_validation_pictures_have_no_part_in_it(faces: Path, set_params: Any) -> None:
+def test_the_labels_and_the_validation_images_have_no_part_in_it(faces: Path, set_params: Any) -> None:
     set_params(SMALL)
     before = files(train.run(load()))["weights.safetensors"]
     for name in ("train_labels", "val_labels"):
@@ -124,19 +124,19 @@ def test_the_labels_and_the_validation_pictures_have_no_part_in_it(faces: Path, 
     assert files(train.run(load()))["weights.safetensors"] == before
 
 
-def test_statistics_are_those_of_the_very_weights_over_the_pictures(faces: Path) -> None:
-    pictures = load_split(faces / "data/faces", "train").images
+def test_statistics_are_those_of_the_very_weights_over_the_images(faces: Path) -> None:
+    images = load_split(faces / "data/faces", "train").images
     made = network()
     weights = {name: parameter.detach().clone() for name, parameter in made.named_parameters()}
     for name, buffer in made.named_buffers():
         if "running" in name:
             buffer.fill_(7.0)  # of other weights
     state = torch.get_rng_state()
-    train.own_statistics(made, pictures)
+    train.own_statistics(made, images)
     assert torch.equal(torch.get_rng_state(), state) and not made.training
     assert all(torch.equal(parameter, weights[name]) for name, parameter in made.named_parameters())
     with torch.no_grad():
-        first = made.encoder[0][0](to_float(pictures))  # type: ignore[index]
+        first = made.encoder[0][0](to_float(images))  # type: ignore[index]
     norm: Any = made.encoder[0][1]  # type: ignore[index]
     assert torch.allclose(norm.running_mean, first.mean((0, 2, 3)), atol=1e-5)
     assert torch.allclose(norm.running_var, first.var((0, 2, 3)), rtol=1e-3)
@@ -162,8 +162,8 @@ def test_a_batch_larger_than_the_set_is_the_whole_set(faces: Path, set_params: A
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"size": 64', '"size": 32', "data/faces has pictures of 32 pixels; the networks are for 64"),
-        ('"count": 40', '"count": 1', "data/faces has 1 training picture; a batch needs 2 at least"),
+        ('"size": 64', '"size": 32', "data/faces has images of 32 pixels; the networks are for 64"),
+        ('"count": 40', '"count": 1', "data/faces has 1 training image; a batch needs 2 at least"),
     ],
 )
 def test_faces_that_cannot_be_trained_on_are_refused(study: Path, dlcv: Any, old: str, new: str, message: str) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dlcv.vae.networks import Autoencoder
-from dlcv.vae.vae import VAE
+from dlcv.vae.step import VAE
 from tests.vae.conftest import LATENT, NARROW, training
 
 
@@ -26,7 +26,7 @@ def batch(count: int = 4) -> tuple[Tensor, Tensor]:
 
 
 def watched(made: VAE) -> list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
-    """What the network is going to be shown and to give: pictures, noise, reconstructions, means, log-variances."""
+    """What the network is going to be shown and to give: images, noise, reconstructions, means, log-variances."""
     seen: list[Any] = []
     made.networks["network"].register_forward_hook(
         lambda module, inputs, outputs: seen.append(tuple(value.detach().clone() for value in (*inputs, *outputs)))
@@ -34,8 +34,8 @@ def watched(made: VAE) -> list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
     return seen
 
 
-def step(made: VAE, pictures: tuple[Tensor, Tensor] | None = None) -> dict[str, Tensor]:
-    return made.step(pictures or batch(), 0.0, torch.Tensor.backward)
+def step(made: VAE, images: tuple[Tensor, Tensor] | None = None) -> dict[str, Tensor]:
+    return made.step(images or batch(), 0.0, torch.Tensor.backward)
 
 
 def test_a_step_at_full_width_moves_every_weight() -> None:
@@ -62,13 +62,13 @@ def test_the_loss_is_the_mean_error_and_the_weighted_divergence() -> None:
     )
 
 
-def test_both_terms_are_of_the_very_batch_and_mean_over_its_pictures() -> None:
-    made, pictures = method(), batch()[0]
+def test_both_terms_are_of_the_very_batch_and_mean_over_its_images() -> None:
+    made, images = method(), batch()[0]
     seen = watched(made)
     values = step(made)
     shown, noise, reconstructions, mean, log_variance = seen[0]
-    assert torch.equal(shown, pictures) and noise.shape == (4, LATENT)
-    assert float(values["reconstruction"]) == pytest.approx(float((reconstructions - pictures).square().mean()))
+    assert torch.equal(shown, images) and noise.shape == (4, LATENT)
+    assert float(values["reconstruction"]) == pytest.approx(float((reconstructions - images).square().mean()))
     terms = (mean.square() + log_variance.exp() - 1 - log_variance) / 2
     assert float(values["kl"]) == pytest.approx(float(terms.sum() / 4), rel=1e-5)
 
@@ -82,25 +82,25 @@ def test_noise_is_standard_normal_and_new_in_every_step() -> None:
     assert abs(float(first.mean())) < 0.1 and abs(float(first.std()) - 1) < 0.1
 
 
-def test_about_half_of_the_pictures_are_mirrored_and_the_target_is_what_is_shown() -> None:
-    made, (pictures, labels) = method(flip=True), batch(64)
+def test_about_half_of_the_images_are_mirrored_and_the_target_is_what_is_shown() -> None:
+    made, (images, labels) = method(flip=True), batch(64)
     seen = watched(made)
-    values = step(made, (pictures, labels))
+    values = step(made, (images, labels))
     shown, _, reconstructions, _, _ = seen[0]
-    mirrored = sum(torch.equal(a, b.flip(2)) for a, b in zip(shown, pictures, strict=True))
-    same = sum(torch.equal(a, b) for a, b in zip(shown, pictures, strict=True))
+    mirrored = sum(torch.equal(a, b.flip(2)) for a, b in zip(shown, images, strict=True))
+    same = sum(torch.equal(a, b) for a, b in zip(shown, images, strict=True))
     assert mirrored + same == 64 and 16 < mirrored < 48
     assert float(values["reconstruction"]) == pytest.approx(float((reconstructions - shown).square().mean()))
 
 
 def test_it_learns_a_batch_and_a_heavy_divergence_empties_the_latent() -> None:
-    # Smooth pictures that differ: nothing could be learnt of noise.
+    # Smooth images that differ: nothing could be learnt of noise.
     coarse = torch.rand(8, 3, 2, 2, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    pictures = torch.nn.functional.interpolate(coarse, (64, 64), mode="bilinear")
+    images = torch.nn.functional.interpolate(coarse, (64, 64), mode="bilinear")
     results = {}
     for weight in (1e-5, 1.0):
         made = method(width=1 / 8, learning_rate=0.005, schedule="constant", kl_weight=weight)
-        history = [step(made, (pictures, torch.zeros(8))) for _ in range(60)]
+        history = [step(made, (images, torch.zeros(8))) for _ in range(60)]
         results[weight] = history[-1]
         assert float(history[-1]["loss"]) < 0.7 * float(history[0]["loss"])
     assert float(results[1e-5]["reconstruction"]) < 0.85 * float(results[1.0]["reconstruction"])

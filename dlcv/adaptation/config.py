@@ -1,0 +1,332 @@
+"""The sections of domain adaptation in params.yaml, and its methods. Light to import.
+
+A method is declared here, in `METHODS`, with its section; its algorithm is in `methods/`. Everything else follows: the
+choices of the command, the rows of the tables, the plots and artifacts, and what the report prints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from dlcv.data.config import Domain
+from dlcv.runtime.config import Params, Section, key_of
+from dlcv.runtime.errors import UserError, expect
+from dlcv.runtime.fields import BelowOne, Fraction, Nonnegative, Positive, PositiveFloat, Precision, Seed
+
+DIGITS = Path("data/digits")
+OUT = Path("out/adaptation")
+METRICS = Path("metrics/adaptation")
+SIZE = 28  # pixels
+
+Network = Annotated[str, key_of("dlcv.adaptation.networks.digits", "NETWORKS")]
+Schedule = Annotated[str, key_of("dlcv.engine.optimizers", "SCHEDULES")]
+Validator = Annotated[str, key_of("dlcv.adaptation.validators", "VALIDATORS")]
+
+
+class Scenario(Section):
+    """A labelled source domain and an unlabelled target domain, whose validation images are scored."""
+
+    source: Domain
+    target: Domain
+
+    @model_validator(mode="after")
+    def _two_domains(self) -> Scenario:
+        if self.source == self.target:
+            raise ValueError("source and target have to be two domains")
+        return self
+
+
+class Deep(Section):
+    """The network of report 001."""
+
+    poolings: Literal[2, 5]  # 2 as the report prints it, 5 as in its reference
+
+
+class Mish(Section):
+    """The network of report 004."""
+
+    hidden: Annotated[list[Positive], Field(min_length=1)]  # widths of the class head
+
+
+class NetworkSettings(Section):
+    """Settings of single networks."""
+
+    deep: Deep
+    mish: Mish
+
+
+class Augmentation(Section):
+    """Random changes of training images; 0 switches one off."""
+
+    rotation: Annotated[float, Field(ge=0, le=180)]  # maximum, in degrees
+    shear: Nonnegative  # maximum shift of one side against the other, as a fraction of the height
+    shift: Nonnegative  # maximum along each axis, in pixels
+    scale: Nonnegative  # maximum of the factor's natural logarithm
+    blend: Fraction  # of the grey images are blended into a random texture, as MNIST-M is made
+    blur: Fraction  # of the images are smoothed once or twice
+    background: Nonnegative  # maximum of a smooth colour field, in standard deviations of the image
+    invert: Fraction  # of the channels are inverted
+    noise: Nonnegative  # maximum standard deviation, in standard deviations of the image
+
+
+class Training(Section):
+    """Of every method; `gta` and `selftraining` replace some of it by settings of their own."""
+
+    steps: Positive
+    batch_size: Annotated[int, Field(gt=1)]  # images of each domain
+    learning_rate: PositiveFloat  # peak, of AdamW
+    schedule: Schedule
+    weight_decay: Nonnegative
+    label_smoothing: BelowOne
+    dropout: BelowOne
+    instance_norm: bool  # normalise each channel of each input image
+    augmentation: Augmentation  # of source and target
+    ema_decay: BelowOne  # of the averaged weights, which are the result; 0 keeps the last ones
+    precision: Precision
+
+
+class TSNE(Section):
+    """The t-SNE map of validation features."""
+
+    images: Annotated[int, Field(ge=20)]  # of each domain
+    perplexity: PositiveFloat
+
+    @model_validator(mode="after")
+    def _neighbours(self) -> TSNE:
+        # openTSNE uses 3 * perplexity neighbours and lowers the perplexity silently where there are fewer.
+        if 3 * self.perplexity > 2 * self.images - 1:
+            raise ValueError("perplexity has to be below two thirds of images")
+        return self
+
+
+class Dann(Section):
+    """Domain-adversarial training, Ganin et al. 2016."""
+
+    # The one key that is no Python name.
+    lambda_: Annotated[float, Field(alias="lambda", ge=0)]  # final strength of the gradient reversal
+    gamma: PositiveFloat  # steepness of the ramp of lambda and of information
+    update: Literal["joint", "alternating"]  # gradient reversal, or the domain head first (report 001)
+    joint_batch: bool  # both domains in one forward pass, with common BatchNorm statistics
+    information: Nonnegative  # weight of information maximisation on the target; 0 for Ganin et al. alone
+
+
+class Gta(Section):
+    """Generate To Adapt, Sankaranarayanan et al. 2018, as in report 002."""
+
+    width: PositiveFloat  # factor on the channels of generator and discriminator; 1 as the report prints them
+    noise: Positive  # dimensions of the generator's noise
+    steps: Positive
+    learning_rate: PositiveFloat  # of Adam, for all four networks
+    beta1: BelowOne
+    learning_rate_decay: Nonnegative  # learning rate / (1 + this * step), except the generator's
+    adversarial_weight: Nonnegative  # of the discriminator's terms in the loss of F
+    target_weight: Nonnegative  # of the target's term among these
+    grey: list[str]  # scenarios whose images are converted to grey
+    ema_decay: BelowOne
+
+
+class SelfTraining(Section):
+    """Mean teacher with pseudo-labels, after French et al. 2018 and Sohn et al. 2020."""
+
+    network: Network
+    steps: Positive
+    learning_rate: PositiveFloat  # peak, of AdamW
+    schedule: Schedule
+    dropout: BelowOne
+    instance_norm: bool  # normalise each channel of each input image
+    teacher_decay: BelowOne  # of the averaged weights, which are the teacher and the result
+    threshold: Fraction  # confidence above which a prediction becomes a pseudo-label
+    threshold_balance: Fraction  # how much the threshold is lowered for rarely predicted classes
+    target_weight: Nonnegative  # of the target's loss, at the end of its ramp
+    information: Nonnegative  # weight of information maximisation on the target, at the end of the same ramp
+    source: Augmentation  # of labelled source images
+    weak: Augmentation  # of the teacher's target images
+    strong: Augmentation  # of the student's target images
+
+
+class Variant(Section):
+    """Settings of DANN and of its source-only baseline that differ from those of `adaptation`."""
+
+    network: Network | None = None
+    poolings: Literal[2, 5] | None = None  # of `deep`
+    hidden: Annotated[list[Positive], Field(min_length=1)] | None = None  # of `mish`
+    dropout: BelowOne | None = None
+    learning_rate: PositiveFloat | None = None
+    weight_decay: Nonnegative | None = None
+    schedule: Schedule | None = None
+    dann: Dann | None = None  # in place of the section `dann`
+
+    def of_the_source(self) -> dict[str, Any]:
+        """The settings that the source-only baseline has too."""
+        return self.model_dump(exclude={"dann"}, exclude_none=True)
+
+
+class Comparison(Section):
+    """The variants that are trained, and on what. Each is compared with a source-only baseline of equal settings."""
+
+    networks: list[str]  # variants trained by the section `dann`
+    updates: list[str]  # variants with a section `dann` of their own, which a change of `dann` does not touch
+    baselines: list[str]  # variants whose source-only baseline is trained, one for each set of equal settings
+    scenarios: Annotated[list[str], Field(min_length=1)]
+    sources: list[Domain]  # the source domains of these scenarios
+    steps: Positive  # of each training
+    seed: Seed  # apart from those of the methods, so that a new one of them trains no variant anew
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of domain adaptation, or a source-only baseline.
+
+    Attributes:
+        label: in tables and figures.
+        section: type of its own top-level section of params.yaml, which has the method's name.
+        adapts: whether it sees the target; a baseline does not.
+        on: whether a training is of a domain or of a scenario.
+        baseline: name of the source-only training that it is compared with; its own for a baseline.
+        caption: what its curve shows; a baseline's curve is not in the report.
+        curves: columns of its `curve.csv` that `dvc plots` shows.
+    """
+
+    label: str
+    on: Literal["domain", "scenario"]
+    baseline: str
+    adapts: bool = True
+    section: type[Section] | None = None
+    caption: str = ""
+    curves: tuple[str, ...] = ("class_loss",)
+
+
+METHODS: dict[str, Method] = {
+    "supervised": Method(label="trained on source", on="domain", baseline="supervised", adapts=False),
+    "dann": Method(
+        label="DANN",
+        on="scenario",
+        baseline="supervised",
+        section=Dann,
+        caption="Training of DANN: class and domain loss, lambda and information (nats); accuracies on training "
+        "batches, where a domain accuracy of 1/2 is chance.",
+        curves=("class_loss", "domain_loss", "domain_accuracy"),
+    ),
+    "gta_source": Method(
+        label="trained on source, as Generate To Adapt", on="scenario", baseline="gta_source", adapts=False
+    ),
+    "gta": Method(
+        label="Generate To Adapt",
+        on="scenario",
+        baseline="gta_source",
+        section=Gta,
+        caption="Training of Generate To Adapt: losses of C (class), D, G and F (features); D's loss and accuracy on "
+        "real images and on those generated from the target (domain).",
+        curves=("class_loss", "domain_loss", "domain_accuracy", "generator_loss", "discriminator_loss"),
+    ),
+    "selftraining_source": Method(
+        label="trained on source, as self-training", on="domain", baseline="selftraining_source", adapts=False
+    ),
+    "selftraining": Method(
+        label="self-training",
+        on="scenario",
+        baseline="selftraining_source",
+        section=SelfTraining,
+        caption="Self-training: class loss on the source, loss on the pseudo-labels (target); the fraction of target "
+        "images with a pseudo-label, and the teacher's share of the class that it predicts least.",
+        curves=("class_loss", "target_loss", "taught_share"),
+    ),
+}
+ADAPTING = [name for name, method in METHODS.items() if method.adapts]
+
+
+class Adaptation(Section):
+    """Domain adaptation on digits."""
+
+    network: Network  # of every method without a network of its own
+    networks: NetworkSettings
+    scenarios: Annotated[dict[str, Scenario], Field(min_length=1)]
+    methods: dict[str, list[str]]  # the scenarios that each method is trained on
+    baselines: dict[str, list[Domain]]  # the source domains of a method whose baseline is trained on domains
+    seeds: Annotated[list[Seed], Field(min_length=1)]  # a training of every method for each
+    training: Training
+    validator: Validator
+    tsne: TSNE
+    variants: dict[str, Variant]
+    comparison: Comparison
+
+    @model_validator(mode="after")
+    def _names(self) -> Adaptation:
+        for name, scenario in self.scenarios.items():
+            if name != f"{scenario.source}-{scenario.target}":
+                raise ValueError(f"scenario {name} has to be named {scenario.source}-{scenario.target}")
+        _listed("methods", list(self.methods), ADAPTING, "dlcv.adaptation.config.METHODS")
+        lists = {f"methods.{method}": names for method, names in self.methods.items()}
+        for key, names in {**lists, "comparison.scenarios": self.comparison.scenarios}.items():
+            _listed(key, names, self.scenarios, "scenarios")
+        trained = {name for names in lists.values() for name in names}
+        for name in self.scenarios:
+            if name not in trained:
+                raise ValueError(
+                    f"no list of methods has the scenario {name}; add it to one, or take it out of scenarios"
+                )
+        _listed("seeds", self.seeds, self.seeds, "seeds")
+        return self
+
+    @model_validator(mode="after")
+    def _sources(self) -> Adaptation:
+        """The lists of source domains, which DVC's matrices cannot derive from those of scenarios."""
+        wanted = {
+            f"baselines.{method}": (self.baselines.get(method, []), scenarios)
+            for method, scenarios in self.methods.items()
+            if (own := METHODS[method].baseline) != "supervised" and METHODS[own].on == "domain"
+        }
+        wanted["comparison.sources"] = (self.comparison.sources, self.comparison.scenarios)
+        for key, (domains, scenarios) in wanted.items():
+            _listed(key, domains, domains, key)
+            sources = list(dict.fromkeys(self.scenarios[name].source for name in scenarios))
+            if set(domains) != set(sources):
+                raise ValueError(f"{key} has to be the source domains of its scenarios, {sources}, not {domains}")
+        return self
+
+    @model_validator(mode="after")
+    def _variants(self) -> Adaptation:
+        comparison = self.comparison
+        for key in ("networks", "updates", "baselines"):
+            _listed(f"comparison.{key}", getattr(comparison, key), self.variants, "variants")
+        for key, names, own in (("networks", comparison.networks, False), ("updates", comparison.updates, True)):
+            for name in names:
+                if (self.variants[name].dann is not None) != own:
+                    other = "updates" if key == "networks" else "networks"
+                    raise ValueError(
+                        f"variant {name} {'lacks' if own else 'has'} a section dann; list it in comparison.{other}"
+                    )
+        return self
+
+
+def _listed(key: str, names: list[Any], known: object, where: str) -> None:
+    """Refuse a list with a name that is not in `known`, or with one twice: DVC would have one stage for both."""
+    for name in names:
+        if name not in known:  # type: ignore[operator]
+            raise ValueError(f"{key} names {name}, which {where} does not have")
+    if len(set(names)) < len(names):
+        raise ValueError(f"{key} names something twice")
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "adaptation": Adaptation,
+    **{name: method.section for name, method in METHODS.items() if method.section is not None},
+}
+
+
+def scenario_of(name: str, params: Params) -> Scenario:
+    """The scenario `name`, "mnistm-svhn".
+
+    Raises:
+        UserError: no such scenario, or one whose domains are not in `data.domains`.
+    """
+    scenarios = params[Adaptation].scenarios
+    expect("scenario", name, scenarios)
+    for role in (scenarios[name].source, scenarios[name].target):
+        if role not in params.raw["data"]["domains"]:
+            raise UserError(f"params.yaml: scenario {name} needs the domain {role}; add it to data.domains")
+    return scenarios[name]

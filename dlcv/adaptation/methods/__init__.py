@@ -1,0 +1,1 @@
+"""Methods of domain adaptation, one file each."""

@@ -1,0 +1,341 @@
+"""The sections `diffusion` (digits) and `ddim` (faces) of params.yaml, and what is trained. Light to import.
+
+A model of digits is declared in params.yaml alone: its name in `diffusion.models`, and a section with what differs from
+`diffusion.base`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from dlcv.data.prepared import read_card
+from dlcv.runtime.config import Models, Params, Section, key_of
+from dlcv.runtime.errors import UserError, expect
+from dlcv.runtime.fields import BelowOne, Fraction, Nonnegative, Optimizer, Positive, PositiveFloat, Schedule, rising
+from dlcv.runtime.outputs import Artifact, Outputs, Plot
+from dlcv.runtime.provenance import Provenance, code_hashes
+
+DIGITS = Path("data/digits/mnistm")
+DIGIT_SIZE = 28  # pixels
+DIGITS_OUT = Path("out/diffusion")
+DIGITS_METRICS = Path("metrics/diffusion")
+DIGITS_REFERENCE = Path("out/evaluation/digits/mnistm")
+JUDGE = Path("out/evaluation/judge")
+
+FACES = Path("data/faces")
+FACE_SIZE = 64  # pixels
+FACES_OUT = Path("out/ddim")
+FACES_METRICS = Path("metrics/ddim")
+FACES_REFERENCE = Path("out/evaluation/faces")
+FACES_NAME = "unet"
+
+Spacing = Literal["uniform", "uniform+1", "trailing", "quad"]
+Prediction = Literal["noise", "velocity", "x0"]
+Precision = Literal["fp32", "bf16"]
+
+Eta = Annotated[float, Field(ge=0, le=1)]
+Etas = Annotated[list[Eta], Field(min_length=1), AfterValidator(rising)]
+Beta = Annotated[float, Field(gt=0, lt=1)]
+Patch = Literal[1, 2, 4]
+
+
+class Betas(Section):
+    """A linear noise schedule."""
+
+    timesteps: Annotated[int, Field(ge=2)]  # T
+    beta_start: Beta
+    beta_end: Beta
+
+    @model_validator(mode="after")
+    def _rising(self) -> Betas:
+        if self.beta_start > self.beta_end:
+            raise ValueError(f"beta_start {self.beta_start} has to be at most beta_end {self.beta_end}")
+        return self
+
+
+class Sampling(Section):
+    """How DDIM draws faces."""
+
+    steps: Positive  # S, network evaluations for an image
+    eta: Eta  # 0 adds no noise; 1 is DDPM with the posterior variance
+    spacing: Spacing  # of the S among the T time steps
+    clip_x0: bool  # clip the predicted x0 to [-1, 1] in each step
+    rederive_epsilon: bool  # recompute the noise from the clipped x0, else keep the predicted noise
+
+
+def _tens(count: int) -> int:
+    if count % 10:
+        raise ValueError(f"has to be a multiple of 10, the same number of each digit, not {count}")
+    return count
+
+
+Tens = Annotated[int, Field(ge=10), AfterValidator(_tens)]
+
+
+class DigitSampling(Section):
+    """How digits are drawn."""
+
+    sampler: Literal["ddim", "ancestral"]
+    steps: Positive | None  # time steps; null for all T, as in the reports
+    spacing: Spacing  # of the steps among the T time steps
+    eta: Eta  # of DDIM; 0 adds no noise
+    variance: Literal["posterior", "beta"]  # of ancestral sampling; the reports' is beta
+    clip_x0: bool  # clip the predicted x0 to [-1, 1] in each step
+    rederive_epsilon: bool  # of DDIM: recompute the noise from the clipped x0, else keep the predicted noise
+
+
+class FaceNetwork(Section):
+    """The U-Net of faces. The paper's values are width 1, multipliers [1, 2, 2, 2, 4], blocks 2, attention [16], dropout
+    0.1 and patch 1."""
+
+    width: Annotated[float, Field(ge=1 / 32)]  # factor on 128 channels
+    multipliers: Annotated[list[Positive], Field(min_length=1)]  # of the channels at each level
+    blocks: Positive  # residual blocks for each level
+    attention: list[Positive]  # sizes of the feature maps with attention
+    dropout: BelowOne
+    patch: Patch  # side of the pixel blocks that enter as channels
+
+    @model_validator(mode="after")
+    def _fits(self) -> FaceNetwork:
+        smallest = self.patch * 2 ** (len(self.multipliers) - 1)
+        if FACE_SIZE % smallest:
+            raise ValueError(
+                f"{len(self.multipliers)} levels behind patches of {self.patch} are too many for {FACE_SIZE} pixels"
+            )
+        return self
+
+
+class FaceTraining(Section):
+    """How the U-Net of faces is trained: by Adam, at uniformly drawn times, as in Ho et al. 2020."""
+
+    steps: Positive
+    batch_size: Positive
+    learning_rate: PositiveFloat  # peak
+    schedule: Schedule
+    ema_decay: BelowOne  # of the averaged weights, which are the result; 0 keeps the last ones
+    gradient_clip: PositiveFloat  # maximum norm
+    flip: bool  # mirror each image with probability 1/2
+    prediction: Prediction  # what the network predicts
+    min_snr_gamma: Nonnegative  # of the min-SNR loss weights (Hang et al. 2023); 0 weights all times equally
+    snapshots: Positive  # at equal distances, that of the last step among them
+    precision: Precision
+
+
+class FaceTable(Section):
+    """Fréchet distance and face score over eta and the number of steps."""
+
+    etas: Etas
+    steps: Annotated[list[Positive], Field(min_length=1), AfterValidator(rising)]
+    spacing: Spacing
+    sigma_hat: bool  # add DDPM with the variance beta
+    images: Annotated[int, Field(ge=4)]  # in each cell, at most as many as are scored elsewhere
+
+
+class Ddim(Section):
+    """A noise predictor of faces, and images drawn from it."""
+
+    samples: Annotated[int, Field(ge=4)]  # images
+    schedule: Betas
+    network: FaceNetwork
+    training: FaceTraining
+    sampling: Sampling
+    figure_etas: Etas
+    table: FaceTable
+
+    @model_validator(mode="after")
+    def _steps_fit(self) -> Ddim:
+        for key, spacing, steps in (
+            ("sampling.steps", self.sampling.spacing, self.sampling.steps),
+            ("table.steps", self.table.spacing, self.table.steps[-1]),
+        ):
+            most = self.schedule.timesteps - (spacing == "uniform+1")
+            if steps > most:
+                raise ValueError(f"{key} may be at most {most} with this schedule and spacing, not {steps}")
+        return self
+
+
+class Network(Section):
+    """The network of one model of digits."""
+
+    architecture: Annotated[str, key_of("dlcv.diffusion.networks.build", "ARCHITECTURES")]
+    width: Annotated[float, Field(ge=1 / 64)]  # factor on the channels; 1 as the report prints them
+    conditioning: Literal["printed", "adaptive"]  # adaptive: scale and shift by time and class in each block as well
+    patch: Patch  # side of the pixel blocks that enter as channels; 1 as printed
+    dropout: BelowOne  # of residual-unet's blocks; the others have none
+
+
+class Times(Section):
+    """The distribution of the training times."""
+
+    density: Literal["uniform", "log-snr"]  # log-snr: normal in log(a / (1 - a))
+    mean: float  # 0 is where image and noise are equally strong; lower is noisier
+    std: PositiveFloat
+
+
+class Training(Section):
+    """How one model of digits is trained."""
+
+    steps: Positive
+    batch_size: Positive
+    optimizer: Optimizer
+    learning_rate: PositiveFloat  # peak
+    schedule: Schedule
+    weight_decay: Nonnegative
+    gradient_clip: Nonnegative  # maximum norm; 0 for none
+    ema_decay: BelowOne  # of the averaged weights, which are the result; 0 keeps the last ones
+    label_drop: Fraction  # probability of training without the label
+    drop: Literal["sample", "batch"]  # drop labels independently, or for the whole batch
+    prediction: Prediction  # what the network predicts; a narrow network has too few channels for the noise
+    times: Times
+    min_snr_gamma: Nonnegative  # of the min-SNR loss weights (Hang et al. 2023); 0 weights all times equally
+    precision: Precision
+    snapshots: Positive  # at equal distances, that of the last step among them
+
+
+class Guidance(Section):
+    """Classifier-free guidance."""
+
+    w: Nonnegative  # (1 + w) conditional - w unconditional; 0 for the conditional prediction alone
+    skip_unconditional: Fraction  # probability of a step without the unconditional prediction
+
+
+class Settings(Section):
+    """One model of digits: its noise schedule, its network, how it is trained and how it is guided."""
+
+    schedule: Betas
+    network: Network
+    training: Training
+    guidance: Guidance
+
+
+class Table(Section):
+    """Digit accuracy and Fréchet distance over w, and over the fraction of skipped unconditional predictions."""
+
+    w: Annotated[list[Nonnegative], Field(min_length=1), AfterValidator(rising)]
+    skip_unconditional: Annotated[list[Fraction], AfterValidator(rising)]  # at the model's own w
+    images: Tens  # in each cell
+    snapshot_images: Tens  # of each snapshot of the training
+
+
+class Diffusion(Models):
+    """Class-conditional diffusion models of digits."""
+
+    samples: Tens  # images of each model
+    sampling: DigitSampling
+    table: Table
+    base: Settings
+    settings: dict[str, Settings]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Diffusion:
+        for model, settings in self.settings.items():
+            most = settings.schedule.timesteps - (self.sampling.spacing == "uniform+1")
+            steps = self.sampling.steps or settings.schedule.timesteps
+            if model in self.models and steps > most:
+                raise ValueError(f"sampling.steps may be at most {most} for {model} with this spacing, not {steps}")
+            if settings.network.architecture != "residual-unet" and settings.network.dropout:
+                raise ValueError(f"{model} has no dropout; its network.dropout has to be 0.0")
+            if settings.guidance.w and not settings.training.label_drop:
+                raise ValueError(f"{model} is never trained without a label; w above 0 needs a label_drop above 0")
+        return self
+
+
+def faces_outputs(params: Params) -> Outputs:
+    """Curves, table and weights of the U-Net of faces."""
+    folder, table = FACES_OUT / FACES_NAME, FACES_OUT / f"{FACES_NAME}-evaluation" / "table.csv"
+    return Outputs(
+        [
+            *(
+                Plot(f"{title} of DDIM's network", {folder / "curve.csv": column})
+                for title, column in {"loss": "loss", "gradient norm": "gradient_norm"}.items()
+            ),
+            *(
+                Plot(f"{title} of DDIM over eta and steps", {table: column}, x="steps", template="scatter")
+                for title, column in {"Fréchet distance": "distance", "face score": "faces"}.items()
+            ),
+        ],
+        [Artifact("ddim", folder, "noise predictor of faces")],
+    )
+
+
+def digits_outputs(params: Params) -> Outputs:
+    """Curves, scores and weights of the models of digits that are trained."""
+    models, of = params[Diffusion].models, "of the conditional diffusion models"
+    scores = {model: DIGITS_OUT / f"{model}-evaluation" for model in models}
+    curves = {"loss": "loss", "unweighted error": "error", "gradient norm": "gradient_norm"}
+    return Outputs(
+        [
+            *(
+                Plot(f"{title} {of}", {DIGITS_OUT / model / "curve.csv": column for model in models})
+                for title, column in curves.items()
+            ),
+            Plot(
+                f"digit accuracy {of} over steps",
+                {folder / "snapshots.csv": "accuracy" for folder in scores.values()},
+            ),
+            *(
+                Plot(
+                    f"{title} {of} over w",
+                    {folder / "guidance.csv": column for folder in scores.values()},
+                    x="w",
+                    template="scatter",
+                )
+                for title, column in {"digit accuracy": "accuracy", "Fréchet distance": "distance"}.items()
+            ),
+        ],
+        [Artifact(model, DIGITS_OUT / model, "noise predictor of digits") for model in models],
+    )
+
+
+SECTIONS = {"diffusion": Diffusion, "ddim": Ddim}
+OUTPUTS = {"diffusion": digits_outputs, "ddim": faces_outputs}
+
+
+def settings_of(model: str, params: Params) -> Settings:
+    """The settings of a model of digits.
+
+    Raises:
+        UserError: no such model.
+    """
+    expect("model", model, params[Diffusion].settings)
+    return params[Diffusion].settings[model]
+
+
+def digits_provenance(model: str, params: Params) -> Provenance:
+    """What the training of a model of digits depends on.
+
+    Raises:
+        UserError: no such model, no prepared digits, or digits without labels.
+    """
+    settings = settings_of(model, params)
+    card = read_card(DIGITS, DIGIT_SIZE)
+    if card["label"] is None:
+        raise UserError(f"the digits in {DIGITS} have no labels; prepare them from a source with labels")
+    return Provenance(
+        params={"seed": params.seed, "model": model, **settings.model_dump(exclude={"guidance"})},
+        data={"mnistm": card["sha256"]},
+        code=code_hashes(["dlcv.diffusion.train"]),
+    )
+
+
+def faces_provenance(params: Params) -> Provenance:
+    """What the training of the U-Net of faces depends on.
+
+    Raises:
+        UserError: no prepared faces of 64 pixels.
+    """
+    card = read_card(FACES, FACE_SIZE)
+    section = params[Ddim]
+    return Provenance(
+        params={
+            "seed": params.seed,
+            "schedule": section.schedule.model_dump(),
+            "network": section.network.model_dump(),
+            "training": section.training.model_dump(),
+        },
+        data={"faces": card["sha256"]},
+        code=code_hashes(["dlcv.diffusion.train"]),
+    )

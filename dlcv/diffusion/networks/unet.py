@@ -1,0 +1,153 @@
+"""The U-Net of Ho et al. 2020 in the size of Song et al. 2021, from blocks that other networks can use.
+
+Nothing in here knows an image's size but for the choice of the levels that attend: height and width are divisible by
+`patch` times 2 to the number of halvings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+CHANNELS = 128  # at width 1
+
+
+class UNet(nn.Module):
+    """Images x, N x 3 x H x W, and times t, int64 N, to N x 3 x H x W.
+
+    Args:
+        width: factor on the 128 channels of the first level; they are rounded to a multiple of 4.
+        multipliers: of the channels, one for each level; every level has half the size of the one before.
+        blocks: residual blocks of each level on the way down; one more on the way up.
+        attention: sizes (of a side, within the U-Net) at which self-attention follows each block.
+        dropout: within residual blocks.
+        patch: pixels of a side that enter as channels of one; 2 halves the size at which the U-Net works.
+        size: of an image's side in training, by which `attention` is counted.
+    """
+
+    def __init__(
+        self,
+        width: float = 1.0,
+        multipliers: Sequence[int] = (1, 2, 2, 2, 4),
+        blocks: int = 2,
+        attention: Sequence[int] = (16,),
+        dropout: float = 0.1,
+        patch: int = 1,
+        size: int = 64,
+    ):
+        super().__init__()
+        base = 4 * round(CHANNELS * width / 4)
+        levels = [base * multiplier for multiplier in multipliers]
+        sizes = [size // patch // 2**level for level in range(len(levels))]
+        embedded = 4 * base
+        self.base = base
+        self.time = nn.Sequential(nn.Linear(base, embedded), nn.SiLU(), nn.Linear(embedded, embedded), nn.SiLU())
+
+        def block(inputs: int, outputs: int, level: int) -> ResidualBlock:
+            return ResidualBlock(inputs, outputs, embedded, dropout, sizes[level] in attention)
+
+        self.inward = nn.Sequential(nn.PixelUnshuffle(patch), nn.Conv2d(3 * patch**2, base, 3, padding=1))
+        self.down = nn.ModuleList()
+        skipped, channels = [base], base
+        for level, outputs in enumerate(levels):
+            for _ in range(blocks):
+                self.down.append(block(channels, outputs, level))
+                channels = outputs
+                skipped.append(channels)
+            if level < len(levels) - 1:
+                self.down.append(nn.Conv2d(channels, channels, 3, stride=2, padding=1))
+                skipped.append(channels)
+
+        self.middle = nn.ModuleList(
+            ResidualBlock(channels, channels, embedded, dropout, attends) for attends in (True, False)
+        )
+
+        self.up = nn.ModuleList()
+        for level, outputs in reversed(list(enumerate(levels))):
+            for _ in range(blocks + 1):
+                self.up.append(block(channels + skipped.pop(), outputs, level))
+                channels = outputs
+            if level > 0:
+                self.up.append(nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(channels, channels, 3, padding=1)))
+        last = zeroed(nn.Conv2d(channels, 3 * patch**2, 3, padding=1))
+        self.outward = nn.Sequential(norm(channels), nn.SiLU(), last, nn.PixelShuffle(patch))
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        time = self.time(time_embedding(t, self.base))
+        hidden = self.inward(x)
+        skips = [hidden]
+        for layer in self.down:
+            hidden = layer(hidden, time) if isinstance(layer, ResidualBlock) else layer(hidden)
+            skips.append(hidden)
+        for layer in self.middle:
+            hidden = layer(hidden, time)
+        for layer in self.up:
+            if isinstance(layer, ResidualBlock):
+                hidden = layer(torch.cat([hidden, skips.pop()], dim=1), time)
+            else:
+                hidden = layer(hidden)
+        images: Tensor = self.outward(hidden)
+        return images
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions with the embedded time, N x `embedded`, added between them; then self-attention, if asked."""
+
+    def __init__(self, inputs: int, outputs: int, embedded: int, dropout: float, attention: bool = False):
+        super().__init__()
+        self.first = nn.Sequential(norm(inputs), nn.SiLU(), nn.Conv2d(inputs, outputs, 3, padding=1))
+        self.time = nn.Linear(embedded, outputs)
+        last = zeroed(nn.Conv2d(outputs, outputs, 3, padding=1))
+        self.second = nn.Sequential(norm(outputs), nn.SiLU(), nn.Dropout(dropout), last)
+        self.shortcut = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
+        self.attention = Attention(outputs) if attention else nn.Identity()
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        hidden = self.first(x) + self.time(time)[:, :, None, None]
+        out: Tensor = self.attention(self.shortcut(x) + self.second(hidden))
+        return out
+
+
+class Attention(nn.Module):
+    """Self-attention of one head over all places, of any number."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.norm = norm(channels)
+        self.query_key_value = nn.Conv2d(channels, 3 * channels, 1)
+        self.out = zeroed(nn.Conv2d(channels, channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels, height, width = x.shape[1:]
+        # N x C x H x W to N x 1 x HW x C: one head.
+        query, key, value = (
+            part.flatten(2).transpose(1, 2).unsqueeze(1) for part in self.query_key_value(self.norm(x)).chunk(3, dim=1)
+        )
+        attended = F.scaled_dot_product_attention(query, key, value)
+        out: Tensor = x + self.out(attended.squeeze(1).transpose(1, 2).reshape(-1, channels, height, width))
+        return out
+
+
+def norm(channels: int) -> nn.GroupNorm:
+    """32 groups as in Ho et al., fewer where a group would have less than 4 channels."""
+    return nn.GroupNorm(math.gcd(32, channels // 4), channels, eps=1e-6)
+
+
+def zeroed(layer: nn.Conv2d) -> nn.Conv2d:
+    """Start with 0, so that each residual branch begins as nothing (Ho et al.'s code)."""
+    nn.init.zeros_(layer.weight)
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def time_embedding(t: Tensor, dimensions: int) -> Tensor:
+    """Sines, then cosines, of `t` at frequencies from 1 to 1/10,000 (Vaswani et al. 2017); float32 N x D, D even."""
+    half = dimensions // 2
+    frequencies = torch.exp(torch.arange(half, device=t.device) * (-math.log(10_000) / (half - 1)))
+    angles = t[:, None].float() * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=1)

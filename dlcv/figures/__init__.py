@@ -1,0 +1,1 @@
+"""Grids of images and charts, as PNG."""

@@ -1,0 +1,120 @@
+"""Charts with matplotlib, saved as PNG: same values, same bytes."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from dlcv.runtime.files import replacing
+
+DPI = 110
+
+
+def scatter(
+    path: Path, maps: Mapping[str, np.ndarray], groups: np.ndarray, names: list[str], title: str, legend: str
+) -> None:
+    """Draw maps of the same points side by side, coloured by group.
+
+    Args:
+        maps: title of each panel: its points, N x 2.
+        groups: index into `names` of each point, N.
+        names: of the groups, at most 10.
+        title: of the figure.
+        legend: what the colours mean.
+    """
+    colours = ListedColormap([plt.get_cmap("tab10")(index) for index in range(len(names))])
+    figure, axes = plt.subplots(1, len(maps), figsize=(5 * len(maps), 5.6), squeeze=False, layout="constrained")
+    # Shuffled, lest the group that is drawn last hide the others.
+    order = np.random.default_rng(0).permutation(len(groups))
+    for axis, (panel, points) in zip(axes[0], maps.items(), strict=True):
+        x, y = points[order].T
+        axis.scatter(x, y, c=groups[order], cmap=colours, vmin=-0.5, vmax=len(names) - 0.5, s=10, alpha=0.75, lw=0)
+        axis.set(title=panel, xticks=[], yticks=[])
+    handles = [Line2D([], [], marker="o", ls="", color=colours(index)) for index in range(len(names))]
+    columns = len(names) if max(map(len, names)) < 4 else 1
+    figure.legend(handles, names, title=legend, loc="outside lower center", ncols=columns, frameon=False)
+    figure.suptitle(title)
+    _save(figure, path)
+
+
+def confusion(path: Path, matrices: Mapping[str, np.ndarray], title: str) -> None:
+    """Draw confusion matrices side by side, each row (label) as shares of its images.
+
+    Args:
+        matrices: title of each panel: counts, C x C, labels by answers.
+        title: of the figure.
+    """
+    width = 4.4 * len(matrices)
+    figure, axes = plt.subplots(1, len(matrices), figsize=(width, 4.9), squeeze=False, layout="constrained")
+    for axis, (panel, counts) in zip(axes[0], matrices.items(), strict=True):
+        shares = counts / counts.sum(axis=1, keepdims=True)
+        axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for label, answer in np.ndindex(*shares.shape):
+            if shares[label, answer] >= 0.005:
+                colour = "white" if shares[label, answer] > 0.5 else "black"
+                text = f"{100 * shares[label, answer]:.0f}"
+                axis.text(answer, label, text, ha="center", va="center", fontsize=7, color=colour)
+        ticks = range(len(counts))
+        axis.set(title=panel, xlabel="answer", ylabel="label, row = 100 %", xticks=ticks, yticks=ticks)
+    figure.suptitle(textwrap.fill(title, int(11 * width)))  # about 11 letters to the inch
+    _save(figure, path)
+
+
+def curves(
+    path: Path, table: Path, title: str, right: tuple[str, ...] = ("accuracy",), labels: Mapping[str, str] = {}
+) -> None:
+    """Draw a training's curve in two panels.
+
+    Args:
+        table: CSV with a column `step`.
+        title: of the figure.
+        right: endings of the columns that stand in the right panel; all others stand in the left.
+        labels: what the legend says in place of a column's name.
+    """
+    curve = pd.read_csv(table).set_index("step")
+    names = [str(name) for name in curve]
+    shown_right = [name for name in names if name.endswith(right)]
+    figure, (left, last) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+    for axis, shown in ((left, [name for name in names if name not in shown_right]), (last, shown_right)):
+        for name in shown:
+            axis.plot(curve.index, curve[name], label=labels.get(name, name.replace("_", " ")), lw=1.3)
+        axis.set(xlabel="step")
+        axis.grid(alpha=0.3)
+        axis.legend(frameon=False)
+    figure.suptitle(title)
+    _save(figure, path)
+
+
+def lines(path: Path, series: Mapping[str, Mapping[int, float]], x: str, y: str, title: str) -> None:
+    """Draw points joined by lines, one line for each of `series`, whose keys are its x.
+
+    Args:
+        x, y: what the axes are.
+        title: of the figure.
+    """
+    figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    for name, points in series.items():
+        axis.plot(list(points), list(points.values()), marker="o", ms=4, lw=1.3, label=name)
+    axis.set(xlabel=x, ylabel=y, title=title)
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with replacing(path) as temporary:
+        # Without the version of matplotlib, which would make the bytes depend on it.
+        figure.savefig(temporary, dpi=DPI, metadata={"Software": None})
+    plt.close(figure)

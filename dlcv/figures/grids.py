@@ -1,0 +1,139 @@
+"""Grids of images as one image, drawn with Pillow alone: same images, same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from dlcv.runtime.files import replacing
+
+BACKGROUND = (255, 255, 255)
+INK = (30, 30, 30)
+
+
+def grid(images: np.ndarray, columns: int, scale: int = 1, gap: int = 2) -> Image.Image:
+    """Lay images out row by row, each enlarged `scale` times without smoothing.
+
+    Args:
+        images: `uint8` N x H x W x 3 in [0, 255].
+        columns: images in a row; the last row may be shorter.
+        scale: pixels of the grid for one pixel of an image.
+        gap: white pixels between neighbours and around the grid.
+    """
+    count, height, width, _ = images.shape
+    columns = max(1, min(columns, count))
+    rows = -(-count // columns)
+    step_y, step_x = height * scale + gap, width * scale + gap
+    canvas = np.full((rows * step_y + gap, columns * step_x + gap, 3), BACKGROUND, dtype=np.uint8)
+    for index, image in enumerate(images):
+        top, left = gap + index // columns * step_y, gap + index % columns * step_x
+        enlarged = image.repeat(scale, axis=0).repeat(scale, axis=1)
+        canvas[top : top + height * scale, left : left + width * scale] = enlarged
+    return Image.fromarray(canvas)
+
+
+def labelled_rows(rows: Sequence[np.ndarray], labels: Sequence[str], title: str = "", scale: int = 1) -> Image.Image:
+    """A grid whose rows carry their label at the left, under a title.
+
+    Args:
+        rows: for each row `uint8` N x H x W x 3; the rows may differ in N, not in H and W.
+        labels: one short text for each row.
+        title: one line above the grid; it is shortened where it does not fit.
+        scale: as in `grid`.
+    """
+    if len(rows) != len(labels):
+        raise ValueError(f"{len(rows)} rows but {len(labels)} labels")
+    font = ImageFont.load_default(size=14)
+    strips = [grid(row, columns=max(1, len(row)), scale=scale) for row in rows]
+    margin = max((int(font.getlength(label)) for label in labels), default=0) + 10 if any(labels) else 0
+    header = 24 if title else 0
+    width = margin + max(strip.width for strip in strips)
+    sheet = Image.new("RGB", (width, header + sum(strip.height for strip in strips)), BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    if title:
+        draw.text((4, 4), _shortened(title, font, width - 8), font=font, fill=INK)
+    top = header
+    for strip, label in zip(strips, labels, strict=True):
+        sheet.paste(strip, (margin, top))
+        draw.text((5, top + strip.height // 2), label, font=font, fill=INK, anchor="lm")
+        top += strip.height
+    return sheet
+
+
+def captioned(
+    rows: Sequence[np.ndarray],
+    labels: Sequence[str],
+    captions: Sequence[Sequence[str]] = (),
+    headers: Sequence[str] = (),
+    scale: int = 1,
+    gap: int = 2,
+) -> Image.Image:
+    """A grid with a label at the left of each row, and words over its columns or under its images.
+
+    Args:
+        rows: for each row `uint8` N x H x W x 3, all of the same shape.
+        labels: one short text for each row.
+        captions: for each row N short texts, drawn under its images; none if empty.
+        headers: N short texts over the columns; none if empty.
+        scale, gap: as in `grid`.
+    """
+    font = ImageFont.load_default(size=13)
+    line = 18
+    count, height, width, _ = rows[0].shape
+    margin = max(int(font.getlength(label)) for label in labels) + 10
+    step = width * scale + gap
+    row_height = height * scale + gap + (line if captions else 0)
+    top = line if headers else 0
+    sheet = Image.new("RGB", (margin + count * step, top + len(rows) * row_height), BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+
+    def write(text: str, column: int, y: int) -> None:
+        draw.text((margin + column * step + step // 2, y + line // 2), text, font=font, fill=INK, anchor="mm")
+
+    for column, text in enumerate(headers):
+        write(text, column, 0)
+    for index, (row, label) in enumerate(zip(rows, labels, strict=True)):
+        strip = grid(row, columns=count, scale=scale, gap=gap).crop((0, gap, count * step, gap + height * scale))
+        sheet.paste(strip, (margin, top))
+        draw.text((5, top + height * scale // 2), label, font=font, fill=INK, anchor="lm")
+        for column, text in enumerate(captions[index] if captions else ()):
+            write(text, column, top + height * scale)
+        top += row_height
+    return sheet
+
+
+def side_by_side(sheets: Mapping[str, Image.Image], gap: int = 24) -> Image.Image:
+    """Images of any size beside each other, each under its title."""
+    font = ImageFont.load_default(size=16)
+    width = sum(sheet.width for sheet in sheets.values()) + gap * (len(sheets) - 1)
+    canvas = Image.new("RGB", (width, 26 + max(sheet.height for sheet in sheets.values())), BACKGROUND)
+    draw, left = ImageDraw.Draw(canvas), 0
+    for title, sheet in sheets.items():
+        draw.text((left + 4, 4), _shortened(title, font, sheet.width - 8), font=font, fill=INK)
+        canvas.paste(sheet, (left, 26))
+        left += sheet.width + gap
+    return canvas
+
+
+def save(folder: Path, images: np.ndarray) -> None:
+    """Write `0000.png` and so on into `folder`, which appears with all of them or not at all.
+
+    Args:
+        images: `uint8` N x H x W x 3.
+    """
+    digits = max(4, len(str(len(images) - 1)))
+    with replacing(folder) as temporary:
+        temporary.mkdir(parents=True)
+        for index, image in enumerate(images):
+            Image.fromarray(image).save(temporary / f"{index:0{digits}d}.png")
+
+
+def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text.rstrip() + "…"

@@ -1,0 +1,1 @@
+"""What cannot change a result: errors, loading of params, checkpoints, provenance, tracking, reproduction."""

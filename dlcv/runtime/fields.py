@@ -1,0 +1,27 @@
+"""Types of numbers and lists that the sections of params.yaml have in common."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field
+
+Positive = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Nonnegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+BelowOne = Annotated[float, Field(ge=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+Schedule = Literal["constant", "cosine"]  # of the learning rate, see dlcv.engine.optimizers
+Optimizer = Literal["adam", "adamw"]
+Precision = Literal["fp32", "bf16", "fp16"]
+
+Value = TypeVar("Value", int, float)
+
+
+def rising(values: list[Value]) -> list[Value]:
+    """The values, each of which has to be larger than the one before."""
+    if sorted(set(values)) != values:
+        raise ValueError(f"has to rise from value to value, not {values}")
+    return values

@@ -1,0 +1,96 @@
+"""The trained network at work: images to codes and errors, codes to images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dlcv.data.batches import to_float, to_uint8
+from dlcv.engine.weights import load_weights, read_about
+from dlcv.runtime.errors import UserError
+from dlcv.vae.losses import divergence, squared_error
+from dlcv.vae.networks import Autoencoder, sample
+
+BATCH = 100  # images
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What the network makes of N images.
+
+    Attributes:
+        means: of the posteriors, float32 N x latent.
+        kl: divergence of each posterior from the prior in nats, float32 N.
+        error: of the reconstruction from the mean, float32 N: squared, the mean over pixels and channels in [-1, 1].
+        sampled_error: the same of a reconstruction from a random latent of the posterior, as the training has it.
+    """
+
+    means: np.ndarray
+    kl: np.ndarray
+    error: np.ndarray
+    sampled_error: np.ndarray
+
+
+def load_network(folder: Path) -> tuple[Autoencoder, dict[str, Any]]:
+    """The network in `folder`, in eval mode, and the JSON beside its weights.
+
+    Raises:
+        UserError: no weights there, or not those of an autoencoder.
+    """
+    about = read_about(folder)
+    if about.get("area") != "vae":
+        raise UserError(f"{folder} holds no VAE's weights; `dvc repro` makes them in out/vae/vae")
+    network = Autoencoder(about["width"], about["latent"])
+    load_weights(folder, network)
+    return network.eval(), about
+
+
+@torch.inference_mode()
+def encode(network: Autoencoder, images: np.ndarray) -> Codes:
+    """Codes of images, uint8 N x 64 x 64 x 3; `network` is in eval mode."""
+    device = _to_device(network)
+    # Of its own and a row an image: the first n are the same for every N.
+    random = torch.Generator().manual_seed(0)
+    parts = []
+    for start in range(0, len(images), BATCH):
+        part = to_float(images[start : start + BATCH])
+        count, whole = len(part), _whole(part).to(device)
+        mean, log_variance = network.encode(whole)
+        latents = sample(mean, log_variance, torch.randn(mean.shape, generator=random).to(device))
+        values = (
+            mean,
+            divergence(mean, log_variance),
+            squared_error(network.decode(mean), whole),
+            squared_error(network.decode(latents), whole),
+        )
+        parts.append([value[:count].cpu().numpy() for value in values])
+    return Codes(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+@torch.inference_mode()
+def decode(network: Autoencoder, latents: Tensor | np.ndarray) -> np.ndarray:
+    """Images, uint8 N x 64 x 64 x 3, of latents, N x latent; `network` is in eval mode."""
+    device = _to_device(network)
+    parts = []
+    for part in torch.split(torch.as_tensor(latents), BATCH):
+        parts.append(to_uint8(network.decode(_whole(part).to(device)))[: len(part)].numpy())
+    return np.concatenate(parts)
+
+
+def _whole(part: Tensor) -> Tensor:
+    """Always a whole batch: the last bits of a matrix product depend on its number of rows, and a result is not to
+    depend on how many are made with it."""
+    whole = F.pad(part, (0, 0) * (part.dim() - 1) + (0, BATCH - len(part)))
+    return whole.contiguous(memory_format=torch.channels_last) if part.dim() == 4 else whole
+
+
+def _to_device(network: Autoencoder) -> torch.device:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return device

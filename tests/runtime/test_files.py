@@ -1,0 +1,48 @@
+"""Files are whole or absent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dlcv.runtime.files import read_json, replacing, root, sha256, write_json
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(ValueError, match="Out of range float"):
+        write_json(path, {"a": float("nan")})
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert read_json(path) == {"a": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_replaces_a_folder(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    for name in ("first", "second"):
+        with replacing(path) as temporary:
+            temporary.mkdir()
+            (temporary / name).touch()
+    assert [file.name for file in path.iterdir()] == ["second"]
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.mkdir()
+        raise RuntimeError
+    assert [file.name for file in path.iterdir()] == ["second"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_root_is_dvcs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    assert root() == tmp_path
+    monkeypatch.setenv("DVC_ROOT", "/elsewhere")
+    assert root() == Path("/elsewhere")
+
+
+def test_sha256(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    assert sha256(tmp_path / "empty") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

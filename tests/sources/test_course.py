@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlcv.data.prepared import load_split, read_card
+from dlcv.runtime import config as params
+from dlcv.runtime.errors import UserError
+from dlcv.sources import prepare_digits as digits
+from dlcv.sources import prepare_faces as faces
+from dlcv.sources.register import register
+
+from .conftest import Files, course_files, png, write_folder, write_zip
+
+Project = Callable[..., params.Params]
+
+
+def registered(files: Files, kind: str = "folder") -> params.Params:
+    path = Path("../course.zip" if kind == "zip" else "../course")
+    register(write_zip(path, files) if kind == "zip" else write_folder(path, files), None)
+    return params.load()
+
+
+@pytest.mark.parametrize("layout", ["data", "train+val"])
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+@pytest.mark.parametrize("top", [True, False])
+def test_both_layouts_as_folder_or_zip_with_or_without_the_top_folder(
+    project: Project, layout: str, kind: str, top: bool
+) -> None:
+    files = course_files(layout)
+    if not top:
+        files = {name.removeprefix("hw2_data/"): data for name, data in files.items()}
+    values = registered(files, kind)
+    card = digits.prepare("usps", values)
+    assert [card["splits"][split]["count"] for split in ("train", "val")] == [20, 10]
+    assert card["splits"]["val"]["classes"] == {str(digit): 1 for digit in range(10)}
+    assert card["label"] == "digit" and "course" in card["played_by"]
+    assert faces.prepare(values)["label"] == "Male"
+    assert np.bincount(np.asarray(load_split(Path("data/faces"), "train").labels)).tolist() == [3, 3]
+
+
+def test_images_keep_their_labels(project: Project) -> None:
+    from dlcv.data.images import decode
+
+    values = registered(course_files())
+    digits.prepare("usps", values)
+    split = load_split(Path("data/digits/usps"), "val")
+    pixels = {decode(png(20 + index), "", 28, False).tobytes(): index for index in range(10)}
+    assert split.labels is not None
+    assert [pixels[image.tobytes()] for image in split.images] == split.labels.tolist()
+
+
+def test_the_same_data_elsewhere_give_the_same_card(project: Project) -> None:
+    digits.prepare("usps", registered(course_files(), "zip"))
+    first = read_card(Path("data/digits/usps"))
+    assert "/" not in first["provenance"].replace("digits/usps/", "")
+    values = registered(course_files(), "folder")
+    assert digits.prepare("usps", values)["sha256"] == first["sha256"]
+
+
+def test_a_limit_opens_no_other_image(project: Project) -> None:
+    """Class 3 has two training images and the limit takes one: only its damage matters."""
+    failures = 0
+    for name in ("00003.png", "00013.png"):
+        files = course_files()
+        files[f"hw2_data/digits/usps/data/{name}"] = b"damaged"
+        project("course", train=10, val=10)
+        try:
+            card = digits.prepare("usps", registered(files, "zip"))
+            assert card["splits"]["train"]["classes"] == {str(digit): 1 for digit in range(10)}
+        except UserError as error:
+            assert name in str(error)
+            failures += 1
+    assert failures == 1
+
+
+def test_another_domain_is_not_there(project: Project) -> None:
+    with pytest.raises(UserError, match=r"course has no digits/svhn/train.csv and digits/svhn/val.csv, at the top or"):
+        digits.prepare("svhn", registered(course_files()))
+
+
+def without_class_seven(files: Files) -> None:
+    name = "hw2_data/digits/usps/val.csv"
+    files[name] = b"\n".join(line for line in files[name].splitlines() if not line.endswith(b",7"))
+
+
+def truncate(files: Files) -> None:
+    files["hw2_data/digits/usps/data/00003.png"] = files["hw2_data/digits/usps/data/00003.png"][:500]
+
+
+def make_foreign(files: Files) -> None:
+    files["hw2_data/digits/usps/data/00003.png"] = b"PK not an image"
+
+
+def take_away(files: Files) -> None:
+    del files["hw2_data/digits/usps/data/00003.png"]
+
+
+def repeat_in_val(files: Files) -> None:
+    files["hw2_data/digits/usps/val.csv"] += b"00003.png,3\n"
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (without_class_seven, r"^val of usps \(course\) has no image of class 7;"),
+        (truncate, r"digits/usps/data/00003.png is truncated or damaged"),
+        (make_foreign, r"digits/usps/data/00003.png is not an image"),
+        (take_away, r"train.csv lists 00003.png, which is not in hw2_data/digits/usps/train/ or"),
+        (repeat_in_val, r"data/00003.png is in train and in val"),
+    ],
+)
+def test_bad_data_end_in_one_line_and_leave_nothing_half_written(
+    project: Project, spoil: Callable[[Files], None], message: str, kind: str
+) -> None:
+    files = course_files()
+    spoil(files)
+    values = registered(files, kind)
+    with pytest.raises(UserError, match=message) as caught:
+        digits.prepare("usps", values)
+    assert "\n" not in str(caught.value)
+    assert not list(Path("data").glob("**/*.*")) if Path("data").exists() else True
+
+
+def test_bad_data_leave_the_last_good_output_as_it_was(project: Project) -> None:
+    digits.prepare("usps", registered(course_files()))
+    before = {file.name: file.read_bytes() for file in Path("data/digits/usps").iterdir()}
+    files = course_files()
+    truncate(files)
+    with pytest.raises(UserError):
+        digits.prepare("usps", registered(files))
+    assert {file.name: file.read_bytes() for file in Path("data/digits/usps").iterdir()} == before
+    assert [folder.name for folder in Path("data/digits").iterdir()] == ["usps"]
+
+
+def test_data_that_were_never_registered(project: Project) -> None:
+    with pytest.raises(UserError, match="^params.yaml: data.course.path is empty; run `dlcv data register PATH` first"):
+        digits.prepare("usps", params.load())
