@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from dlcv.data.prepared import read_card
-from dlcv.runtime.config import Models, Params, Section, key_of
+from dlcv.runtime.config import Models, Overrides, Params, Section, key_of
 from dlcv.runtime.errors import UserError, expect
 from dlcv.runtime.fields import BelowOne, Fraction, Nonnegative, Optimizer, Positive, PositiveFloat, Schedule, rising
 from dlcv.runtime.outputs import Artifact, Outputs, Plot
@@ -88,8 +88,10 @@ class DigitSampling(Section):
 
 
 class FaceNetwork(Section):
-    """The U-Net of faces. The paper's values are width 1, multipliers [1, 2, 2, 2, 4], blocks 2, attention [16], dropout
-    0.1 and patch 1."""
+    """The U-Net of faces.
+
+    The paper's values are width 1, multipliers [1, 2, 2, 2, 4], blocks 2, attention [16], dropout 0.1 and patch 1.
+    """
 
     width: Annotated[float, Field(ge=1 / 32)]  # factor on 128 channels
     multipliers: Annotated[list[Positive], Field(min_length=1)]  # of the channels at each level
@@ -202,13 +204,19 @@ class Guidance(Section):
     skip_unconditional: Fraction  # probability of a step without the unconditional prediction
 
 
+class Guidances(Overrides):
+    """The guidance of every model: apart from the other settings, since no training depends on it."""
+
+    base: Guidance
+    settings: dict[str, Guidance]
+
+
 class Settings(Section):
-    """One model of digits: its noise schedule, its network, how it is trained and how it is guided."""
+    """One model of digits: its noise schedule, its network and how it is trained."""
 
     schedule: Betas
     network: Network
     training: Training
-    guidance: Guidance
 
 
 class Table(Section):
@@ -226,19 +234,22 @@ class Diffusion(Models):
     samples: Tens  # images of each model
     sampling: DigitSampling
     table: Table
+    guidance: Guidances
     base: Settings
     settings: dict[str, Settings]
 
     @model_validator(mode="after")
     def _fits(self) -> Diffusion:
         for model, settings in self.settings.items():
+            if model not in self.guidance.settings:
+                raise ValueError(f"guidance has no section {model}; add it, {{}} if nothing differs from its base")
             most = settings.schedule.timesteps - (self.sampling.spacing == "uniform+1")
             steps = self.sampling.steps or settings.schedule.timesteps
             if model in self.models and steps > most:
                 raise ValueError(f"sampling.steps may be at most {most} for {model} with this spacing, not {steps}")
             if settings.network.architecture != "residual-unet" and settings.network.dropout:
                 raise ValueError(f"{model} has no dropout; its network.dropout has to be 0.0")
-            if settings.guidance.w and not settings.training.label_drop:
+            if self.guidance.settings[model].w and not settings.training.label_drop:
                 raise ValueError(f"{model} is never trained without a label; w above 0 needs a label_drop above 0")
         return self
 
@@ -304,6 +315,16 @@ def settings_of(model: str, params: Params) -> Settings:
     return params[Diffusion].settings[model]
 
 
+def guidance_of(model: str, params: Params) -> Guidance:
+    """The guidance of a model of digits.
+
+    Raises:
+        UserError: no such model.
+    """
+    expect("model", model, params[Diffusion].settings)
+    return params[Diffusion].guidance.settings[model]
+
+
 def digits_provenance(model: str, params: Params) -> Provenance:
     """What the training of a model of digits depends on.
 
@@ -315,7 +336,7 @@ def digits_provenance(model: str, params: Params) -> Provenance:
     if card["label"] is None:
         raise UserError(f"the digits in {DIGITS} have no labels; prepare them from a source with labels")
     return Provenance(
-        params={"seed": params.seed, "model": model, **settings.model_dump(exclude={"guidance"})},
+        params={"seed": params.seed, "model": model, **settings.model_dump()},
         data={"mnistm": card["sha256"]},
         code=code_hashes(["dlcv.diffusion.train"]),
     )

@@ -39,14 +39,12 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class Models(Section):
-    """A section with a base and one override for each model: `gan.base`, `gan.sngan`.
+class Overrides(Section):
+    """A section with a base and, for each model, what differs from it: `gan.base`, `gan.sngan`.
 
-    A subclass declares `base` and `settings: dict[str, T]`, where T is the type of `base`. `settings` is no key of
-    params.yaml: it holds the base merged with each model's override.
+    A subclass declares `base: T` and `settings: dict[str, T]`. `settings` is no key of params.yaml: it holds, for each
+    model, the base merged with its override.
     """
-
-    models: Annotated[list[str], Field(min_length=1)]  # those that are trained
 
     @model_validator(mode="before")
     @classmethod
@@ -57,6 +55,12 @@ class Models(Section):
         overrides = {key: part for key, part in value.items() if key not in own and isinstance(part, dict)}
         rest = {key: part for key, part in value.items() if key not in overrides}
         return {**rest, "settings": {key: merged(value["base"], part) for key, part in overrides.items()}}
+
+
+class Models(Overrides):
+    """Overrides, and the list of the models that are trained."""
+
+    models: Annotated[list[str], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _models_have_sections(self) -> Models:
@@ -90,13 +94,20 @@ class Params:
         return Params(self.seed, {**self._sections, **{type(section): section for section in sections}}, self.raw)
 
     def resolved(self) -> dict[str, Any]:
-        """The values of params.yaml, with each model's section merged with its base."""
+        """The values of params.yaml, with each model's override merged with its base."""
         values = copy.deepcopy(self.raw)
         for name, model in sections().items():
-            section = self._sections[model]
-            if isinstance(section, Models):
-                values[name] |= section.model_dump(by_alias=True)["settings"]
+            _resolve(values[name], self._sections[model])
         return values
+
+
+def _resolve(values: dict[str, Any], section: Section) -> None:
+    """Put the merged settings in place of the overrides in `values`, those of nested sections too."""
+    if isinstance(section, Overrides):
+        values |= section.model_dump(by_alias=True, include={"settings"})["settings"]
+    for name in type(section).model_fields:
+        if isinstance(part := getattr(section, name), Overrides):
+            _resolve(values[name], part)
 
 
 @cache
@@ -280,9 +291,7 @@ def _validate(where: str, name: str, model: type[Section], value: Any) -> Sectio
         # A misspelt key is missing under its right name too: the unknown one says more.
         first = next((e for e in error.errors() if e["type"] == "extra_forbidden"), error.errors()[0])
         location = [str(part) for part in first["loc"]]
-        # The settings of a model are merged from its section and the base: params.yaml has no key of that name.
-        written = location[1:] if issubclass(model, Models) and location[:1] == ["settings"] else location
-        key = ".".join([name, *written])
+        key = ".".join([name, *_written(model, location)])
         if first["type"] == "extra_forbidden":
             valid = _keys_at(model, location[:-1])
             raise UserError(f"{where}: unknown key {key}{nearest(location[-1], valid)}") from None
@@ -293,14 +302,38 @@ def _validate(where: str, name: str, model: type[Section], value: Any) -> Sectio
         raise UserError(f"{where}: {key}: {message}{given}") from None
 
 
-def _keys_at(model: type[BaseModel], location: list[str]) -> list[str]:
-    """The keys that the (nested) model at `location` takes, under the names that YAML uses."""
+def _written(model: type[BaseModel], location: list[str]) -> list[str]:
+    """A location in the (nested) model as params.yaml has it, where merged settings are the overrides themselves."""
+    return [
+        part
+        for depth, part in enumerate(location)
+        if not (part == "settings" and _has_overrides(_type_at(model, location[:depth])))
+    ]
+
+
+def _has_overrides(node: Any) -> bool:
+    return isinstance(node, type) and issubclass(node, Overrides)
+
+
+def _type_at(model: type[BaseModel], location: list[str]) -> Any:
+    """The type of the value at `location` in the (nested) model; None where it is no section and no mapping of them."""
     node: Any = model
     for part in location:
         if get_origin(node) is dict:
             node = get_args(node)[1]
+        elif isinstance(node, type) and issubclass(node, BaseModel):
+            fields = {field.alias or name: field.annotation for name, field in node.model_fields.items()}
+            node = fields.get(part)
         else:
-            node = {field.alias or name: field for name, field in node.model_fields.items()}[part].annotation
+            return None
+    # `Dann | None` of a variant: the section.
+    options = [option for option in get_args(node) if isinstance(option, type) and issubclass(option, BaseModel)]
+    return options[0] if get_origin(node) is not dict and options else node
+
+
+def _keys_at(model: type[BaseModel], location: list[str]) -> list[str]:
+    """The keys of the section at `location` in the (nested) model, under the names that YAML uses."""
+    node: type[BaseModel] = _type_at(model, location)
     return [field.alias or name for name, field in node.model_fields.items() if name != "settings"]
 
 
