@@ -1,1 +1,1 @@
-"""Digits and faces from four sources, in one prepared form."""
+"""The prepared form of the data sets, and what is read from it: batches, images and latents."""

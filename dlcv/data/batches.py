@@ -1,4 +1,4 @@
-"""Endless shuffled batches from prepared arrays held in memory as uint8."""
+"""Infinite shuffled batches from prepared arrays in memory, and the conversion between uint8 and float images."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor
 
 
 class Shuffled:
-    """Batches of one set: every image once an epoch, in an order of its own generator.
+    """Infinite batches of one data set; each epoch has a new random order, from the object's own generator.
 
     Args:
         images: uint8, N x H x W x 3.
         labels: integers, N.
-        batch_size: images in a batch, at most N; a remainder shorter than that is left out of its
-            epoch, because BatchNorm makes a short batch a different training step.
+        batch_size: images in a batch; limited to N. The remainder of an epoch is dropped, because BatchNorm
+            behaves differently for a smaller batch.
         seed: of the order.
     """
 
@@ -33,7 +33,7 @@ class Shuffled:
         return self
 
     def __next__(self) -> tuple[Tensor, Tensor]:
-        """Images, float32 in [-1, 1], N x 3 x H x W; labels, N."""
+        """Images, float32 B x 3 x H x W in [-1, 1], and labels, int64 B."""
         if self.position + self.batch_size > len(self.order):
             self.order = torch.randperm(len(self.images), generator=self.generator)
             self.position = 0
@@ -51,7 +51,7 @@ class Shuffled:
 
 
 class Together:
-    """Several endless sources side by side: each batch is a dict with one batch of each."""
+    """Several data sets in parallel: each batch is a dict with one batch of each."""
 
     def __init__(self, sources: Mapping[str, Shuffled]):
         self.sources = dict(sources)
@@ -71,20 +71,20 @@ class Together:
 
 
 def mirrored(images: Tensor) -> Tensor:
-    """Each image, N x C x H x W, left for right with probability 1/2."""
+    """Images, N x C x H x W, each flipped horizontally with probability 1/2."""
     chosen = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
     return torch.where(chosen, images.flip(3), images)
 
 
 def to_float(images: np.ndarray | Tensor) -> Tensor:
-    """uint8 images, N x H x W x 3, as float32 in [-1, 1], N x 3 x H x W.
+    """uint8 images, N x H x W x 3 in [0, 255], as float32, N x 3 x H x W in [-1, 1].
 
-    Permuted and not copied: they are in the channels_last memory format, as convolutions prefer.
+    The result has the channels_last memory format, with which convolutions are faster.
     """
     pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.array(images))
     return pixels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """float32 images in [-1, 1], N x 3 x H x W, as uint8, N x H x W x 3, on the CPU; what lies outside is clipped."""
+    """Float images, N x 3 x H x W, clipped to [-1, 1] and converted to uint8, N x H x W x 3 in [0, 255], on the CPU."""
     return images.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu()

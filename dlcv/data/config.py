@@ -7,23 +7,23 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from dlcv.runtime.config import Section
+from dlcv.runtime.fields import Positive
 
 Domain = Literal["mnistm", "svhn", "usps"]
 DOMAINS: tuple[Domain, ...] = get_args(Domain)
 SETS = (*DOMAINS, "faces")
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Count = Annotated[int, Field(gt=0)]
 
 
 class Location(Section):
-    """A folder or archive outside the repository, as `dlcv data register` records it."""
+    """A folder or archive outside the repository; `dlcv data register` writes it."""
 
-    path: str | None  # absolute, or relative to the repository's root
+    path: str | None  # absolute, or relative to the root of the repository
     sha256: Sha256 | None
 
 
 class Folders(Section):
-    """The `folder` source: one folder of images for each set."""
+    """The `folder` source: one folder of images for each data set."""
 
     mnistm: Location
     svhn: Location
@@ -32,20 +32,20 @@ class Folders(Section):
 
 
 class Public(Section):
-    """The `public` source: which of the public sets plays the faces."""
+    """The `public` source: the data set that is used for the faces."""
 
     faces: Literal["celeba", "lfw"]
 
 
 class Limits(Section):
-    """Maximum number of images of each split, chosen by the seed; null for all."""
+    """Maximum number of images of each split, chosen with the seed; null for all."""
 
-    train: Count | None
-    val: Count | None
+    train: Positive | None
+    val: Positive | None
 
 
 class Data(Section):
-    """Which source plays the data sets, and how much of them is used."""
+    """The source of the data sets and the number of images used."""
 
     source: Literal["sample", "course", "folder", "public"]
     course: Location

@@ -1,14 +1,14 @@
-"""The prepared form of a data set and its reader, which everyone else uses; `writing.py` makes it.
+"""Read the prepared form of a data set, a folder that `dlcv/sources/write_prepared.py` writes.
 
     train_images.npy, val_images.npy   uint8 N x H x W x 3 in [0, 255]
-    train_labels.npy, val_labels.npy   int64 N; absent where the source has no labels
-    card.json                          what it is, counts, classes, mean and deviation, SHA-256
+    train_labels.npy, val_labels.npy   int64 N; absent if the source has no labels
+    card.json                          source, counts, classes, mean and standard deviation, SHA-256
     mean.png, contact.png              the mean training image; a sheet of training images
 
-The images of a split are in random order, so the first n are a fair sample of it.
+The images of a split are in random order, so the first n are a fair sample.
 
-The reader stands alone because every training depends on this module: a change to how contact sheets
-are drawn must not make a network stale.
+Every training depends on this module. The writer is a module of its own, so that a change to contact
+sheets does not make trainings out of date.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Split:
 
     Attributes:
         images: `uint8` N x H x W x 3 in [0, 255], memory-mapped and read-only.
-        labels: `int64` N, or None where the set has none.
+        labels: `int64` N, or None if the data set has no labels.
     """
 
     images: np.ndarray
@@ -39,10 +39,10 @@ class Split:
 
 
 def load_split(folder: Path, split: SplitName) -> Split:
-    """Open one split of a prepared folder such as `data/digits/usps`, without reading the images.
+    """Open one split of a prepared folder such as `data/digits/usps`. Images are read when they are indexed.
 
     Raises:
-        UserError: the folder is missing, incomplete or damaged; names the stage that makes it.
+        UserError: the folder is missing, incomplete or damaged; the message has the stage to run.
     """
     folder = Path(folder)
     card = read_card(folder)
@@ -50,20 +50,25 @@ def load_split(folder: Path, split: SplitName) -> Split:
     labels = None if card["label"] is None else _open_array(folder, f"{split}_labels.npy", mapped=False)
     expected = (card["splits"][split]["count"], card["size"], card["size"], 3)
     if images.shape != expected or images.dtype != np.uint8:
-        raise _damaged(folder, f"{split}_images.npy is {images.dtype} {images.shape}, its card says uint8 {expected}")
+        raise _damaged(
+            folder, f"{split}_images.npy is {images.dtype} {images.shape}, but its card has uint8 {expected}"
+        )
     if labels is not None and labels.shape != expected[:1]:
         raise _damaged(folder, f"{split}_labels.npy has {len(labels)} labels for {expected[0]} images")
     return Split(images, labels)
 
 
 def read_card(folder: Path, size: int | None = None) -> dict[str, Any]:
-    """The JSON card of a prepared folder, whose images have to be of `size` pixels if that is given.
+    """The card of a prepared folder.
 
     Keys: name, source, played_by, provenance, label, size, splits (for train and val: count, classes,
-    mean and std for each channel in [0, 1], sha256), sha256.
+    mean and std of each channel in [0, 1], sha256), sha256.
+
+    Args:
+        size: the required image size in pixels; None accepts any size.
 
     Raises:
-        UserError: as `load_split`.
+        UserError: as `load_split`, or the images have another size.
     """
     folder = Path(folder)
     if not (folder / "card.json").is_file():
@@ -73,7 +78,7 @@ def read_card(folder: Path, size: int | None = None) -> dict[str, Any]:
         card["splits"]["train"]["count"], card["splits"]["val"]["count"], card["label"], card["size"]
         card["sha256"], card["source"], card["played_by"]
     except (ValueError, KeyError, TypeError):
-        raise _damaged(folder, "card.json is not a card") from None
+        raise _damaged(folder, "card.json is not a valid card") from None
     if size is not None and card["size"] != size:
         raise UserError(f"{folder} has images of {card['size']} pixels; the networks are for {size}")
     return card
@@ -85,7 +90,7 @@ def _open_array(folder: Path, name: str, mapped: bool) -> np.ndarray:
     except FileNotFoundError:
         raise _damaged(folder, f"{name} is missing") from None
     except (ValueError, EOFError) as error:
-        raise _damaged(folder, f"{name} is no whole array: {' '.join(str(error).split())}") from None
+        raise _damaged(folder, f"{name} is not a complete array: {' '.join(str(error).split())}") from None
     return array
 
 
@@ -94,6 +99,6 @@ def _damaged(folder: Path, what: str) -> UserError:
 
 
 def _stage(folder: Path) -> str:
-    """The stage that makes a prepared folder: data/digits/usps -> stages/data/dvc.yaml:digits@usps."""
+    """The stage that writes a prepared folder: data/digits/usps -> stages/data/dvc.yaml:digits@usps."""
     stage = "faces" if folder.name == "faces" else f"digits@{folder.name}"
     return f"stages/data/dvc.yaml:{stage}"

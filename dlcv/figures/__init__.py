@@ -1,1 +1,1 @@
-"""Grids of images and charts, as PNG."""
+"""Figures as PNG files: grids of images, charts, and the list of a folder's figures."""

@@ -1,4 +1,4 @@
-"""Charts with matplotlib, saved as PNG: same values, same bytes."""
+"""Charts with matplotlib, saved as PNG. The same values give the same bytes."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ DPI = 110
 def scatter(
     path: Path, maps: Mapping[str, np.ndarray], groups: np.ndarray, names: list[str], title: str, legend: str
 ) -> None:
-    """Draw maps of the same points side by side, coloured by group.
+    """Scatter plots of the same points side by side, coloured by group.
 
     Args:
-        maps: title of each panel: its points, N x 2.
-        groups: index into `names` of each point, N.
-        names: of the groups, at most 10.
-        title: of the figure.
-        legend: what the colours mean.
+        maps: by title of the panel, the points, N x 2.
+        groups: group of each point as an index into `names`, N.
+        names: names of the groups, at most 10.
+        title: title of the figure.
+        legend: title of the legend.
     """
     colours = ListedColormap([plt.get_cmap("tab10")(index) for index in range(len(names))])
     figure, axes = plt.subplots(1, len(maps), figsize=(5 * len(maps), 5.6), squeeze=False, layout="constrained")
-    # Shuffled, lest the group that is drawn last hide the others.
+    # In random order, so that no group covers the others.
     order = np.random.default_rng(0).permutation(len(groups))
     for axis, (panel, points) in zip(axes[0], maps.items(), strict=True):
         x, y = points[order].T
@@ -50,44 +50,45 @@ def scatter(
 
 
 def confusion(path: Path, matrices: Mapping[str, np.ndarray], title: str) -> None:
-    """Draw confusion matrices side by side, each row (label) as shares of its images.
+    """Confusion matrices side by side; each row (label) sums to 1.
 
     Args:
-        matrices: title of each panel: counts, C x C, labels by answers.
-        title: of the figure.
+        matrices: by title of the panel, the counts, C x C, labels by predictions.
+        title: title of the figure.
     """
     width = 4.4 * len(matrices)
     figure, axes = plt.subplots(1, len(matrices), figsize=(width, 4.9), squeeze=False, layout="constrained")
     for axis, (panel, counts) in zip(axes[0], matrices.items(), strict=True):
         shares = counts / counts.sum(axis=1, keepdims=True)
         axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        for label, answer in np.ndindex(*shares.shape):
-            if shares[label, answer] >= 0.005:
-                colour = "white" if shares[label, answer] > 0.5 else "black"
-                text = f"{100 * shares[label, answer]:.0f}"
-                axis.text(answer, label, text, ha="center", va="center", fontsize=7, color=colour)
+        for label, predicted in np.ndindex(*shares.shape):
+            share = shares[label, predicted]
+            if share >= 0.005:
+                colour = "white" if share > 0.5 else "black"
+                axis.text(predicted, label, f"{100 * share:.0f}", ha="center", va="center", fontsize=7, color=colour)
         ticks = range(len(counts))
         axis.set(title=panel, xlabel="answer", ylabel="label, row = 100 %", xticks=ticks, yticks=ticks)
-    figure.suptitle(textwrap.fill(title, int(11 * width)))  # about 11 letters to the inch
+    figure.suptitle(textwrap.fill(title, int(11 * width)))  # about 11 characters per inch
     _save(figure, path)
 
 
 def curves(
     path: Path, table: Path, title: str, right: tuple[str, ...] = ("accuracy",), labels: Mapping[str, str] = {}
 ) -> None:
-    """Draw a training's curve in two panels.
+    """The curves of a training in two panels.
 
     Args:
-        table: CSV with a column `step`.
-        title: of the figure.
-        right: endings of the columns that stand in the right panel; all others stand in the left.
-        labels: what the legend says in place of a column's name.
+        table: CSV file with a column `step`; every other column is a curve.
+        title: title of the figure.
+        right: endings of the names of the columns in the right panel; the others are in the left panel.
+        labels: the name of a column in the legend, if it is not the column's own.
     """
     curve = pd.read_csv(table).set_index("step")
     names = [str(name) for name in curve]
     shown_right = [name for name in names if name.endswith(right)]
-    figure, (left, last) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-    for axis, shown in ((left, [name for name in names if name not in shown_right]), (last, shown_right)):
+    figure, (left_axis, right_axis) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+    shown_left = [name for name in names if name not in shown_right]
+    for axis, shown in ((left_axis, shown_left), (right_axis, shown_right)):
         for name in shown:
             axis.plot(curve.index, curve[name], label=labels.get(name, name.replace("_", " ")), lw=1.3)
         axis.set(xlabel="step")
@@ -98,11 +99,12 @@ def curves(
 
 
 def lines(path: Path, series: Mapping[str, Mapping[int, float]], x: str, y: str, title: str) -> None:
-    """Draw points joined by lines, one line for each of `series`, whose keys are its x.
+    """Points joined by lines.
 
     Args:
-        x, y: what the axes are.
-        title: of the figure.
+        series: by name of the line, its y values by x.
+        x, y: labels of the axes.
+        title: title of the figure.
     """
     figure, axis = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for name, points in series.items():
@@ -115,6 +117,6 @@ def lines(path: Path, series: Mapping[str, Mapping[int, float]], x: str, y: str,
 
 def _save(figure: Figure, path: Path) -> None:
     with replacing(path) as temporary:
-        # Without the version of matplotlib, which would make the bytes depend on it.
+        # Without matplotlib's version in the metadata, so that the bytes do not depend on it.
         figure.savefig(temporary, dpi=DPI, metadata={"Software": None})
     plt.close(figure)

@@ -1,4 +1,4 @@
-"""Grids of images as one image, drawn with Pillow alone: same images, same bytes."""
+"""Grids of images as one image, drawn with Pillow only. The same images give the same bytes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ INK = (30, 30, 30)
 
 
 def grid(images: np.ndarray, columns: int, scale: int = 1, gap: int = 2) -> Image.Image:
-    """Lay images out row by row, each enlarged `scale` times without smoothing.
+    """A grid of images in row order, each enlarged `scale` times without smoothing.
 
     Args:
         images: `uint8` N x H x W x 3 in [0, 255].
         columns: images in a row; the last row may be shorter.
-        scale: pixels of the grid for one pixel of an image.
-        gap: white pixels between neighbours and around the grid.
+        scale: integer factor of enlargement.
+        gap: white pixels between the images and around the grid.
     """
     count, height, width, _ = images.shape
     columns = max(1, min(columns, count))
@@ -36,12 +36,12 @@ def grid(images: np.ndarray, columns: int, scale: int = 1, gap: int = 2) -> Imag
 
 
 def labelled_rows(rows: Sequence[np.ndarray], labels: Sequence[str], title: str = "", scale: int = 1) -> Image.Image:
-    """A grid whose rows carry their label at the left, under a title.
+    """A grid with a title above it and a label to the left of each row.
 
     Args:
         rows: for each row `uint8` N x H x W x 3; the rows may differ in N, not in H and W.
         labels: one short text for each row.
-        title: one line above the grid; it is shortened where it does not fit.
+        title: one line above the grid, shortened to its width.
         scale: as in `grid`.
     """
     if len(rows) != len(labels):
@@ -71,13 +71,13 @@ def captioned(
     scale: int = 1,
     gap: int = 2,
 ) -> Image.Image:
-    """A grid with a label at the left of each row, and words over its columns or under its images.
+    """A grid with a label to the left of each row, headers above the columns and captions below the images.
 
     Args:
         rows: for each row `uint8` N x H x W x 3, all of the same shape.
         labels: one short text for each row.
-        captions: for each row N short texts, drawn under its images; none if empty.
-        headers: N short texts over the columns; none if empty.
+        captions: for each row, N short texts below its images; empty for no captions.
+        headers: N short texts above the columns; empty for no headers.
         scale, gap: as in `grid`.
     """
     font = ImageFont.load_default(size=13)
@@ -106,7 +106,12 @@ def captioned(
 
 
 def side_by_side(sheets: Mapping[str, Image.Image], gap: int = 24) -> Image.Image:
-    """Images of any size beside each other, each under its title."""
+    """Images of any size side by side, each with its title above it.
+
+    Args:
+        sheets: the images by title.
+        gap: white pixels between the images.
+    """
     font = ImageFont.load_default(size=16)
     width = sum(sheet.width for sheet in sheets.values()) + gap * (len(sheets) - 1)
     canvas = Image.new("RGB", (width, 26 + max(sheet.height for sheet in sheets.values())), BACKGROUND)
@@ -119,10 +124,10 @@ def side_by_side(sheets: Mapping[str, Image.Image], gap: int = 24) -> Image.Imag
 
 
 def save(folder: Path, images: np.ndarray) -> None:
-    """Write `0000.png` and so on into `folder`, which appears with all of them or not at all.
+    """Write images as `0000.png`, `0001.png`, ... into `folder`, all of them or none; an existing folder is replaced.
 
     Args:
-        images: `uint8` N x H x W x 3.
+        images: `uint8` N x H x W x 3 in [0, 255].
     """
     digits = max(4, len(str(len(images) - 1)))
     with replacing(folder) as temporary:

@@ -1,4 +1,4 @@
-"""The figures of a folder with their captions, for the report, which prints them in the given order."""
+"""The list of a folder's figures with their captions; the report prints them in this order."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def write_listing(folder: Path, captions: Mapping[str, str], of: str) -> None:
     """Write `figures.json` into a folder of figures.
 
     Args:
-        captions: what each figure shows, one or more whole sentences, by the name of its file in `folder`.
-        of: where the figures come from, for the line below each: the stage, and the trainings with the first twelve
-            digits of their fingerprints.
+        captions: by file name in `folder`, one or more full sentences about the figure.
+        of: the origin of the figures, printed below each: the stage, and the trainings with the first twelve digits
+            of their fingerprints.
 
     Raises:
-        FileNotFoundError: a figure is not there.
+        FileNotFoundError: a figure does not exist.
     """
     listed: list[dict[str, Any]] = []
     for name, caption in captions.items():
         if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder / name} has a caption and does not exist")
+            raise FileNotFoundError(f"{folder / name} has a caption but does not exist")
         listed.append({"file": name, "caption": caption})
     write_json(folder / FILE, {"of": of, "figures": listed})

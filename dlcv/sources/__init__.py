@@ -1,1 +1,1 @@
-"""Where the data come from: each source, and the stages that prepare its sets."""
+"""The data sources (sample, course, folder, public) and the stages that prepare data sets from them."""

@@ -1,4 +1,4 @@
-"""`dlcv data`: parses arguments and calls the stages."""
+"""The commands `dlcv data`: they parse arguments and call the stages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from dlcv.runtime.errors import expect
 
-app = typer.Typer(no_args_is_help=True, help="Prepare the digits and the faces; register an archive.")
+app = typer.Typer(no_args_is_help=True, help="Prepare the digits and the faces; register a folder or archive.")
 
 
 @app.command()
@@ -18,12 +18,12 @@ def digits(domain: Annotated[str, typer.Argument(help="mnistm, svhn or usps")]) 
     from dlcv.data.config import DOMAINS, Domain
     from dlcv.runtime import config as params
 
-    # Not a click.Choice: its exit code is 2, and every fault of the user's ends with 1 here.
+    # Not a click.Choice, which exits with code 2: every user error of dlcv exits with 1.
     expect("domain", domain, DOMAINS)
     values = params.load()
-    from dlcv.sources.prepare_digits import prepare
+    from dlcv.sources.prepare import prepare_digits
 
-    _say(prepare(cast(Domain, domain), values))
+    _print_summary(prepare_digits(cast(Domain, domain), values))
 
 
 @app.command()
@@ -32,30 +32,31 @@ def faces() -> None:
     from dlcv.runtime import config as params
 
     values = params.load()
-    from dlcv.sources.prepare_faces import prepare
+    from dlcv.sources.prepare import prepare_faces
 
-    _say(prepare(values))
+    _print_summary(prepare_faces(values))
 
 
 @app.command()
 def register(
     path: Annotated[Path, typer.Argument(help="a folder or zip archive")],
     set_name: Annotated[
-        str | None, typer.Option("--set", help="mnistm, svhn, usps or faces: the `folder` source")
+        str | None,
+        typer.Option("--set", help="mnistm, svhn, usps or faces: register it for the `folder` source"),
     ] = None,
 ) -> None:
-    """Write a folder's or archive's path and SHA-256 into params.yaml (the course's data, or --set's folder)."""
+    """Write the path and SHA-256 of the course's data, or of the folder for --set, into params.yaml."""
     from dlcv.data.config import SETS
-    from dlcv.sources.register import register as record
+    from dlcv.sources import registration
 
     if set_name is not None:
         expect("set", set_name, SETS)
-    written = record(path, set_name)
+    written = registration.register(path, set_name)
     for key, value in written.items():
         print(f"{key}: {value}")
-    print(f"written to params.yaml; data.source: {'course' if set_name is None else 'folder'} makes use of it")
+    print(f"written to params.yaml; set data.source: {'course' if set_name is None else 'folder'} to use it")
 
 
-def _say(card: dict[str, Any]) -> None:
+def _print_summary(card: dict[str, Any]) -> None:
     counts = ", ".join(f"{split['count']} {name}" for name, split in card["splits"].items())
     print(f"{card['name']} ({card['source']}): {counts}; {card['played_by']}")

@@ -1,4 +1,4 @@
-"""Downloads that resume, are checked against a hash, and only then get their name."""
+"""Downloads that can be resumed. A file gets its final name only after its hash has been verified."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tqdm import tqdm
 from dlcv.runtime import files
 from dlcv.runtime.errors import UserError
 
-ATTEMPTS = 5  # in a row without a new byte
+MAX_FAILURES = 5  # in a row without a new byte
 PAUSE = 0.25  # seconds before the second attempt, doubled for each further one
-CHUNK = 2**15  # bytes; what a cut connection had of the next chunk is lost
-TIMEOUT = (8, 60)  # seconds to connect, and of silence
+CHUNK = 2**15  # bytes; a lost connection loses at most the chunk in transfer
+TIMEOUT = (8, 60)  # seconds: for connecting, and without new data
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Remote:
 
     Attributes:
         name: its path below data/raw/.
-        urls: where it is; the later ones are tried when the earlier refuse.
+        urls: where it is available, tried in this order.
         hash: "sha256:…" or "md5:…", hexadecimal.
     """
 
@@ -37,23 +37,21 @@ class Remote:
 
 
 class _Refused(Exception):
-    """A server that cannot be reached, or that says no."""
+    """A server cannot be reached or refuses to send the file."""
 
 
 def fetch(remote: Remote) -> Path:
-    """Path of the file in data/raw/, downloaded unless it is there already.
+    """Download a file into data/raw/, unless it is already there, and return its path.
 
-    A cut download leaves `NAME.part`, and the next attempt or run continues it.
+    An interrupted download leaves `NAME.part`, which the next attempt or run resumes.
 
     Raises:
-        UserError: every server refused, or the bytes are not those that the hash promises.
+        UserError: no server sent the file, or the file does not have the expected hash.
     """
     path = files.root() / "data" / "raw" / remote.name
     if path.exists():
-        if _digest(path, remote.hash) != remote.hash:
-            raise UserError(
-                f"{path} is not the file that is expected ({remote.hash}); delete it or put the right one there"
-            )
+        if _hash(path, remote.hash) != remote.hash:
+            raise UserError(f"{path} is not the expected file ({remote.hash}); delete it or put the right one there")
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
@@ -64,20 +62,20 @@ def fetch(remote: Remote) -> Path:
         except _Refused as refusal:
             refusals.append(f"{url} ({refusal})")
             continue
-        found = _digest(part, remote.hash)
+        found = _hash(part, remote.hash)
         if found == remote.hash:
             os.replace(part, path)
             return path
         part.unlink()
-        refusals.append(f"{url} (sent other bytes: {found})")
+        refusals.append(f"{url} (sent another file: {found})")
     raise UserError(
-        f"cannot download {path.name} from {' or '.join(refusals)}; get it by hand, "
+        f"cannot download {path.name} from {' or '.join(refusals)}; download it by hand, "
         f"put it at {path} and run again; expected {remote.hash}"
     )
 
 
 def _download(url: str, part: Path) -> None:
-    """Append to `part` until the server has no more, over as many connections as it takes."""
+    """Append to `part` until the file is complete, with a new connection after each failure."""
     failures = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
@@ -87,52 +85,56 @@ def _download(url: str, part: Path) -> None:
         except requests.RequestException as error:
             progressed = part.exists() and part.stat().st_size > before
             failures = 1 if progressed else failures + 1
-            # A server that never answered will not answer soon; one that was cut off may.
-            limit = 2 if not part.exists() or part.stat().st_size == 0 else ATTEMPTS
+            # A server that has sent nothing is probably down; a lost connection may come back.
+            limit = 2 if not part.exists() or part.stat().st_size == 0 else MAX_FAILURES
             if failures >= limit:
                 raise _Refused(_reason(error)) from None
             time.sleep(PAUSE * 2 ** (failures - 1))
 
 
 def _receive(url: str, part: Path) -> None:
-    """One connection: ask for what is missing and write what comes."""
+    """Request the missing bytes over one connection and append them to `part`."""
     have = part.stat().st_size if part.exists() else 0
     headers = {"Range": f"bytes={have}-"} if have else {}
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
         if response.status_code == 416:
-            # Nothing lies beyond what is here; the hash decides whether it is the whole file.
+            # The server has no bytes after these; the hash shows whether the file is complete.
             return
         if 400 <= response.status_code < 500:
             raise _Refused(f"HTTP {response.status_code} {response.reason}")
         response.raise_for_status()
         if response.headers.get("Content-Type", "").startswith("text/html"):
-            # Google Drive's "quota exceeded" page comes with status 200.
+            # Google Drive sends its "quota exceeded" page with status 200.
             raise _Refused("sent a web page instead of the file")
         if response.status_code != 206:
-            have = 0  # the server ignores ranges: begin anew
+            have = 0  # the server ignores ranges: start again
         total = int(response.headers.get("Content-Length", 0)) + have
         with (
             open(part, "ab" if have else "wb") as file,
-            tqdm(total=total or None, initial=have, unit="B", unit_scale=True, desc=part.stem, disable=_quiet()) as bar,
+            tqdm(
+                total=total or None,
+                initial=have,
+                unit="B",
+                unit_scale=True,
+                desc=part.stem,
+                disable=not sys.stderr.isatty(),
+            ) as bar,
         ):
             for chunk in response.iter_content(CHUNK):
                 file.write(chunk)
                 bar.update(len(chunk))
 
 
-def _digest(path: Path, expected: str) -> str:
+def _hash(path: Path, expected: str) -> str:
+    """The hash of a file, with the algorithm of `expected`."""
     algorithm = expected.split(":")[0]
     with open(path, "rb") as file:
         return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
 
 
-def _quiet() -> bool:
-    return not sys.stderr.isatty()
-
-
 def _reason(error: requests.RequestException) -> str:
     if isinstance(error, requests.Timeout):
-        return "no answer in time"
+        return "timed out"
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"HTTP {error.response.status_code}"
     return "no connection" if isinstance(error, requests.ConnectionError) else type(error).__name__

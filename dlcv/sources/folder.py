@@ -1,8 +1,8 @@
-"""The `folder` source: any folder (or zip archive) of images for each set.
+"""The `folder` source: a folder (or zip archive) of images for each data set.
 
-With `train/` and `val/` or without (then a seeded 5:1 split); labels from tables (`train.csv` and
-`val.csv`, or one `labels.csv`, with `image_name` and a label column), else from class folders `0` to
-`9`. Digits need labels, faces do not.
+Splits are the folders `train/` and `val/`; without them, the images are split 5:1 with the seed. Labels come
+from tables (`train.csv` and `val.csv`, or `labels.csv`, with `image_name` and a label column); without tables,
+from class folders `0` to `9`. Digits need labels, faces do not.
 """
 
 from __future__ import annotations
@@ -10,78 +10,90 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Literal
 
 import numpy as np
 
-from dlcv.data.config import Location
+from dlcv.data.config import Domain, Location
 from dlcv.data.images import is_image
 from dlcv.runtime.errors import UserError
-from dlcv.sources.raw import RawSet, divide
-from dlcv.sources.tables import locate, read_table, refuse_overlap, split_of_files
-from dlcv.sources.tree import Tree, open_registered
+from dlcv.sources.file_tree import FileTree
+from dlcv.sources.label_tables import locate, read_table, refuse_overlap
+from dlcv.sources.registration import open_registered
+from dlcv.sources.splits import SourceSet, SourceSplit, train_val_split
 
-VAL_SHARE = 6  # one image of six validates: a 5:1 split
+VAL_SHARE = 6  # one of six images is for validation: a 5:1 split
 CLASSES = tuple("0123456789")
 
 
 @dataclass(frozen=True)
 class _Listing:
-    """Images of one split (or of all), with labels where there are any."""
+    """The image names of a split (or of the whole folder), their labels and the label column, if there are labels."""
 
     names: list[str]
     labels: np.ndarray | None
     column: str | None
 
 
-def read(name: Literal["mnistm", "svhn", "usps", "faces"], location: Location, rng: np.random.Generator) -> RawSet:
-    """One set from the folder that params.yaml records for it; `rng` splits it where it has no split.
+def digits(domain: Domain, location: Location, rng: np.random.Generator) -> SourceSet:
+    """One domain of digits from a registered folder, 28 x 28 RGB; `rng` splits it if it has no split.
 
     Raises:
-        UserError: not registered, changed, no images, digits without labels, or a bad table or image.
+        UserError: the folder is not registered, has changed, has no images or no labels, or a table or image is
+            invalid.
     """
-    command = f"dlcv data register PATH --set {name}"
-    tree = open_registered(location, f"data.folder.{name}", command)
-    digits = name != "faces"
+    return _read_set(domain, location, rng, digits=True)
+
+
+def faces(location: Location, rng: np.random.Generator) -> SourceSet:
+    """The faces from a registered folder, 64 x 64 RGB; `rng` splits it if it has no split.
+
+    Raises:
+        UserError: the folder is not registered, has changed or has no images, or a table or image is invalid.
+    """
+    return _read_set("faces", location, rng, digits=False)
+
+
+def _read_set(name: str, location: Location, rng: np.random.Generator, digits: bool) -> SourceSet:
+    tree = open_registered(location, f"data.folder.{name}", f"dlcv data register PATH --set {name}")
     train, val = _list_splits(tree, digits, rng)
     refuse_overlap(tree, train.names, val.names)
     size, crop = (28, False) if digits else (64, True)
-    return RawSet(
-        train=split_of_files(tree, train.names, train.labels, size, crop),
-        val=split_of_files(tree, val.names, val.labels, size, crop),
+    return SourceSet(
+        train=SourceSplit.from_files(tree, train.names, train.labels, size, crop),
+        val=SourceSplit.from_files(tree, val.names, val.labels, size, crop),
         label="digit" if digits else train.column,
         played_by=f"a folder of images given for {name}",
         provenance=f"a folder or archive with SHA-256 {location.sha256}",
     )
 
 
-def _list_splits(tree: Tree, digits: bool, rng: np.random.Generator) -> tuple[_Listing, _Listing]:
+def _list_splits(tree: FileTree, digits: bool, rng: np.random.Generator) -> tuple[_Listing, _Listing]:
     if "train.csv" in tree.names and "val.csv" in tree.names:
         train, val = (
-            _tabled(tree, f"{split}.csv", [split, "data", "images", ""], digits) for split in ("train", "val")
+            _from_table(tree, f"{split}.csv", [split, "data", "images", ""], digits) for split in ("train", "val")
         )
         return train, val
     if _images(tree, "train") and _images(tree, "val"):
-        train, val = _listed(tree, "train", digits), _listed(tree, "val", digits)
+        train, val = _from_folder(tree, "train", digits), _from_folder(tree, "val", digits)
         if (train.labels is None) != (val.labels is None) or train.column != val.column:
-            raise UserError(f"{tree.where}: train and val carry different labels; give both the same kind of table")
+            raise UserError(f"{tree.where}: train and val have different labels; give both the same kind of table")
         return train, val
-    everything = _listed(tree, "", digits)
+    everything = _from_folder(tree, "", digits)
     count = len(everything.names)
     if count < 2:
-        raise UserError(f"{tree.where} has a single image; a split into train and val needs two or more")
-    first, second = divide(everything.labels, count, max(1, count // VAL_SHARE), rng)
+        raise UserError(f"{tree.where} has a single image; a split into train and val needs at least two")
+    first, second = train_val_split(everything.labels, count, max(1, count // VAL_SHARE), rng)
     return _subset(everything, first), _subset(everything, second)
 
 
-def _listed(tree: Tree, folder: str, digits: bool) -> _Listing:
-    """The images of `folder`, labelled by the nearest `labels.csv`, else by class folders."""
+def _from_folder(tree: FileTree, folder: str, digits: bool) -> _Listing:
+    """The images of `folder`, with labels from its own `labels.csv`, the one at the top, or class folders."""
     names = _images(tree, folder)
     if not names:
-        raise UserError(f"{tree.where} holds no images; register a folder with PNG or JPEG files")
+        raise UserError(f"{tree.where} has no images; register a folder with PNG or JPEG files")
     own = f"{folder}/labels.csv" if folder else "labels.csv"
     if own in tree.names:
-        return _tabled(tree, own, [folder, "data", "images"], digits)
+        return _from_table(tree, own, [folder, "data", "images"], digits)
     if "labels.csv" in tree.names:
         return _from_common_table(tree, folder, digits)
     if not digits:
@@ -96,8 +108,8 @@ def _listed(tree: Tree, folder: str, digits: bool) -> _Listing:
     return _Listing(names, np.array([int(parent) for parent in parents], dtype=np.int64), "label")
 
 
-def _from_common_table(tree: Tree, folder: str, digits: bool) -> _Listing:
-    """The lines of one top-level labels.csv (`train/0.png,7`) that belong to `folder`."""
+def _from_common_table(tree: FileTree, folder: str, digits: bool) -> _Listing:
+    """The lines for `folder` of the `labels.csv` at the top (`train/0.png,7`)."""
     table = read_table(tree, "labels.csv", "label" if digits else None, digits)
     mine = [index for index, image in enumerate(table.images) if image.startswith(f"{folder}/")]
     if not mine:
@@ -106,12 +118,12 @@ def _from_common_table(tree: Tree, folder: str, digits: bool) -> _Listing:
     return _Listing(names, table.labels[mine], table.column)
 
 
-def _tabled(tree: Tree, name: str, folders: Sequence[str], digits: bool) -> _Listing:
+def _from_table(tree: FileTree, name: str, folders: Sequence[str], digits: bool) -> _Listing:
     table = read_table(tree, name, "label" if digits else None, digits)
     return _Listing(locate(tree, name, table.images, folders), table.labels, table.column)
 
 
-def _images(tree: Tree, folder: str) -> list[str]:
+def _images(tree: FileTree, folder: str) -> list[str]:
     return [name for name in tree.under(folder) if is_image(name)]
 
 

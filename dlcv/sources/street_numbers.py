@@ -1,9 +1,9 @@
 """Rendered street numbers that look like SVHN crops.
 
-After the SYN NUMBERS recipe (Ganin & Lempitsky 2015, section 5): one to three digits in varied fonts,
-positions, orientations, colours of digit and background, strokes and amounts of blur; the label is the
-digit in the centre. The ranges below were set by eye beside real SVHN: low contrast, strong blur, dull
-colours, neighbours cut off at the sides.
+The recipe is that of SYN NUMBERS (Ganin & Lempitsky 2015, section 5): one to three digits with random fonts,
+positions, orientations, colours of digit and background, strokes and blur; the label is the central digit.
+The ranges below were chosen by visual comparison with SVHN: low contrast, strong blur, muted colours, and
+neighbouring digits cut off at the sides.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from dlcv.runtime.packages import data_file
 
 SIZE = 28
-FINE = 2 * SIZE  # drawn at twice the size and halved at the end
+FINE = 2 * SIZE  # side of the rendered image, which is halved at the end
 FONT_SIZE = 72
-CANVAS = (288, 128)  # room for three digits at FONT_SIZE
+CANVAS = (288, 128)  # width and height, enough for three digits at FONT_SIZE
 
-# House numbers are mostly sans serif and bold; each font's weight says how often it is drawn.
+# Sampling weight of each font: house numbers are mostly sans serif and bold.
 FONTS = {
     "DejaVuSans-Bold": 4,
     "DejaVuSans": 3,
@@ -41,10 +41,10 @@ FONTS = {
 
 
 class Fonts:
-    """The fonts, opened once.
+    """The fonts, loaded once.
 
     Raises:
-        UserError: matplotlib lacks one of the files.
+        UserError: matplotlib does not have the fonts.
     """
 
     def __init__(self) -> None:
@@ -54,17 +54,17 @@ class Fonts:
         self.weights = weights / weights.sum()
 
     def choose(self, rng: np.random.Generator) -> ImageFont.FreeTypeFont:
-        """A font at random, by weight."""
+        """A random font, sampled by weight."""
         return self.faces[rng.choice(len(self.faces), p=self.weights)]
 
 
 def render(digit: int, fonts: Fonts, rng: np.random.Generator) -> np.ndarray:
-    """Draw one crop.
+    """Render one crop.
 
     Args:
-        digit: 0 to 9, the digit in the centre.
-        fonts: the fonts to draw with.
-        rng: of this one image.
+        digit: the central digit, 0 to 9.
+        fonts: the fonts to choose from.
+        rng: the generator of this image.
 
     Returns:
         `uint8` 28 x 28 x 3.
@@ -73,7 +73,7 @@ def render(digit: int, fonts: Fonts, rng: np.random.Generator) -> np.ndarray:
     paper, ink = _colours(rng)
     scene = _background(paper, rng)
     if rng.random() < 0.3:
-        # A shadow, or the side of a raised metal digit.
+        # A shadow, or the edge of a raised metal digit.
         shift = rng.integers(1, 4, size=2) * rng.choice((-1, 1), size=2)
         scene = _paint(scene, np.roll(text, tuple(shift), axis=(0, 1)), scene * rng.uniform(0.3, 0.8), 0.8)
     if outline is not None:
@@ -84,20 +84,20 @@ def render(digit: int, fonts: Fonts, rng: np.random.Generator) -> np.ndarray:
 
 
 def _masks(digit: int, font: ImageFont.FreeTypeFont, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray | None]:
-    """Coverage in [0, 1] of the number and of its outline (often None), both FINE x FINE."""
+    """Coverage in [0, 1] of the number and of its outline (None in three of four images), both FINE x FINE."""
     left = str(rng.integers(1, 10)) if rng.random() < 0.55 else ""
     right = str(rng.integers(10)) if rng.random() < 0.5 else ""
     spacing = rng.uniform(-2, 8)
     x0, y0, x1, y1 = font.getbbox(str(digit))
     middle = (CANVAS[0] / 2, CANVAS[1] / 2)
     origin = (middle[0] - (x0 + x1) / 2, middle[1] - (y0 + y1) / 2)
-    # SVHN crops are as high as the digit's box, give or take; widths vary with fonts and viewing angles.
+    # SVHN crops are about as high as the digit's box; widths vary with fonts and viewing angles.
     scale_y = (y1 - y0) / rng.uniform(0.52, 0.9) / FINE
     scale_x = scale_y * rng.uniform(0.95, 1.75)
     angle = np.deg2rad(np.clip(rng.normal(0, 5), -15, 15))
     shear, tilt = rng.normal(0, 0.12), np.tan(angle)
     dx, dy = rng.normal(0, 1.6, size=2)
-    # From a pixel of the crop back to the canvas, as Pillow wants it.
+    # Pillow's transform maps pixels of the crop to the canvas: (x, y) to (ax + by + c, dx + ey + f).
     a, b = scale_x, scale_x * (shear + tilt)
     d, e = -scale_y * tilt, scale_y
     c = middle[0] - a * (FINE / 2 + dx) - b * (FINE / 2 + dy)
@@ -123,15 +123,15 @@ def _masks(digit: int, font: ImageFont.FreeTypeFont, rng: np.random.Generator) -
 
 
 def _colours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Colours in [0, 1] of the background and of the digits, often close to each other."""
-    # Walls, plates and shade: blues and browns, mostly dull, a few saturated plates.
+    """RGB colours in [0, 1] of the background and of the digits, often similar."""
+    # Walls, plates and shade: mostly muted blues and browns, and a few saturated plates.
     hue = rng.choice((rng.normal(0.62, 0.06), rng.normal(0.07, 0.05), rng.random()), p=(0.5, 0.4, 0.1)) % 1
     saturation = rng.beta(1.2, 6.5) if rng.random() < 0.92 else rng.uniform(0.3, 0.8)
     value = rng.beta(1.6, 1.4) * 0.9 + 0.07
     paper = np.array(colorsys.hsv_to_rgb(hue, saturation, value), dtype=np.float32)
     contrast = 0.12 + 0.75 * rng.beta(1.2, 2.0)
     level = float(paper.mean())
-    # Bright on dark and dark on bright are about equally common; a direction without room is turned round.
+    # Brighter or darker than the background with equal probability; where that leaves [0, 1], the side with more room.
     up = rng.random() < 0.5
     if (up and level + contrast > 1.02) or (not up and level - contrast < -0.02):
         up = level < 0.5
@@ -141,40 +141,41 @@ def _colours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _background(paper: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A wall or plate with shading, blotches and often an edge: float32 FINE x FINE x 3."""
+    """A wall or plate with shading, smooth noise and often an edge: float32 FINE x FINE x 3."""
     y, x = np.mgrid[-1 : 1 : FINE * 1j, -1 : 1 : FINE * 1j].astype(np.float32)
     direction = rng.uniform(0, 2 * np.pi)
     across = x * np.cos(direction) + y * np.sin(direction)
     scene = paper + (across * rng.normal(0, 0.05))[..., None] + _smooth_noise(rng, rng.uniform(0, 0.05))
     if rng.random() < 0.4:
-        # The rim of a plate, a door frame, a joint of a wall: level or upright, near a side.
+        # The edge of a plate, a door frame or a joint of a wall: horizontal or vertical, near a side.
         along = x if rng.random() < 0.6 else y
         position, softness = rng.uniform(0.6, 1.0), rng.uniform(0.02, 0.2)
         side = 1 / (1 + np.exp(-(along * rng.choice((-1, 1)) - position) / softness))
         other = np.clip(paper + rng.normal(0, 0.22) + rng.normal(0, 0.04, size=3), 0, 1)
         scene = _paint(scene, side, other, 1)
     if rng.random() < 0.12:
-        # Siding or brick courses.
+        # The stripes of siding or of rows of bricks.
         waves = np.sin((y + 0.2 * rng.normal() * x) * rng.uniform(6, 16) + rng.uniform(0, 6))
         scene = scene + (waves * rng.uniform(0.01, 0.06))[..., None]
     return np.asarray(scene, dtype=np.float32)
 
 
 def _smooth_noise(rng: np.random.Generator, amplitude: float) -> np.ndarray:
-    """Blotches of a few pixels: FINE x FINE x 1."""
+    """Noise with a scale of a few pixels: FINE x FINE x 1."""
     coarse = Image.fromarray(rng.normal(0, amplitude, size=(7, 7)).astype(np.float32))
     return np.asarray(coarse.resize((FINE, FINE), Image.Resampling.BICUBIC), dtype=np.float32)[..., None]
 
 
 def _paint(scene: np.ndarray, coverage: np.ndarray, colour: np.ndarray, opacity: float) -> np.ndarray:
+    """Blend a colour over the scene where `coverage`, FINE x FINE in [0, 1], is positive."""
     weight = coverage[..., None] * opacity
     return scene * (1 - weight) + colour * weight
 
 
 def _photograph(scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A small, unsharp photograph of the scene: `uint8` 28 x 28 x 3."""
+    """Blur the scene, halve its size and add noise: `uint8` 28 x 28 x 3."""
     image = Image.fromarray((np.clip(scene, 0, 1) * 255).astype(np.uint8))
-    # In pixels of the fine image. Many SVHN crops are enlarged from a dozen pixels.
+    # The radius is in pixels of the scene. Many SVHN crops are enlarged from about a dozen pixels.
     image = image.filter(ImageFilter.GaussianBlur(0.6 + 3.4 * rng.beta(1.3, 2.2)))
     small = np.asarray(image.reduce(2), dtype=np.float32)
     noise = rng.normal(0, rng.uniform(0, 2.5), size=(SIZE, SIZE, 1)) + rng.normal(0, 0.8, size=(SIZE, SIZE, 3))

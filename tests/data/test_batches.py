@@ -1,4 +1,4 @@
-"""Batches from memory: every image once an epoch, in the range and layout that networks take."""
+"""Batches: every image once per epoch, in the value range and memory format of the networks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def shuffled(count: int = 10, batch_size: int = 3, seed: int = 0) -> Shuffled:
     return Shuffled(images, np.arange(count), batch_size, seed)
 
 
-def test_every_image_once_an_epoch_with_its_label_and_no_short_batch() -> None:
+def test_an_epoch_has_every_image_once_with_its_label_and_no_small_batch() -> None:
     batches = shuffled()
     epochs = []
     for _ in range(4):
@@ -28,7 +28,7 @@ def test_every_image_once_an_epoch_with_its_label_and_no_short_batch() -> None:
     assert len(set(map(tuple, epochs))) == 4
 
 
-def test_the_order_is_the_seeds_own_and_goes_on_from_a_saved_state() -> None:
+def test_the_order_depends_on_the_seed_and_continues_from_a_saved_state() -> None:
     def labels(batches: Shuffled, count: int) -> list[int]:
         return [label for _ in range(count) for label in next(batches)[1].tolist()]
 
@@ -43,11 +43,11 @@ def test_the_order_is_the_seeds_own_and_goes_on_from_a_saved_state() -> None:
     assert labels(second, 10) == expected
 
 
-def test_a_batch_larger_than_the_set_is_the_whole_set() -> None:
+def test_a_batch_size_above_the_number_of_images_is_limited_to_it() -> None:
     assert sorted(next(shuffled(batch_size=99))[1].tolist()) == list(range(10))
 
 
-def test_all_256_values_come_back_from_floats() -> None:
+def test_all_256_values_survive_the_conversion_to_float_and_back() -> None:
     values = torch.arange(256, dtype=torch.uint8).view(1, 16, 16, 1).expand(1, 16, 16, 3)
     floats = to_float(values)
     assert floats.dtype == torch.float32 and floats.min() == -1 and floats.max() == 1
@@ -61,12 +61,12 @@ def test_to_uint8_rounds_clips_and_puts_channels_last() -> None:
     converted = to_uint8(images)
     assert converted.dtype == torch.uint8 and converted.device.type == "cpu"
     assert converted.tolist() == [[[[0, 128, 255], [2, 1, 255]]]]
-    # bfloat16 has too few digits to be added to.
+    # bfloat16 is converted to float32 first, because its precision is too low for the addition.
     half = torch.linspace(-1, 1, 300).expand(1, 3, 1, 300).to(torch.bfloat16)
     assert torch.equal(to_uint8(half), to_uint8(half.float()))
 
 
-def test_mirroring_takes_whole_images_and_leaves_rows_and_channels() -> None:
+def test_mirroring_flips_whole_images_horizontally() -> None:
     torch.manual_seed(0)
     images = torch.randn(40, 3, 2, 4)
     seen = mirrored(images)

@@ -9,21 +9,21 @@ from PIL import Image
 from dlcv.figures.grids import captioned, grid, labelled_rows, save, side_by_side
 
 
-def test_grid_places_each_image_where_its_row_and_column_say() -> None:
+def test_grid_places_images_in_row_order() -> None:
     images = np.zeros((5, 2, 3, 3), dtype=np.uint8)
     images[4] = 77
     image = np.asarray(grid(images, columns=2, scale=2, gap=1))
     assert image.shape == (3 * (2 * 2 + 1) + 1, 2 * (3 * 2 + 1) + 1, 3)
-    # The fifth image is alone in the third row; its neighbour's place stays white.
+    # The fifth image is alone in the third row; the place beside it stays white.
     assert (image[11:15, 1:7] == 77).all()
     assert (image[11:15, 8:14] == 255).all()
 
 
-def test_grid_of_fewer_images_than_columns_is_no_wider_than_they_are() -> None:
+def test_grid_of_fewer_images_than_columns_has_no_empty_columns() -> None:
     assert grid(np.zeros((2, 4, 4, 3), dtype=np.uint8), columns=9, gap=0).size == (8, 4)
 
 
-def test_labelled_rows_take_rows_of_different_length_and_write_in_the_margin() -> None:
+def test_labelled_rows_may_differ_in_length_and_have_labels_in_the_margin() -> None:
     rows = [np.zeros((3, 8, 8, 3), dtype=np.uint8), np.zeros((0, 8, 8, 3), dtype=np.uint8)]
     sheet = np.asarray(labelled_rows(rows, ["one", "two"], title="a title far too long for this sheet", scale=2))
     margin = sheet[:, :10]
@@ -31,12 +31,12 @@ def test_labelled_rows_take_rows_of_different_length_and_write_in_the_margin() -
     assert sheet.shape[1] < 120
 
 
-def test_labelled_rows_want_one_label_for_each_row() -> None:
+def test_labelled_rows_need_one_label_for_each_row() -> None:
     with pytest.raises(ValueError, match="1 rows but 2 labels"):
         labelled_rows([np.zeros((1, 2, 2, 3), dtype=np.uint8)], ["a", "b"])
 
 
-def test_side_by_side_puts_images_of_any_size_under_their_titles() -> None:
+def test_side_by_side_places_images_of_any_size_below_their_titles() -> None:
     sheets = {"first": Image.new("RGB", (80, 30), (255, 0, 0)), "a title that is too long": Image.new("RGB", (60, 50))}
     sheet = np.asarray(side_by_side(sheets, gap=10))
     assert sheet.shape == (26 + 50, 80 + 10 + 60, 3)
@@ -45,23 +45,24 @@ def test_side_by_side_puts_images_of_any_size_under_their_titles() -> None:
     assert (sheet[:26, :80] < 200).any() and (sheet[:26, 90:] < 200).any()
 
 
-def test_saved_images_come_back_and_are_named_in_their_order(tmp_path: Path) -> None:
+def test_saved_images_can_be_read_and_are_numbered_in_order(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, size=(12, 5, 4, 3), dtype=np.uint8)
     save(tmp_path / "deep/images", images)
     files = sorted((tmp_path / "deep/images").iterdir())
     assert [file.name for file in files] == [f"{number:04d}.png" for number in range(12)]
     assert all((np.asarray(Image.open(file)) == image).all() for file, image in zip(files, images, strict=True))
-    save(tmp_path / "deep/images", images[:2])  # replaced as a whole
+    save(tmp_path / "deep/images", images[:2])  # replaces the whole folder
     assert len(list((tmp_path / "deep/images").iterdir())) == 2
 
 
-def test_more_images_than_four_digits_are_still_in_order(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_more_than_10000_images_are_sorted_by_name_too(tmp_path: Path) -> None:
     save(tmp_path / "many", np.zeros((10_001, 1, 1, 3), dtype=np.uint8))
     names = sorted(file.name for file in (tmp_path / "many").iterdir())
     assert names[0] == "00000.png" and names[-1] == "10000.png" and len(names) == 10_001
 
 
-def test_a_full_disk_leaves_the_images_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_previous_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path / "images", np.zeros((2, 4, 4, 3), dtype=np.uint8))
     real, written = Image.Image.save, []
 
@@ -78,7 +79,7 @@ def test_a_full_disk_leaves_the_images_of_before(tmp_path: Path, monkeypatch: py
     assert not np.asarray(Image.open(tmp_path / "images/0000.png")).any()
 
 
-def test_captions_stand_under_their_images_and_headers_over_their_columns() -> None:
+def test_captions_are_below_their_images_and_headers_above_their_columns() -> None:
     rows = [np.full((3, 40, 40, 3), value, dtype=np.uint8) for value in (10, 90)]
     rows[1][2] = 200
     bare = np.asarray(captioned(rows, ["a", "b"], scale=1, gap=2))

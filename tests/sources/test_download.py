@@ -1,4 +1,4 @@
-"""Downloads from a server on this machine that cuts, refuses, lies or ignores ranges when told to."""
+"""Downloads from a local server that can close connections early, refuse, send wrong files and ignore ranges."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONTENT = bytes(range(256)) * 4000
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files`; the first `cuts` answers stop in the middle."""
+    """Serves `files`; the first `cuts` responses stop half way."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -84,7 +84,7 @@ def test_a_download_is_checked_named_and_not_repeated(server: Server, tmp_path: 
     assert [file.name for file in (tmp_path / "data/raw/set").iterdir()] == ["data.bin"]
 
 
-def test_a_cut_connection_is_continued_where_it_was_cut(server: Server) -> None:
+def test_a_lost_connection_is_resumed_where_it_stopped(server: Server) -> None:
     server.cuts = 3
     assert fetch(remote(server.url())).read_bytes() == CONTENT
     starts = [int(asked.strip("bytes=-")) for asked in server.requests[1:] if asked]
@@ -92,38 +92,38 @@ def test_a_cut_connection_is_continued_where_it_was_cut(server: Server) -> None:
     assert len(CONTENT) // 2 - download.CHUNK < starts[0] <= len(CONTENT) // 2
 
 
-def test_a_killed_run_is_continued_by_the_next(server: Server, tmp_path: Path) -> None:
+def test_the_next_run_resumes_after_a_killed_one(server: Server, tmp_path: Path) -> None:
     (tmp_path / "data/raw/set").mkdir(parents=True)
     (tmp_path / "data/raw/set/data.bin.part").write_bytes(CONTENT[:1000])
     assert fetch(remote(server.url())).read_bytes() == CONTENT
     assert server.requests == ["bytes=1000-"]
 
 
-def test_a_part_that_is_whole_already_needs_no_more_bytes(server: Server, tmp_path: Path) -> None:
+def test_a_complete_part_needs_no_more_bytes(server: Server, tmp_path: Path) -> None:
     (tmp_path / "data/raw/set").mkdir(parents=True)
     (tmp_path / "data/raw/set/data.bin.part").write_bytes(CONTENT)
     assert fetch(remote(server.url())).read_bytes() == CONTENT
 
 
-def test_a_server_without_ranges_sends_it_all_again(server: Server) -> None:
+def test_a_server_without_ranges_sends_the_whole_file_again(server: Server) -> None:
     server.cuts, server.ranges = 1, False
     assert fetch(remote(server.url())).read_bytes() == CONTENT
 
 
-def test_the_second_server_helps_where_the_first_refuses(server: Server) -> None:
+def test_the_second_server_is_used_if_the_first_refuses(server: Server) -> None:
     assert fetch(remote(server.url("gone.bin"), server.url())).read_bytes() == CONTENT
 
 
-def test_other_bytes_than_promised_are_not_kept(server: Server, tmp_path: Path) -> None:
+def test_a_file_with_another_hash_is_deleted(server: Server, tmp_path: Path) -> None:
     expected = remote(server.url(), content=b"other")
     got = hashlib.sha256(CONTENT).hexdigest()
-    with pytest.raises(UserError, match=rf"data.bin \(sent other bytes: sha256:{got}\).*expected {expected.hash}$"):
+    with pytest.raises(UserError, match=rf"data.bin \(sent another file: sha256:{got}\).*expected {expected.hash}$"):
         fetch(expected)
     assert list((tmp_path / "data/raw/set").iterdir()) == []
 
 
 @pytest.mark.parametrize("why", ["404", "no server", "web page"])
-def test_a_refusal_says_what_to_put_where_by_hand(server: Server, tmp_path: Path, why: str) -> None:
+def test_a_refusal_names_the_file_to_download_by_hand(server: Server, tmp_path: Path, why: str) -> None:
     url = {"404": server.url("gone.bin"), "no server": "http://127.0.0.1:9/data.bin", "web page": server.url()}[why]
     if why == "web page":
         server.kind = "text/html; charset=utf-8"
@@ -136,9 +136,9 @@ def test_a_refusal_says_what_to_put_where_by_hand(server: Server, tmp_path: Path
     assert "\n" not in text and list((tmp_path / "data/raw/set").iterdir()) == []
 
 
-def test_a_wrong_file_put_there_by_hand_is_refused_and_kept(server: Server, tmp_path: Path) -> None:
+def test_a_wrong_file_put_there_by_hand_is_refused_but_kept(server: Server, tmp_path: Path) -> None:
     (tmp_path / "data/raw/set").mkdir(parents=True)
     (tmp_path / "data/raw/set/data.bin").write_bytes(b"mine")
-    with pytest.raises(UserError, match=r"data.bin is not the file that is expected \(sha256:.*\); delete it or put"):
+    with pytest.raises(UserError, match=r"data.bin is not the expected file \(sha256:.*\); delete it or put"):
         fetch(remote(server.url()))
     assert (tmp_path / "data/raw/set/data.bin").read_bytes() == b"mine"

@@ -7,9 +7,8 @@ import pytest
 
 from dlcv.runtime import config as params
 from dlcv.runtime.errors import UserError
-from dlcv.sources import prepare_digits as digits
-from dlcv.sources import prepare_faces as faces
-from dlcv.sources.register import register
+from dlcv.sources.prepare import prepare_digits, prepare_faces
+from dlcv.sources.registration import register
 
 from .conftest import Files, png, table, write_folder
 
@@ -31,7 +30,7 @@ def prepare(project: Project, files: Files, name: str = "usps") -> dict[str, obj
     project("folder")
     register(write_folder(Path("../images"), files), name)
     values = params.load()
-    card = faces.prepare(values) if name == "faces" else digits.prepare("usps", values)
+    card = prepare_faces(values) if name == "faces" else prepare_digits("usps", values)
     return {split: content["count"] for split, content in card["splits"].items()} | {"label": card["label"]}
 
 
@@ -69,7 +68,7 @@ def test_digits_in_every_layout(project: Project, files: Files, counts: tuple[in
     assert prepare(project, files) == {"train": counts[0], "val": counts[1], "label": "digit"}
 
 
-def test_faces_need_no_labels_and_may_lie_deep(project: Project) -> None:
+def test_faces_need_no_labels_and_may_be_in_subfolders(project: Project) -> None:
     files = {f"person {index // 2}/{index}.jpg": png(index, (70, 90)) for index in range(12)}
     assert prepare(project, files, "faces") == {"train": 10, "val": 2, "label": None}
     assert not Path("data/faces/train_labels.npy").exists()
@@ -85,7 +84,7 @@ def test_faces_take_the_column_of_their_table(project: Project) -> None:
     ("files", "message"),
     [
         (images(""), r"no label for 0.png; digits need a labels.csv with image_name,label or class folders 0 to 9"),
-        ({"0/0.png": png(0)}, r"has a single image; a split into"),
+        ({"0/0.png": png(0)}, r"has a single image; a split into train and val needs at least two"),
         (
             images("train", DIGITS[:30]) | images("val", DIGITS[30:]) | {"labels.csv": table(DIGITS)},
             r"labels.csv lists no image of train/; write image_name as train/NAME$",
@@ -105,4 +104,4 @@ def test_a_changed_folder_names_its_own_command(project: Project) -> None:
     with pytest.raises(
         UserError, match="^data.folder.usps: .* has changed: .* run `dlcv data register PATH --set usps`"
     ):
-        digits.prepare("usps", params.load())
+        prepare_digits("usps", params.load())

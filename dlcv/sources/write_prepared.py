@@ -1,4 +1,4 @@
-"""The writer of the prepared form; `prepared.py` says what is in it and reads it."""
+"""Write the prepared form of a data set; `dlcv/data/prepared.py` describes and reads it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from PIL import Image
 
 from dlcv.figures.grids import labelled_rows
 from dlcv.runtime.files import replacing, write_json
-from dlcv.sources.raw import RawSet, RawSplit
+from dlcv.sources.splits import SourceSet, SourceSplit
 
-CHUNK = 1024  # images in memory at once: a set larger than memory can be prepared
+CHUNK = 1024  # images in memory at once, so that a set larger than memory can be prepared
 CONTACT_COLUMNS = 14
 
 
-def write(folder: Path, name: str, source: str, size: int, raw: RawSet) -> dict[str, Any]:
-    """Write a prepared folder, whole or not at all, and return its card.
+def write_prepared(folder: Path, name: str, source: str, size: int, data: SourceSet) -> dict[str, Any]:
+    """Write a prepared folder, completely or not at all, and return its card.
+
+    Args:
+        name, source: the data set and its source, for the card.
+        size: side of the images in pixels.
+        data: the images and labels.
 
     Raises:
         UserError: an image cannot be read.
@@ -27,44 +32,33 @@ def write(folder: Path, name: str, source: str, size: int, raw: RawSet) -> dict[
     digest = hashlib.sha256()
     with replacing(folder) as temporary:
         temporary.mkdir()
-        splits: dict[str, Any] = {}
-        total = np.zeros((size, size, 3), dtype=np.int64)
-        for split_name, split in (("train", raw.train), ("val", raw.val)):
-            pixels = _write_images(temporary / f"{split_name}_images.npy", split, size)
-            if split_name == "train":
-                total = pixels.total
-            own = pixels.digest
-            if split.labels is not None:
-                np.save(temporary / f"{split_name}_labels.npy", split.labels.astype(np.int64))
-                own.update(split.labels.astype("<i8").tobytes())
-            digest.update(own.digest())
-            splits[split_name] = {
-                "count": split.count,
-                "classes": _histogram(split.labels),
-                "mean": pixels.mean(),
-                "std": pixels.std(),
-                "sha256": own.hexdigest(),
-            }
+        train = _write_split(temporary, "train", data.train, size)
+        val = _write_split(temporary, "val", data.val, size)
+        for split in (train, val):
+            digest.update(split.digest.digest())
         card = {
             "name": name,
             "source": source,
-            "played_by": raw.played_by,
-            "provenance": raw.provenance,
-            "label": raw.label,
+            "played_by": data.played_by,
+            "provenance": data.provenance,
+            "label": data.label,
             "size": size,
-            "splits": splits,
-            # Over the splits' hashes, which are over the bytes of images and labels.
+            "splits": {
+                "train": train.summary(data.train.labels),
+                "val": val.summary(data.val.labels),
+            },
+            # Over the hashes of the splits, which are over the bytes of images and labels.
             "sha256": digest.hexdigest(),
         }
         write_json(temporary / "card.json", card)
-        mean = np.rint(total / raw.train.count).astype(np.uint8)
+        mean = np.rint(train.total / train.count).astype(np.uint8)
         Image.fromarray(mean).save(temporary / "mean.png")
         _contact_sheet(temporary, card).save(temporary / "contact.png")
     return card
 
 
-class _Pixels:
-    """Sums over images in integers, so that chunks of any size give the same mean."""
+class _Statistics:
+    """Count, sums and SHA-256 of a split. The sums are integers, so the mean does not depend on the chunk size."""
 
     def __init__(self, size: int):
         self.count = 0
@@ -78,30 +72,37 @@ class _Pixels:
         self.squares += (images.astype(np.uint16) ** 2).sum(axis=(0, 1, 2), dtype=np.int64)
         self.digest.update(images.tobytes())
 
-    def mean(self) -> list[float]:
-        pixels = self.count * self.total[..., 0].size
-        return [round(float(value), 6) for value in self.total.sum(axis=(0, 1)) / pixels / 255]
-
-    def std(self) -> list[float]:
+    def summary(self, labels: np.ndarray | None) -> dict[str, Any]:
+        """The split's entry in the card; mean and standard deviation of each channel in [0, 1]."""
         pixels = self.count * self.total[..., 0].size
         mean = self.total.sum(axis=(0, 1)) / pixels
-        return [round(float(value), 6) for value in np.sqrt(self.squares / pixels - mean**2) / 255]
+        std = np.sqrt(self.squares / pixels - mean**2)
+        return {
+            "count": self.count,
+            "classes": _class_counts(labels),
+            "mean": [round(float(value), 6) for value in mean / 255],
+            "std": [round(float(value), 6) for value in std / 255],
+            "sha256": self.digest.hexdigest(),
+        }
 
 
-def _write_images(path: Path, split: RawSplit, size: int) -> _Pixels:
-    pixels = _Pixels(size)
+def _write_split(folder: Path, name: str, split: SourceSplit, size: int) -> _Statistics:
+    statistics = _Statistics(size)
     header = {"descr": "|u1", "fortran_order": False, "shape": (split.count, size, size, 3)}
-    # Not through a memory map: on a full disk that ends in SIGBUS, where a file says so.
-    with open(path, "wb") as file:
+    # Not a memory map: if the disk is full, a memory map kills the process with SIGBUS, a file raises OSError.
+    with open(folder / f"{name}_images.npy", "wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for start in range(0, split.count, CHUNK):
             images = np.ascontiguousarray(split.read(np.arange(start, min(start + CHUNK, split.count))))
             file.write(images.tobytes())
-            pixels.add(images)
-    return pixels
+            statistics.add(images)
+    if split.labels is not None:
+        np.save(folder / f"{name}_labels.npy", split.labels.astype(np.int64))
+        statistics.digest.update(split.labels.astype("<i8").tobytes())
+    return statistics
 
 
-def _histogram(labels: np.ndarray | None) -> dict[str, int] | None:
+def _class_counts(labels: np.ndarray | None) -> dict[str, int] | None:
     if labels is None:
         return None
     values, counts = np.unique(labels, return_counts=True)
@@ -109,7 +110,7 @@ def _histogram(labels: np.ndarray | None) -> dict[str, int] | None:
 
 
 def _contact_sheet(folder: Path, card: dict[str, Any]) -> Image.Image:
-    """Digits: a row for each class. Faces: rows of training images in their order."""
+    """A sheet of training images: one row for each digit; for other data sets, the first images in their order."""
     images = np.load(folder / "train_images.npy", mmap_mode="r")
     title = f"{card['name']}: {card['splits']['train']['count']} training images, {card['played_by']}"
     if card["label"] == "digit":

@@ -1,4 +1,4 @@
-"""Label tables: CSV files that name an image and its label on each line."""
+"""Label tables: CSV files with an image name and its label on each line."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlcv.data.images import decode
 from dlcv.runtime.errors import UserError
-from dlcv.sources.raw import RawSplit
-from dlcv.sources.tree import Tree
+from dlcv.sources.file_tree import FileTree
 
 IMAGE_COLUMN = "image_name"
 
@@ -23,7 +21,7 @@ class Table:
 
     Attributes:
         column: name of the label column.
-        images: the names as the table gives them.
+        images: image names as written in the table.
         labels: `int64`, one for each image.
     """
 
@@ -32,18 +30,18 @@ class Table:
     labels: np.ndarray
 
 
-def read_table(tree: Tree, name: str, column: str | None, digits: bool) -> Table:
+def read_table(tree: FileTree, name: str, column: str | None, digits: bool) -> Table:
     """Read a CSV file with the columns `image_name` and a label.
 
     Args:
-        tree: where the table is.
-        name: the table's name in it.
-        column: the label column; None takes the only other one.
-        digits: whether labels have to be digits 0 to 9, rather than any integers.
+        tree: the folder or archive.
+        name: name of the table in `tree`.
+        column: the label column; None for the only column besides `image_name`.
+        digits: whether the labels have to be digits 0 to 9; otherwise any integer is valid.
 
     Raises:
-        UserError: not a UTF-8 CSV table, a column missing, no line, an image listed twice, or a label
-            that is no integer or out of range; each with its line.
+        UserError: not a UTF-8 CSV table, a column is missing, there are no lines, an image is listed twice, or a
+            label is not an integer or out of range (the message has the line number).
     """
     where = f"{tree.where}/{name}"
     try:
@@ -59,7 +57,7 @@ def read_table(tree: Tree, name: str, column: str | None, digits: bool) -> Table
         if not row:
             continue
         if len(row) != len(header):
-            raise UserError(f"{where}:{line} has {len(row)} cells, its header has {len(header)}; mend the line")
+            raise UserError(f"{where}:{line} has {len(row)} cells, its header has {len(header)}; correct the line")
         images.append(row[image_at].strip())
         labels.append(_label(row[label_at].strip(), digits, f"{where}:{line}"))
     if not images:
@@ -70,8 +68,11 @@ def read_table(tree: Tree, name: str, column: str | None, digits: bool) -> Table
     return Table(column, images, np.array(labels, dtype=np.int64))
 
 
-def locate(tree: Tree, table: str, images: Sequence[str], folders: Sequence[str]) -> list[str]:
-    """The tree's names of a table's images, each looked for in `folders` in turn ("" is the top).
+def locate(tree: FileTree, table: str, images: Sequence[str], folders: Sequence[str]) -> list[str]:
+    """Find the images of a table in `tree`: each is searched in `folders` in order ("" is the top).
+
+    Returns:
+        Their names in `tree`.
 
     Raises:
         UserError: an image is in none of the folders.
@@ -79,21 +80,23 @@ def locate(tree: Tree, table: str, images: Sequence[str], folders: Sequence[str]
     known = set(tree.names)
     found = []
     for image in images:
-        for folder in folders:
-            name = f"{folder}/{image}" if folder else image
-            if name in known:
-                found.append(name)
-                break
-        else:
+        names = [f"{folder}/{image}" if folder else image for folder in folders]
+        name = next((name for name in names if name in known), None)
+        if name is None:
             places = " or ".join(f"{folder or '.'}/" for folder in folders)
             raise UserError(
                 f"{tree.where}/{table} lists {image}, which is not in {places}; add the image or remove its line"
             )
+        found.append(name)
     return found
 
 
-def refuse_overlap(tree: Tree, train: Sequence[str], val: Sequence[str]) -> None:
-    """Refuse an image that is in both splits: scores on val would then be scores on train."""
+def refuse_overlap(tree: FileTree, train: Sequence[str], val: Sequence[str]) -> None:
+    """Check that no image is in both splits, because validation scores would then include training images.
+
+    Raises:
+        UserError: an image is in both.
+    """
     both = sorted(set(train) & set(val))
     if both:
         raise UserError(
@@ -101,27 +104,17 @@ def refuse_overlap(tree: Tree, train: Sequence[str], val: Sequence[str]) -> None
         )
 
 
-def split_of_files(tree: Tree, names: Sequence[str], labels: np.ndarray | None, size: int, crop: bool) -> RawSplit:
-    """A split whose images are decoded from the tree's files when they are asked for."""
-
-    def read(indices: np.ndarray) -> np.ndarray:
-        chosen = (names[index] for index in indices)
-        return np.stack([decode(tree.read(name), f"{tree.where}/{name}", size, crop) for name in chosen])
-
-    return RawSplit(len(names), labels, read)
-
-
 def _label_column(header: list[str], column: str | None, where: str) -> str:
-    has = f"it has {', '.join(header)}" if any(header) else "it is empty"
+    found = f"it has {', '.join(header)}" if any(header) else "it is empty"
     if IMAGE_COLUMN not in header:
-        raise UserError(f"{where} lacks the column {IMAGE_COLUMN}; {has}")
+        raise UserError(f"{where} lacks the column {IMAGE_COLUMN}; {found}")
     if column is None:
         others = [name for name in header if name != IMAGE_COLUMN]
         if len(others) != 1:
-            raise UserError(f"{where} needs exactly one label column beside {IMAGE_COLUMN}; {has}")
+            raise UserError(f"{where} needs exactly one label column besides {IMAGE_COLUMN}; {found}")
         return others[0]
     if column not in header:
-        raise UserError(f"{where} lacks the column {column}; {has}")
+        raise UserError(f"{where} lacks the column {column}; {found}")
     return column
 
 
@@ -129,7 +122,7 @@ def _label(text: str, digits: bool, where: str) -> int:
     try:
         label = int(text)
     except ValueError:
-        raise UserError(f"{where}: the label {text!r} is no integer; mend the line") from None
+        raise UserError(f"{where}: the label {text!r} is not an integer; correct the line") from None
     if digits and not 0 <= label <= 9:
-        raise UserError(f"{where}: the label {label} is no digit; labels are 0 to 9")
+        raise UserError(f"{where}: the label {label} is not a digit; labels are 0 to 9")
     return label

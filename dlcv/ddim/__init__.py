@@ -1,1 +1,0 @@
-"""Denoising diffusion implicit models on 64x64 faces."""
