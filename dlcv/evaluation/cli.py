@@ -1,4 +1,4 @@
-"""`dlcv evaluate`: parses arguments, refuses what is wrong, and calls the stage or the scores."""
+"""`dlcv evaluate`: parses arguments, checks the inputs before torch is imported, and calls the stages or the scores."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from dlcv.runtime.files import write_json
 
 if TYPE_CHECKING:
     from dlcv.evaluation.config import Evaluation
-    from dlcv.evaluation.extractors.extractor import Extractor
 
 app = typer.Typer(no_args_is_help=True, help="Score generated images against real ones.")
+judge_app = typer.Typer(no_args_is_help=True, help="The judge, a classifier of generated digits.")
+app.add_typer(judge_app, name="judge")
 
-# Outside a study there is no params.yaml to say; these are what the project ships.
+# The section `evaluation` outside a study, where there is no params.yaml; it equals what the project ships.
 OUTSIDE = {
     "extractor": "efficientnet_lite0",
     "inception_weights": None,
@@ -35,22 +36,39 @@ OUTSIDE = {
 def reference(name: Annotated[str, typer.Argument(help="a prepared set: faces, or digits/mnistm")]) -> None:
     """Compute the features of a set's real images, and score real images and noise against them."""
     params = load()
-    from dlcv.evaluation.inputs import check
+    from dlcv.data.config import Data
+    from dlcv.data.prepared import read_card
+    from dlcv.evaluation.config import DATA, Evaluation, has_faces
+    from dlcv.evaluation.extractors.names import weights_file
+    from dlcv.evaluation.face_detector import check_detector
 
-    check(name, params)  # what is missing is said before torch is imported
-    from dlcv.evaluation.bounds import run
+    expect("set", name, ["faces", *(f"digits/{domain}" for domain in params[Data].domains)])
+    read_card(DATA / name)
+    weights_file(params[Evaluation])
+    if has_faces(name):
+        check_detector()
+    from dlcv.evaluation.bounds import run  # imports torch
 
     print(run(name, params))
 
 
-@app.command()
-def judge() -> None:
-    """Train the judge of digits on real images, and ask it about others."""
+@judge_app.command()
+def train() -> None:
+    """Train the judge of digits on real images."""
     params = load()
-    from dlcv.evaluation.judge.task import judge_provenance
+    from dlcv.evaluation.config import judge_provenance
 
-    judge_provenance(params)  # what is missing is said before torch is imported
-    from dlcv.evaluation.judge.train import run
+    judge_provenance(params)  # checks the prepared digits
+    from dlcv.evaluation.judge.train import run  # imports torch
+
+    print(run(params))
+
+
+@judge_app.command("score")
+def score_judge() -> None:
+    """Compute the judge's accuracy on real validation images."""
+    params = load()
+    from dlcv.evaluation.judge.evaluate import run
 
     print(run(params))
 
@@ -59,43 +77,43 @@ def judge() -> None:
 def images(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="PNG files to score")],
     reference: Annotated[Path, typer.Option(help="folder of real PNG files, or a reference in out/evaluation")],
-    validation: Annotated[Path | None, typer.Option(help="folder of other real PNG files, to see memorising")] = None,
-    count: Annotated[int | None, typer.Option(min=4, help="score the first so many; all if not given")] = None,
-    extractor: Annotated[str | None, typer.Option(help="efficientnet_lite0 or inception, which gives FID")] = None,
+    validation: Annotated[Path | None, typer.Option(help="folder of other real PNG files, to detect copies")] = None,
+    count: Annotated[int | None, typer.Option(min=4, help="number of images to score, the first; default: all")] = None,
+    extractor: Annotated[str | None, typer.Option(help="efficientnet_lite0, or inception for FID")] = None,
     inception_weights: Annotated[
-        Path | None, typer.Option(help="pytorch-fid's weights file; downloaded if not given")
+        Path | None, typer.Option(help="pytorch-fid's weights file; default: download it")
     ] = None,
-    faces: Annotated[bool, typer.Option(help="count the images that show a face")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON with the protocol, not a table")] = False,
+    faces: Annotated[bool, typer.Option(help="compute the share of images with a face")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON with the protocol instead of a table")] = False,
     out: Annotated[Path | None, typer.Option(help="also write the JSON to this file")] = None,
 ) -> None:
-    """Every score of one folder of images against another; what is not given is as in params.yaml."""
+    """Compute all scores of a folder of images against real ones; settings that are not given are from params.yaml."""
     seed, section = _settings(extractor, inception_weights)
+    from dlcv.data.images import read_images
     from dlcv.evaluation.extractors.names import weights_file
     from dlcv.evaluation.face_detector import check_detector
-    from dlcv.evaluation.folder import read_images
+    from dlcv.evaluation.reference import describe, load_reference, of_images
+    from dlcv.evaluation.scores import check_counts, protocol, score
 
     weights_file(section)
     if faces:
         check_detector()
     images = read_images(folder, count)
     section = section.model_copy(update={"images": count or len(images)})
-    from dlcv.evaluation.reference import describe, load_reference, of_images
-    from dlcv.evaluation.scores import check_counts, protocol, score
-
     check_counts(section, section.images)
-    if (reference / "reference.json").is_file():
+    saved = load_reference(reference) if (reference / "reference.json").is_file() else None
+    if saved is not None:
         if validation is not None:
             raise UserError(f"{reference} has validation images of its own; leave --validation out")
-        real = load_reference(reference)
-        _check_count(count, reference, real.validation)
-        network = _load(section)
+        _check_count(count, reference, saved.validation)
     else:
         training = read_images(reference, section.neighbours + 1)
         others = None if validation is None else read_images(validation)
         _check_count(count, validation, others)
-        network = _load(section)
-        real = of_images(str(reference), training, others, network, progress=True)
+    from dlcv.evaluation.extractors.extractor import load_extractor  # imports torch
+
+    network = load_extractor(section)
+    real = saved or of_images(str(reference), training, others, network, progress=True)
     scores = score(images, real, section, seed, network, faces, progress=True)
     about = protocol(real, section, seed, network, faces)
     result = {"images": {"folder": str(folder), **describe(images)}, "scores": scores, "protocol": about}
@@ -107,10 +125,10 @@ def images(
 @app.command()
 def mse(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="PNG files")],
-    reference: Annotated[Path, typer.Option(help="folder of PNG files of the same names")],
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON, not a table")] = False,
+    reference: Annotated[Path, typer.Option(help="folder of PNG files with the same names")],
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
 ) -> None:
-    """The mean squared error of each image to the one of the same name, on 0..255, and that of all."""
+    """Compute the mean squared error, on 0..255, between images of the same name, and the mean over all images."""
     from dlcv.evaluation.mse import compare
 
     errors = compare(folder, reference)
@@ -124,19 +142,13 @@ def mse(
 
 
 def _check_count(count: int | None, folder: Path | None, validation: Sized | None) -> None:
-    """Refuse to score more images than there are to validate with, which would quietly score fewer."""
+    """Refuse a count above the number of validation images, because fewer images would be scored."""
     if count is not None and validation is not None and count > len(validation):
         raise UserError(f"--count {count}, but {folder} has {len(validation)} validation images; ask for no more")
 
 
-def _load(section: Evaluation) -> Extractor:
-    from dlcv.evaluation.extractors.extractor import load_extractor  # imports torch
-
-    return load_extractor(section)
-
-
 def _settings(extractor: str | None, inception_weights: Path | None) -> tuple[int, Evaluation]:
-    """Seed and section of params.yaml where there is one, with what the options say instead."""
+    """Seed and section of params.yaml, if there is one, with the options applied."""
     from dlcv.evaluation.config import Evaluation
     from dlcv.evaluation.extractors.names import SCORES
 
@@ -150,13 +162,13 @@ def _settings(extractor: str | None, inception_weights: Path | None) -> tuple[in
         section = section.model_copy(update={"extractor": extractor})
     if inception_weights is not None:
         if section.extractor != "inception":
-            raise UserError(f"--inception-weights are none of {section.extractor}'s; add --extractor inception")
+            raise UserError(f"{section.extractor} takes no --inception-weights; add --extractor inception")
         section = section.model_copy(update={"inception_weights": str(inception_weights)})
     return seed, section
 
 
 def _table(result: dict[str, Any]) -> str:
-    """The scores in aligned columns: name, value, interval or deviation."""
+    """The scores in aligned columns: name, value, interval or standard deviation."""
     protocol = result["protocol"]
     lines = [
         f"{protocol['images']} of {result['images']['count']} images against "

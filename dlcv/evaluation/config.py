@@ -1,4 +1,4 @@
-"""The typed sections `evaluation`, how every generative model is scored, and `judge`, who reads generated digits."""
+"""The typed sections `evaluation`, the scores of all generative models, and `judge`, the digit classifier; paths."""
 
 from __future__ import annotations
 
@@ -10,38 +10,50 @@ from pydantic import Field
 from dlcv.data.prepared import read_card
 from dlcv.runtime.config import Params, Section
 from dlcv.runtime.errors import UserError
+from dlcv.runtime.fields import BelowOne, Nonnegative, Positive, PositiveFloat, Schedule
 from dlcv.runtime.outputs import Artifact, Outputs, Plot
 from dlcv.runtime.provenance import Provenance, code_hashes
 
+DATA = Path("data")
+OUT = Path("out/evaluation")
+METRICS = Path("metrics/evaluation")
+
 JUDGE_DIGITS = Path("data/digits/mnistm")
-JUDGE = Path("out/evaluation/judge")
-JUDGE_METRICS = Path("metrics/evaluation/judge.json")
+JUDGE = OUT / "judge"
+JUDGE_STAGE = "stages/evaluation/dvc.yaml:judge"
+JUDGE_EVALUATION = OUT / "judge-evaluation"
+JUDGE_METRICS = METRICS / "judge.json"
 
 
 class Evaluation(Section):
-    """The scores of images against real ones; the same for every row of a table."""
+    """How images are scored against real ones; the same for every row of a table."""
 
     extractor: Literal["efficientnet_lite0", "inception"]
     inception_weights: Annotated[str, Field(min_length=1)] | None  # path of pytorch-fid's file; null downloads it
-    images: Annotated[int, Field(ge=2)]  # of each model; at most as many as validate
-    neighbours: Annotated[int, Field(gt=0)]  # k of precision, recall, density and coverage
-    kid_subsets: Annotated[int, Field(gt=0)]
+    images: Annotated[int, Field(ge=2)]  # of each model; at most as many as there are validation images
+    neighbours: Positive  # k of precision, recall, density and coverage
+    kid_subsets: Positive
     kid_subset_size: Annotated[int, Field(ge=2)]  # images; at most as many as there are
-    jackknife_groups: Annotated[int, Field(ge=2)]  # of the interval of the Fréchet distance
+    jackknife_groups: Annotated[int, Field(ge=2)]  # for the interval of the Fréchet distance
 
 
 class Judge(Section):
-    """The classifier of digits that no generator is trained with. A section of its own: faces have no part in it."""
+    """The training of the judge, a digit classifier."""
 
-    channels: Annotated[int, Field(gt=0)]  # of its first level
-    steps: Annotated[int, Field(gt=0)]
+    channels: Positive  # of the first level
+    steps: Positive
     batch_size: Annotated[int, Field(gt=1)]
-    learning_rate: Annotated[float, Field(gt=0)]  # the largest, of AdamW
-    schedule: Literal["constant", "cosine"]
-    weight_decay: Annotated[float, Field(ge=0)]
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
-    shift: Annotated[int, Field(ge=0, le=8)]  # pixels, at most, either way, of training images
+    learning_rate: PositiveFloat  # peak, of AdamW
+    schedule: Schedule
+    weight_decay: Nonnegative
+    label_smoothing: BelowOne
+    shift: Annotated[int, Field(ge=0, le=8)]  # maximum random shift of training images, in pixels
     precision: Literal["fp32", "bf16"]
+
+
+def has_faces(name: str) -> bool:
+    """Whether the prepared set `name` holds faces, so that it gets a face score."""
+    return name == "faces"
 
 
 def judge_provenance(params: Params) -> Provenance:
@@ -63,8 +75,8 @@ def judge_provenance(params: Params) -> Provenance:
 def outputs(params: Params) -> Outputs:
     """Curve and weights of the judge."""
     return Outputs(
-        [Plot("loss of the judge of digits", {JUDGE / "curve.csv": "loss"})],
-        [Artifact("judge", JUDGE, "digit classifier that reads generated digits")],
+        [Plot("loss of the judge", {JUDGE / "curve.csv": "loss"})],
+        [Artifact("judge", JUDGE, "classifier of generated digits")],
     )
 
 

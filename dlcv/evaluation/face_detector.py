@@ -1,12 +1,13 @@
-"""The face score: in how many images a face detector finds a face.
+"""The face detector behind the face score, the share of images in which it finds a face.
 
-The detector is dlib's histogram of oriented gradients, called as `face_recognition.face_locations(image)` calls it by
-default. It says whether something is shaped like a face, not whether it is sharp or new, so it
-saturates early and stands beside the other scores.
+It is dlib's detector on histograms of oriented gradients, called as `face_recognition.face_locations(image)` calls it
+by default. It responds to the shape of a face and not to its sharpness or novelty, so the score saturates early and
+complements the others.
 """
 
 from __future__ import annotations
 
+from importlib import metadata
 from importlib.util import find_spec
 
 import numpy as np
@@ -14,11 +15,12 @@ from tqdm import tqdm
 
 from dlcv.runtime.errors import UserError
 
-UPSAMPLE = 1  # the image is doubled once: the detector looks for faces of 80 pixels
+UPSAMPLE = 1  # times that the image is doubled: the detector is made for faces of 80 pixels
+PROTOCOL = f"dlib's frontal HOG detector, upsample {UPSAMPLE}"
 
 
 def check_detector() -> None:
-    """Refuse to go on without dlib.
+    """Check that dlib is there.
 
     Raises:
         UserError: it is not installed.
@@ -42,3 +44,12 @@ def detect(images: np.ndarray, progress: bool = False) -> np.ndarray:
     detector = dlib.get_frontal_face_detector()
     bar = tqdm(images, desc="faces", unit="image", disable=None if progress else True)
     return np.array([len(detector(np.ascontiguousarray(image), UPSAMPLE)) > 0 for image in bar], dtype=bool)
+
+
+def package() -> str:
+    """The name of the package that dlib was installed from, prebuilt or compiled."""
+    try:
+        metadata.version("dlib-bin")
+    except metadata.PackageNotFoundError:
+        return "dlib"
+    return "dlib-bin"

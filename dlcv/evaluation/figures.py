@@ -1,4 +1,4 @@
-"""A figure of the scores."""
+"""Figures that show what the scores measure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dlcv.figures import grids
 
 
 def beside_nearest(images: np.ndarray, extractor: Extractor, reference: Reference, training: np.ndarray) -> Image.Image:
-    """Generated images over their nearest training images in the extractor's features.
+    """Generated images above their nearest training images in the extractor's features.
 
     Args:
-        images, training: uint8 N x H x W x 3; `training` are those that `reference` was computed from.
+        images, training: uint8 N x H x W x 3; `training` are the images of `reference.training`.
     """
     index, _ = neighbours.nearest(extractor(images), reference.training)
     return grids.labelled_rows([images, np.array(training[index])], ["generated", "nearest in training"], scale=2)

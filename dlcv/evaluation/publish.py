@@ -1,4 +1,4 @@
-"""Scores and figures to MLflow: in a run of the evaluation, and in the runs that trained the weights."""
+"""Scores and figures in MLflow: in a run of the evaluation, and in the runs of the trainings."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Trained:
     """What an evaluation adds to the run of a training.
 
     Attributes:
-        sha256: of the weights, by which the run is found.
-        scores: nested mappings become dotted names; what is no floating-point number is left out.
+        sha256: of the weights; it identifies the run.
+        scores: nested mappings become dotted names; only floating-point numbers are logged.
     """
 
     sha256: str
@@ -41,9 +41,10 @@ def publish(
         name: of its run, "evaluate-sngan" for example.
         area: the MLflow experiment.
         params: the settings of the evaluation.
-        scores: nested mappings become dotted names; what is no floating-point number is left out.
-        figures: files to keep among the artifacts.
+        scores: nested mappings become dotted names; only floating-point numbers are logged.
+        figures: files that become artifacts.
         trainings: what to add to the runs of the trainings.
+        datasets: the data that the evaluation reads.
     """
     with tracking.run(name, area=area, params=params, datasets=datasets) as run:
         run.scores(numbers(scores))

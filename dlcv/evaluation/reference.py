@@ -1,8 +1,8 @@
-"""What generated images are compared with: features of real ones, computed once.
+"""The features of real images that generated images are compared with, computed once.
 
 train_features.npy, val_features.npy   float32 N x D
 mean.npy, factor.npy                   float64 D and R x D, of the training features (`frechet.Statistics`)
-reference.json                         which images, which extractor
+reference.json                         the images and the extractor
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from dlcv.evaluation.metrics.frechet import Statistics, statistics
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, write_json
 
-if TYPE_CHECKING:  # torch takes seconds to import, and a wrong folder is refused without it
+if TYPE_CHECKING:  # torch takes seconds to import, and a wrong folder is refused before
     from dlcv.evaluation.extractors.extractor import Extractor
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Real images in the features of one extractor.
+    """The features of real images by one extractor.
 
     Attributes:
-        about: name, source, extractor; for the training and validation images split, count and SHA-256.
+        about: name, source and extractor; split, count and SHA-256 of the training and of the validation images.
         training: features, float32 N x D.
         statistics: of all training features.
-        validation: features, float32 V x D; None where no images were set apart.
+        validation: features, float32 V x D; None where there are no validation images.
     """
 
     about: dict[str, Any]
@@ -41,7 +41,7 @@ class Reference:
 
 
 def of_prepared(folder: Path, extractor: Extractor) -> Reference:
-    """The reference that a prepared set makes, `data/faces` for example.
+    """The reference of a prepared set such as `data/faces`.
 
     Raises:
         UserError: the set is not prepared.
@@ -62,7 +62,12 @@ def of_prepared(folder: Path, extractor: Extractor) -> Reference:
 def of_images(
     name: str, training: np.ndarray, validation: np.ndarray | None, extractor: Extractor, progress: bool = False
 ) -> Reference:
-    """The reference that any images make, uint8 N x H x W x 3."""
+    """The reference of any images, uint8 N x H x W x 3.
+
+    Args:
+        name: of the reference, for its protocol and messages.
+        progress: draw bars on stderr where that is a terminal.
+    """
     about = {"name": name, "extractor": extractor.protocol(), "training": describe(training)}
     features = extractor(training, progress)
     if validation is None:
@@ -94,7 +99,7 @@ def save_reference(folder: Path, reference: Reference) -> None:
 
 
 def load_reference(folder: Path) -> Reference:
-    """What `save_reference` wrote, its features memory-mapped.
+    """The reference that `save_reference` wrote, with memory-mapped features.
 
     Raises:
         UserError: it is missing or damaged.

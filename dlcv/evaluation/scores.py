@@ -1,16 +1,16 @@
-"""Every score of one set of generated images against real ones, and how the scores came about."""
+"""All scores of one set of generated images against real ones, and the protocol of how they were computed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlcv.evaluation import face_detector
 from dlcv.evaluation.config import Evaluation
-from dlcv.evaluation.face_detector import UPSAMPLE, check_detector, detect
 from dlcv.evaluation.metrics import frechet
 from dlcv.evaluation.metrics.intervals import wilson
 from dlcv.evaluation.metrics.kernel import kernel_distance
@@ -19,14 +19,14 @@ from dlcv.evaluation.metrics.neighbours import memorised
 from dlcv.evaluation.reference import Reference
 from dlcv.runtime.errors import UserError
 
-if TYPE_CHECKING:  # torch takes seconds to import, and what is wrong is refused without it
+if TYPE_CHECKING:  # torch takes seconds to import, and bad input is refused before
     from dlcv.evaluation.extractors.extractor import Extractor
 
 
 def equal_count(section: Evaluation, reference: Reference) -> int:
-    """How many images of every row are scored: what is asked for, or as many as validate.
+    """Number of images that are scored in every row of a table: the configured one, at most all validation images.
 
-    Real validation images are a row themselves, and distances of different counts do not compare.
+    The validation images are a row themselves, and distances depend on the number of images.
     """
     validation = reference.validation
     return section.images if validation is None else min(section.images, len(validation))
@@ -44,18 +44,18 @@ def score(
     """Score the first `equal_count` of some generated images.
 
     Args:
-        images: uint8 N x H x W x 3; more than are scored do no harm.
+        images: uint8 N x H x W x 3; those beyond the scored number are ignored.
         seed: of KID's subsets.
         extractor: the one that the reference was made with.
-        faces: whether they are images of faces, so that the face score means something.
+        faces: whether to compute the face score.
         progress: draw bars on stderr where that is a terminal.
 
     Returns:
         The scores of `score_features` and, for faces, "face_score": value and Wilson interval.
 
     Raises:
-        UserError: fewer images than are scored, another extractor's reference, settings that so few images
-            do not allow, or no dlib.
+        UserError: fewer images than are scored, a reference of another extractor, too few images for the settings, or
+            no dlib.
     """
     count = equal_count(section, reference)
     if len(images) < count:
@@ -67,7 +67,7 @@ def score(
         )
     check_counts(section, count)
     if faces:
-        check_detector()
+        face_detector.check_detector()
     scores = score_features(extractor(images[:count], progress), reference, section, seed, extractor.score)
     if faces:
         scores["face_score"] = face_score(images[:count], progress)
@@ -75,33 +75,33 @@ def score(
 
 
 def check_counts(section: Evaluation, count: int) -> None:
-    """Refuse to score so few images.
+    """Check that there are enough images to score.
 
     Raises:
-        UserError: not more than a ball needs, or too few for an interval.
+        UserError: fewer than the jackknife or the nearest neighbours need.
     """
-    least = max(4, section.neighbours + 1)
-    if count < least:
+    minimum = max(4, section.neighbours + 1)
+    if count < minimum:
         raise UserError(
-            f"{count} images are too few to score; {least} is the least with {section.neighbours} neighbours"
+            f"{count} images are too few to score; {minimum} is the minimum with {section.neighbours} neighbours"
         )
 
 
 def score_features(
     features: np.ndarray, reference: Reference, section: Evaluation, seed: int, name: str, generated: bool = True
 ) -> dict[str, Any]:
-    """The scores that need no pixels.
+    """The scores that are computed from features alone.
 
     Args:
         features: of the images to score, float32 N x D.
         name: of the Fréchet distance in these features, `Extractor.score`.
-        generated: False for the validation images themselves, whose distance to validation says nothing.
+        generated: False for the validation images themselves, whose distance to validation images is meaningless.
 
     Returns:
-        NAME: value against the training images, jackknife interval, and the distances with each group left out, which
-        `frechet.difference` pairs. NAME_to_validation: the same distance to all validation images, where there are
-        as many as N. "kid", "precision", "recall", "density", "coverage"; "memorised" where there are
-        validation images. Kernel distance and balls take training images in numbers equal to N, the first ones.
+        NAME: the distance to the training images as "value", its jackknife "interval", and "left_out", the distances
+        without each group, which `frechet.difference` pairs. NAME_to_validation: the distance to all validation
+        images, where there are at least N. "kid", "precision", "recall", "density", "coverage", computed with the
+        first N training images. "memorised", where there are validation images.
     """
     count = len(features)
     own = frechet.statistics(features)
@@ -123,37 +123,37 @@ def score_features(
 
 def face_score(images: np.ndarray, progress: bool = False) -> dict[str, Any]:
     """The share of images in which a detector finds a face, with its 95 % Wilson interval."""
-    found = detect(images, progress)
+    found = face_detector.detect(images, progress)
     low, high = wilson(int(found.sum()), len(found))
     return {"value": float(found.mean()), "interval": {"low": low, "high": high}}
 
 
 def groups(section: Evaluation, count: int) -> int:
-    """Groups of the jackknife, of two images at least."""
+    """Number of jackknife groups; each has at least two images."""
     return min(section.jackknife_groups, count // 2)
 
 
 def equal_to_training(count: int, reference: Reference) -> int:
-    """Images on either side where the numbers have to be equal."""
+    """Number of images of each set for the scores that need equal numbers."""
     return min(count, len(reference.training))
 
 
 def subset_size(section: Evaluation, equal: int) -> int:
-    """Images in a subset of KID."""
+    """Number of images in a subset of KID."""
     return min(section.kid_subset_size, equal)
 
 
 def protocol(
     reference: Reference, section: Evaluation, seed: int, extractor: Extractor, faces: bool = True
 ) -> dict[str, Any]:
-    """How the scores came about; no time and no commit: same inputs, same bytes."""
+    """How the scores were computed. It holds no time and no commit, so equal inputs give equal bytes."""
     count = equal_count(section, reference)
     equal = equal_to_training(count, reference)
     packages = ["numpy", "scipy", "torch"]
     if extractor.name == "inception":
         packages += ["pytorch-fid", "torchvision"]
     if faces:
-        packages.append(_detector_package())
+        packages.append(face_detector.package())
     about: Mapping[str, Any] = {key: value for key, value in reference.about.items() if key != "extractor"}
     return {
         "images": count,
@@ -166,16 +166,7 @@ def protocol(
             "seed": seed,
         },
         "neighbours": {"k": section.neighbours, "images_of_each": equal},
-        "face_detector": f"dlib's frontal HOG detector, upsample {UPSAMPLE}" if faces else None,
+        "face_detector": face_detector.PROTOCOL if faces else None,
         "interval": f"95 %: jackknife of {groups(section, count)} groups for {extractor.score}, Wilson for shares",
         "versions": {package: version(package) for package in packages},
     }
-
-
-def _detector_package() -> str:
-    """The package that dlib came in: prebuilt or compiled."""
-    try:
-        version("dlib-bin")
-    except PackageNotFoundError:
-        return "dlib"
-    return "dlib-bin"

@@ -1,4 +1,4 @@
-"""Which images a score or a figure looks at."""
+"""Subsets of images for a score or a figure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import numpy as np
 
 
 def balanced(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Indices of `count` images, or all if there are fewer, with classes in numbers as equal as can be."""
+    """Sorted indices of `count` random images, or of all if there are fewer, with classes as equal as possible.
+
+    Args:
+        labels: integers, N.
+    """
     rng = np.random.default_rng(seed)
-    # The rank of each image within its own class, in a random order: taking the lowest ranks
-    # takes an image of each class in turn.
+    # Each image gets a random rank within its class; taking the lowest ranks takes one image of each class in turn.
     order = rng.permutation(len(labels))
     rank = np.empty(len(labels), dtype=np.int64)
     for value in np.unique(labels):

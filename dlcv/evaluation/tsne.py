@@ -1,7 +1,7 @@
 """t-SNE maps of features.
 
-openTSNE rather than scikit-learn: as true a map (trustworthiness, neighbour vote) in less than half
-the time; `benchmarks/tsne.py` measures both.
+openTSNE gives maps of the same quality as scikit-learn (trustworthiness, accuracy of a neighbour vote) in less than
+half the time; `benchmarks/tsne.py` measures both.
 """
 
 from __future__ import annotations
@@ -11,6 +11,6 @@ import openTSNE
 
 
 def fit(features: np.ndarray, perplexity: float, seed: int) -> np.ndarray:
-    """A two-dimensional map of features, N x D, all fitted together; N x 2."""
+    """A joint two-dimensional map, float64 N x 2, of features, N x D."""
     tsne = openTSNE.TSNE(perplexity=perplexity, initialization="pca", random_state=seed, n_jobs=-1)
     return np.asarray(tsne.fit(features.astype(np.float64)))

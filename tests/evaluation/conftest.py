@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,15 +13,19 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from dlcv.evaluation import bounds
 from dlcv.evaluation.config import Evaluation
+from dlcv.evaluation.extractors import extractor as extractors
 from dlcv.evaluation.extractors.extractor import Extractor
-from dlcv.sources import sample_faces
+from dlcv.evaluation.reference import Reference, of_images
+from dlcv.sources import sample
+from dlcv.sources.write_prepared import write_prepared
 
 
 @pytest.fixture(scope="session")
 def faces() -> tuple[np.ndarray, np.ndarray]:
     """ORL faces, uint8 N x 64 x 64 x 3: 320 of training and 80 of validation."""
-    raw = sample_faces.read(np.random.default_rng(0))
+    raw = sample.faces(np.random.default_rng(0))
     rng = np.random.default_rng(1)
     train, val = (split.read(rng.permutation(split.count)) for split in (raw.train, raw.val))
     return train, val
@@ -69,3 +74,19 @@ def write(tmp_path: Path) -> Callable[[str, np.ndarray], Path]:
         return folder
 
     return write_
+
+
+@pytest.fixture(scope="session")
+def reference(faces: tuple[np.ndarray, np.ndarray], extractor: Extractor) -> Reference:
+    train, val = faces
+    return of_images("faces", train, val, extractor)
+
+
+@pytest.fixture
+def prepared(study: Path, set_params: Callable[[dict[str, Any]], None], extractor: Extractor, monkeypatch: Any) -> Path:
+    """A study with the ORL faces prepared and a light extractor."""
+    write_prepared(Path("data/faces"), "faces", "sample", 64, sample.faces(np.random.default_rng(0)))
+    set_params({"evaluation.images": 50, "evaluation.kid_subset_size": 20})
+    monkeypatch.setattr(bounds, "load_extractor", lambda _: extractor)
+    monkeypatch.setattr(extractors, "load_extractor", lambda _: extractor)
+    return study

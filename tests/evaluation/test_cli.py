@@ -8,51 +8,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from dlcv.evaluation import bounds, cli
-from dlcv.evaluation.extractors.extractor import Extractor
-from dlcv.evaluation.extractors.names import extractor as features
-from dlcv.evaluation.reference import load_reference
 from dlcv.runtime.config import load, read_yaml
 from dlcv.runtime.errors import UserError
-from dlcv.sources import sample_faces, writing
 
 REPOSITORY = Path(__file__).parent.parent.parent
 Write = Callable[[str, np.ndarray], Path]
-
-
-@pytest.fixture
-def prepared(study: Path, set_params: Callable[[dict[str, Any]], None], extractor: Extractor, monkeypatch: Any) -> Path:
-    """A study with the ORL faces prepared and a light extractor."""
-    writing.write(Path("data/faces"), "faces", "sample", 64, sample_faces.read(np.random.default_rng(0)))
-    set_params({"evaluation.images": 50, "evaluation.kid_subset_size": 20})
-    monkeypatch.setattr(bounds, "load_extractor", lambda _: extractor)
-    monkeypatch.setattr(features, "load_extractor", lambda _: extractor)
-    return study
-
-
-def test_the_stage_writes_the_ceiling_and_the_floor_twice_the_same(prepared: Path, extractor: Extractor) -> None:
-    path = bounds.run("faces", load())
-    first = path.read_bytes()
-    written = json.loads(first)
-    assert path == Path("metrics/evaluation/faces.json")
-    real, noise = written["rows"]["real"], written["rows"]["noise"]
-    assert real[extractor.score]["value"] < noise[extractor.score]["interval"]["low"]
-    assert real["face_score"]["value"] > 0.85 and noise["face_score"]["value"] == 0
-    assert f"{extractor.score}_to_validation" in noise and f"{extractor.score}_to_validation" not in real
-    protocol = written["protocol"]
-    assert protocol["images"] == 50
-    card = json.loads(Path("data/faces/card.json").read_text())
-    assert protocol["reference"]["training"] == {
-        "split": "train", "count": 320, "sha256": card["splits"]["train"]["sha256"],
-    }  # fmt: skip
-    assert set(protocol["versions"]) >= {"numpy", "scipy", "torch"}
-    assert bounds.run("faces", load()).read_bytes() == first
-    assert load_reference(Path("out/evaluation/faces")).training.shape == (320, 192)
 
 
 def test_the_command_scores_against_a_folder_and_against_the_stages_reference(
@@ -98,7 +63,7 @@ def test_wrong_input_is_one_line_before_torch_is_imported(
     write("few", np.zeros((8, 16, 16, 3), dtype=np.uint8))
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, "-X", "importtime", "-m", "dlcv", "evaluate", *words]
-    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     lines = [line for line in answer.stderr.splitlines() if not line.startswith("import time:")]
     assert answer.returncode == 1
     assert len(lines) == 1 and lines[0].startswith("dlcv: error: ") and message in lines[0]

@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-SIZE = 224  # pixels: what it was trained on
+SIZE = 224  # pixels, as in its training
 FEATURES = 1280
 CLASSES = 1000
 EPSILON = 1e-3
-# Blocks, kernel, stride of the first one, expansion, channels.
+# Number of blocks, kernel, stride of the first block, expansion, channels.
 STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -32,7 +32,7 @@ STAGES = (
 class Convolution(nn.Conv2d):
     """A convolution with TensorFlow's padding, the BatchNorm after it folded into its weights, then ReLU6.
 
-    The network only ever answers in eval mode, and without its BatchNorms it does so in half the time.
+    The network is used in eval mode only; folding halves its time.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class Convolution(nn.Conv2d):
 
 
 def _same(side: int, kernel: int) -> tuple[int, int]:
-    """Pixels to pad before and after `side` for a stride of 2: the odd one comes after."""
+    """Pixels of padding before and after `side` for a stride of 2; an odd pixel comes after."""
     missing = max((-(-side // 2) - 1) * 2 + kernel - side, 0)
     return missing // 2, missing - missing // 2
 
 
 class Block(nn.Module):
-    """Expand, convolve each channel by itself, project; what came in is added where it has the same shape."""
+    """Expansion, depthwise convolution, projection; the input is added where it has the output's shape."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int):
         super().__init__()
@@ -87,10 +87,10 @@ class Block(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """The network with the weights of a state dict, whose names are those of lukemelas/EfficientNet-PyTorch.
+    """The network with the weights of a state dict that has the names of lukemelas/EfficientNet-PyTorch.
 
     Raises:
-        KeyError, RuntimeError: the state dict is another network's.
+        KeyError, RuntimeError: the state dict belongs to another network.
     """
 
     def __init__(self, state: Mapping[str, Tensor]):

@@ -1,7 +1,6 @@
-"""Features of images: what the Fréchet and kernel distances and the neighbours are measured in.
+"""Features of images, in which distances and neighbours are measured.
 
-Either network sees an image by itself, so features do not depend on how images are cut into batches
-(beyond float32 rounding).
+Both networks are in eval mode, so features do not depend on the division into batches (beyond float32 rounding).
 """
 
 from __future__ import annotations
@@ -33,9 +32,8 @@ class Extractor:
 
     Attributes:
         name: "efficientnet_lite0" or "inception".
-        score: what the Fréchet distance in its features is called, "fid" for "inception" alone.
         dimension: D, of its features.
-        resize: how images come to its size.
+        resize: how images are brought to its input size.
         weights_sha256: hexadecimal, of the file with its weights.
     """
 
@@ -47,12 +45,14 @@ class Extractor:
 
     @property
     def score(self) -> str:
+        """The name of the Fréchet distance in its features; "fid" for "inception" only."""
         return SCORES[self.name]
 
     def protocol(self) -> dict[str, Any]:
-        """What a figure's reader has to know about it."""
+        """What a reader of the scores has to know about it; features of equal protocols can be compared."""
         return {
             "name": self.name,
+            "score": self.score,
             "weights_sha256": self.weights_sha256,
             "features": self.dimension,
             "resize": self.resize,
@@ -77,7 +77,7 @@ class Extractor:
 
     def _forward(self, pixels: Tensor) -> Tensor:
         if self.name == "inception":
-            # It resizes and centres by itself.
+            # The network resizes and centres images itself.
             pooled: Tensor = self.network(pixels / 255)[0]
             return pooled.flatten(1)
         if pixels.shape[2:] != (SIZE, SIZE):
@@ -90,7 +90,7 @@ def load_extractor(section: Evaluation) -> Extractor:
     """The network that params.yaml names, on the GPU where there is one.
 
     Raises:
-        UserError: a package or the weights are missing, cannot be had, or are another network's.
+        UserError: a package or the weights are missing, cannot be downloaded, or belong to another network.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     path = weights_file(section) or _download()
@@ -112,26 +112,26 @@ def _inception(state: dict[str, Tensor]) -> nn.Module:
     """pytorch-fid's InceptionV3 with the weights `state`."""
     from pytorch_fid import inception
 
-    # Its constructor downloads the weights and takes no others; the loader that it calls is the only way in.
+    # Its constructor always downloads the weights; replacing the loader that it calls is the only way to pass others.
     with mock.patch.object(inception, "load_state_dict_from_url", lambda *_, **__: state):
         network: nn.Module = inception.InceptionV3()
     return network
 
 
 def _download() -> Path:
-    """The file with the Inception weights in torch hub's cache, where pytorch-fid keeps it too."""
+    """The file with the Inception weights in torch hub's cache, where pytorch-fid keeps them too."""
     from pytorch_fid.inception import FID_WEIGHTS_URL
 
     path = Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_FILE
     if not path.is_file():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Written whole or not at all, and checked against the hash in its name.
+            # Written completely or not at all, and checked against the hash in the file's name.
             torch.hub.download_url_to_file(FID_WEIGHTS_URL, str(path), hash_prefix="6726825d", progress=True)
         except (OSError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise UserError(
-                f"the Inception weights cannot be downloaded ({reason}); bring {FID_WEIGHTS_URL} to {path}, or name "
-                "its path in evaluation.inception_weights"
+                f"the Inception weights cannot be downloaded ({reason}); bring {FID_WEIGHTS_URL} to {path}, or set "
+                "evaluation.inception_weights to its path"
             ) from None
     return path

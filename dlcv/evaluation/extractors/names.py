@@ -1,4 +1,4 @@
-"""Which networks look at images for the scores, and where their weights are. Light: imports no torch."""
+"""The networks whose features are scored, and the files with their weights. Light: imports no torch."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dlcv.evaluation.config import Evaluation
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.packages import data_file
 
-# What the Fréchet distance in each network's features is called. FID is the one of pytorch-fid's InceptionV3
-# and no other: the same distance in other features is another number and has another name.
+# The name of the Fréchet distance in each network's features. FID is defined by pytorch-fid's InceptionV3; in other
+# features the distance is another number, so it has another name.
 SCORES = {"efficientnet_lite0": "frechet_efficientnet_lite0", "inception": "fid"}
 
 EFFICIENTNET = (
@@ -21,7 +21,7 @@ INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
 
 
 def weights_file(section: Evaluation) -> Path | None:
-    """The file with the extractor's weights; None for one that has yet to be downloaded.
+    """The file with the extractor's weights; None where it still has to be downloaded.
 
     Raises:
         UserError: a package or the file is missing; says what to install or where to look.
@@ -38,8 +38,9 @@ def weights_file(section: Evaluation) -> Path | None:
 
 
 def score_name(protocol: dict[str, Any]) -> str:
-    """What the Fréchet distance is called among scores with this `protocol`."""
-    return SCORES[protocol["extractor"]["name"]]
+    """The name of the Fréchet distance among scores with this `protocol`."""
+    name: str = protocol["extractor"]["score"]
+    return name
 
 
 def _file(package: str, relative: str) -> Path:

@@ -1,1 +1,1 @@
-"""The judge: a digit classifier that reads generated digits."""
+"""The judge: a classifier that predicts the digit in a generated image."""

@@ -1,4 +1,4 @@
-"""Scores of a classifier from its answers."""
+"""Scores of a classifier from its predictions."""
 
 from __future__ import annotations
 
@@ -8,25 +8,41 @@ import numpy as np
 
 from dlcv.evaluation.metrics.intervals import wilson
 
+DIGITS = 10
 
-def accuracy(right: np.ndarray) -> dict[str, Any]:
-    """Share of right answers with its 95 % Wilson interval.
+
+def accuracy(correct: np.ndarray) -> dict[str, Any]:
+    """Fraction of correct predictions with its 95 % Wilson interval.
 
     Args:
-        right: bool, N.
+        correct: bool, N.
     """
-    low, high = wilson(int(right.sum()), len(right))
-    return {"accuracy": float(right.mean()), "interval": {"low": low, "high": high}}
+    low, high = wilson(int(correct.sum()), len(correct))
+    return {"accuracy": float(correct.mean()), "interval": {"low": low, "high": high}}
 
 
-def confusion_matrix(labels: np.ndarray, answers: np.ndarray, classes: int) -> np.ndarray:
-    """Counts, classes x classes: rows are the labels, columns the answers."""
+def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
+    """Counts, int64 classes x classes: rows are the labels, columns the predictions."""
     matrix = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(matrix, (labels, answers), 1)
+    np.add.at(matrix, (labels, predictions), 1)
     return matrix
 
 
 def per_class(matrix: np.ndarray) -> list[float]:
-    """Share of right answers among the images of each class, of which each has at least one."""
-    shares: list[float] = (np.diag(matrix) / matrix.sum(axis=1)).tolist()
-    return shares
+    """Accuracy of each class from a confusion matrix; every class needs at least one image."""
+    accuracies: list[float] = (np.diag(matrix) / matrix.sum(axis=1)).tolist()
+    return accuracies
+
+
+def accuracy_by_digit(labels: np.ndarray, predictions: np.ndarray) -> dict[str, Any]:
+    """Accuracy over all images and for each digit, with 95 % Wilson intervals, and the confusion matrix.
+
+    Args:
+        labels, predictions: int64 N; a digit without images gets no entry.
+    """
+    digits = {}
+    for digit in range(DIGITS):
+        if (own := labels == digit).any():
+            digits[str(digit)] = accuracy(predictions[own] == digit)
+    matrix = confusion_matrix(labels, predictions, DIGITS)
+    return {**accuracy(predictions == labels), "digits": digits, "confusion": matrix.tolist()}

@@ -1,12 +1,12 @@
-"""The Fréchet distance of two sets of features as Gaussians, in float64, and its interval.
+"""The Fréchet distance between two sets of features as Gaussians, in float64, and its interval.
 
     d^2 = |mean_a - mean_b|^2 + tr(A) + tr(B) - 2 tr (A B)^(1/2)
 
 Dowson and Landau 1982; with InceptionV3's features it is the FID of Heusel et al. 2017.
 
-A covariance is kept as a factor F of at most D rows with A = F^T F. The trace of the root is then the sum of
-the singular values of F_a F_b^T: no root of a singular D x D matrix, as `scipy.linalg.sqrtm` has to draw where there
-are fewer images than features, and no square to lose digits in. Rounding stays below 1e-12 of tr(A) + tr(B).
+A covariance A is stored as a factor F of at most D rows, A = F^T F. The trace of the root is then the sum of the
+singular values of F_a F_b^T. This avoids `scipy.linalg.sqrtm` of a D x D matrix, which is singular with fewer images
+than features, and the digits that squaring loses. The rounding error is below 1e-12 of tr(A) + tr(B).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def statistics(features: np.ndarray) -> Statistics:
     mean = features.mean(axis=0, dtype=np.float64)
     factor = (features - mean) / math.sqrt(count - 1)
     if count > dimension:
-        # F = QR has F^T F = R^T R: D rows say the same as N.
+        # F = QR gives F^T F = R^T R: D rows are enough.
         factor = np.linalg.qr(factor, mode="r")
     return Statistics(mean, factor, count)
 
@@ -61,8 +61,8 @@ def _distance(shift: np.ndarray, trace_a: float, trace_b: float, product: np.nda
 def leave_group_out(features: np.ndarray, reference: Statistics, groups: int) -> list[float]:
     """The distance to `reference` with each of `groups` equal groups of images left out.
 
-    Group g is every `groups`-th image from the g-th on, so that an order in the images spreads over all. Images
-    that are too many for equal groups stay in every time.
+    Group g is every `groups`-th image from the g-th on, so any order of the images is spread over all groups. A
+    remainder too small for equal groups is never left out.
 
     Args:
         features: N x D.
@@ -73,7 +73,7 @@ def leave_group_out(features: np.ndarray, reference: Statistics, groups: int) ->
         raise ValueError(f"{groups} groups of {count} images")
     features = features.astype(np.float64)
     trace = (reference.factor**2).sum()
-    # What is left is a subset of the same rows: they meet the reference's factor once.
+    # All subsets consist of the same rows, so the product with the reference's factor is computed once.
     projected = features @ reference.factor.T
     whole = count - count % groups
     distances = []
@@ -90,15 +90,15 @@ def leave_group_out(features: np.ndarray, reference: Statistics, groups: int) ->
 def interval(point: float, left_out: Sequence[float], level: float = 0.95) -> tuple[float, float]:
     """Delete-a-group jackknife interval of a distance, which contains it and does not go below 0.
 
-    Resampling with replacement would not do: repeated images look like a narrower set, and the whole interval comes
-    to lie above the distance. Leaving out shifts every distance by the same little, which the deviations do not see.
+    The bootstrap fails here: repeated images look like a narrower set, so the whole interval lies above the distance.
+    Leaving a group out shifts all distances by the same small amount, which cancels out in their deviations.
 
     Args:
         point: the distance with all images.
-        left_out: of `leave_group_out`.
+        left_out: the distances from `leave_group_out`.
 
     Returns:
-        Lower and upper end, for other sets of as many images of the same model against the same reference.
+        Lower and upper end, for other sets of equally many images of the same model against the same reference.
     """
     half = _half_width(np.array(left_out), level)
     return max(0.0, point - half), point + half
@@ -107,10 +107,10 @@ def interval(point: float, left_out: Sequence[float], level: float = 0.95) -> tu
 def difference(
     point_a: float, left_out_a: Sequence[float], point_b: float, left_out_b: Sequence[float], level: float = 0.95
 ) -> tuple[float, float, float]:
-    """The difference of two distances to one reference and its jackknife interval, paired on the groups.
+    """The difference of two distances to one reference and its jackknife interval, paired by group.
 
-    What both models owe to the same group of latents cancels out; of models with nothing in common the
-    variances add up.
+    For models that share their latents, what a group of latents adds to both distances cancels out. For independent
+    models the variances add up.
 
     Returns:
         point_a - point_b, lower and upper end.

@@ -1,4 +1,4 @@
-"""The kernel distance of two sets of features, KID (Binkowski et al., ICLR 2018)."""
+"""The kernel distance between two sets of features, KID (Binkowski et al., ICLR 2018)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 class KernelDistance:
     """Mean and standard deviation of the squared distance over subsets.
 
-    The estimate is unbiased, so of one and the same distribution it scatters around 0.
+    The estimate is unbiased, so for two sets of one distribution it scatters around 0.
     """
 
     value: float
@@ -23,13 +23,15 @@ class KernelDistance:
 def kernel_distance(
     features: np.ndarray, reference: np.ndarray, subsets: int, subset_size: int, seed: int
 ) -> KernelDistance:
-    """KID with the kernel (x.y/D + 1)^3, over random subsets of equal size.
+    """KID with the kernel (x.y/D + 1)^3 over random subsets of equal size.
 
-    The subsets are those that torch-fidelity draws with the same seed.
+    torch-fidelity draws the same subsets with the same seed.
 
     Args:
         features, reference: N x D and M x D.
-        subset_size: 2 to the smaller of N and M.
+        subsets: number of subsets.
+        subset_size: images in each, 2 to min(N, M).
+        seed: of the subsets.
     """
     if not 2 <= subset_size <= min(len(features), len(reference)):
         raise ValueError(f"subsets of {subset_size} out of {len(features)} and {len(reference)} images")
@@ -43,7 +45,7 @@ def kernel_distance(
 
 
 def mmd(x: np.ndarray, y: np.ndarray) -> float:
-    """The unbiased estimate of the squared maximum mean discrepancy, m images on either side."""
+    """The unbiased estimate of the squared maximum mean discrepancy between two sets of equal size."""
     count = len(x)
     within = sum(kernel.sum() - np.trace(kernel) for kernel in (_kernel(x, x), _kernel(y, y)))
     return float(within / (count * (count - 1)) - 2 * _kernel(x, y).mean())

@@ -1,4 +1,4 @@
-"""What a linear classifier reads from features that were learnt without labels."""
+"""Linear probes of features that were learnt without labels."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ FOLDS = 5
 
 
 def linear_probe(features: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, Any] | None:
-    """Cross-validated accuracy of a linear classifier: every image is judged by one that was not fitted to it.
+    """Cross-validated accuracy of a linear classifier on the images that it was not fitted to.
 
     Args:
-        features: N x D, of the scale that a normal prior gives; they are not standardised, because a dimension that
-            carries nothing would be blown up to the size of the others.
+        features: N x D, with the scale of a standard normal prior. They are not standardised, because that would scale
+            up dimensions that carry no information.
         labels: integers, N; classes of fewer than `FOLDS` images are left out.
         seed: of the folds.
 
@@ -32,9 +32,9 @@ def linear_probe(features: np.ndarray, labels: np.ndarray, seed: int) -> dict[st
     if (counts >= FOLDS).sum() < 2:
         return None
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    answers = cross_val_predict(_classifier(), features, labels, cv=folds)
+    predictions = cross_val_predict(_classifier(), features, labels, cv=folds)
     return {
-        **accuracy(answers == labels),
+        **accuracy(predictions == labels),
         "chance": float(counts.max() / len(labels)),
         "classes": int((counts >= FOLDS).sum()),
         "images": len(labels),
@@ -45,18 +45,19 @@ def linear_probe(features: np.ndarray, labels: np.ndarray, seed: int) -> dict[st
 def linear_probe_on(
     features: np.ndarray, labels: np.ndarray, other_features: np.ndarray, other_labels: np.ndarray
 ) -> dict[str, Any] | None:
-    """Accuracy on other images of a linear classifier that is fitted to all of the first.
+    """Accuracy on other images of a linear classifier that is fitted to all of the first ones.
 
     Returns:
-        As `linear_probe`, without folds. None where the others have a class that the first lack, or there is but one.
+        As `linear_probe`, without folds. None where the others have a class that the first ones lack, or where the
+        first ones have a single class.
     """
     classes, counts = np.unique(other_labels, return_counts=True)
     known = np.unique(labels)
     if len(known) < 2 or not np.isin(classes, known).all():
         return None
-    answers = _classifier().fit(features, labels).predict(other_features)
+    predictions = _classifier().fit(features, labels).predict(other_features)
     return {
-        **accuracy(answers == other_labels),
+        **accuracy(predictions == other_labels),
         "chance": float(counts.max() / len(other_labels)),
         "classes": len(known),
         "images": len(other_labels),
@@ -64,5 +65,5 @@ def linear_probe_on(
 
 
 def _classifier() -> LogisticRegression:
-    # Some penalty: a latent has as many dimensions as a small set has images.
+    # Regularised, because a latent may have as many dimensions as there are images.
     return LogisticRegression(C=0.1, max_iter=2000)

@@ -1,4 +1,4 @@
-"""Nearest neighbours among features, exactly, and what they say about memorising."""
+"""Exact nearest neighbours among features, and the share of memorised images."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def nearest(samples: np.ndarray, training: np.ndarray) -> tuple[np.ndarray, np.n
         samples, training: features, N x D and M x D.
 
     Returns:
-        Its index, int64 N, and the Euclidean distance to it, float64 N.
+        Indices of training images, int64 N, and Euclidean distances to them, float64 N.
     """
     index = np.empty(len(samples), dtype=np.int64)
     distance = np.empty(len(samples))
@@ -37,21 +37,21 @@ def nearest(samples: np.ndarray, training: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def memorised(samples: np.ndarray, validation: np.ndarray, training: np.ndarray) -> float:
-    """The share of samples that lie nearer to training than validation images do.
+    """How often samples are nearer to the training images than validation images are.
 
-    Exactly: the probability that a random sample has a shorter distance to its nearest training image than a random
-    validation image has to its own, a tie counting half (the area under the ROC curve of that distance). No threshold
-    has to be chosen, and the counts of samples and validation images play no part.
+    This is the probability that a random sample has a shorter distance to its nearest training image than a random
+    validation image has to its own; a tie counts half. It is the area under the ROC curve of that distance, so it needs
+    no threshold and does not depend on the numbers of images.
 
-    About 0.5: as new as new real images. Towards 1: copies of training images. Towards 0: far from all of them,
-    as noise is. Where validation shows other persons than training, new images of the training persons
-    already are above 0.5.
+    About 0.5 for new real images, 1 for copies of training images, 0 for samples far from all of them, such as noise.
+    Where the validation images show other persons than the training images, new images of the training persons score
+    above 0.5.
 
     Args:
         samples, validation, training: features, N x D, V x D and M x D.
     """
     ours, theirs = nearest(samples, training)[1], nearest(validation, training)[1]
-    # Mann and Whitney's U: how many validation images lie below each sample, a tie counting half.
+    # Mann and Whitney's U: the number of validation images below each sample; a tie counts half.
     theirs.sort()
     below = (np.searchsorted(theirs, ours, "left") + np.searchsorted(theirs, ours, "right")) / 2
     return float(1 - below.mean() / len(theirs))

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import numpy as np
+
+from dlcv.evaluation.metrics.classification import accuracy, accuracy_by_digit, confusion_matrix, per_class
+
+
+def test_confusion_rows_are_labels() -> None:
+    labels, predictions = np.array([0, 0, 1, 2]), np.array([0, 2, 1, 1])
+    matrix = confusion_matrix(labels, predictions, 3)
+    assert matrix.tolist() == [[1, 0, 1], [0, 1, 0], [0, 1, 0]]
+    assert per_class(matrix) == [0.5, 1.0, 0.0]
+    assert accuracy(labels == predictions)["accuracy"] == 0.5
+
+
+def test_accuracy_is_of_all_images_and_of_each_digit() -> None:
+    labels, predictions = np.array([0, 0, 1, 1, 5]), np.array([0, 3, 1, 1, 5])
+    scores = accuracy_by_digit(labels, predictions)
+    assert scores["accuracy"] == 0.8 and list(scores["digits"]) == ["0", "1", "5"]
+    assert [values["accuracy"] for values in scores["digits"].values()] == [0.5, 1.0, 1.0]
+    assert scores["confusion"][0][3] == 1 and scores["confusion"][1][1] == 2
+    for values in (scores, *scores["digits"].values()):
+        assert values["interval"]["low"] <= values["accuracy"] <= values["interval"]["high"]
