@@ -1,1 +1,1 @@
-"""The report: reads what the stages made, and knows no area's code."""
+"""The report: prints what the metrics and the lists of figures say, and imports no area."""

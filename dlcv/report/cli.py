@@ -11,7 +11,7 @@ app = typer.Typer()
 
 @app.callback(invoke_without_command=True)
 def report() -> None:
-    """Write the report from what the stages made."""
+    """Write the report from the metrics, weights and figures of the stages."""
     params = load()
     from dlcv.report.report import run
 

@@ -1,12 +1,16 @@
-"""What the report reads, and what it refuses."""
+"""The files that the report reads: scores, the JSON beside weights, and lists of figures."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json
+
+METRICS = Path("metrics")
+OUT = Path("out")
 
 
 def read(path: Path) -> Any:
@@ -23,15 +27,51 @@ def read(path: Path) -> Any:
         raise UserError(f"{path} is not JSON ({error}); `dvc repro -f` makes it anew") from None
 
 
-def refuse_unclaimed(folder: Path, claimed: set[str]) -> None:
-    """Refuse JSON files that are left over from something which params.yaml no longer has.
+def scores(area: str, names: Iterable[str]) -> dict[str, Any]:
+    """The JSON `metrics/AREA/NAME.json` of each name.
 
     Raises:
-        UserError: names the file.
+        UserError: one of them is missing, or the folder has a JSON file of another name: a leftover of something that
+            params.yaml no longer has.
     """
-    for path in sorted(folder.glob("*.json")):
-        if path.name not in claimed:
-            raise UserError(f"{path} belongs to nothing in params.yaml; remove it, or bring back what made it")
+    paths = {name: METRICS / area / f"{name}.json" for name in names}
+    for path in sorted((METRICS / area).glob("*.json")):
+        if path not in paths.values():
+            raise UserError(f"{path} belongs to nothing in params.yaml; remove it, or restore what made it")
+    return {name: read(path) for name, path in paths.items()}
+
+
+def trainings(area: str, scored: Any) -> dict[str, dict[str, Any]]:
+    """The JSON beside the weights of each training that the scores of an area name, by the training's name.
+
+    Raises:
+        UserError: one is missing.
+    """
+    return {name: read(OUT / area / name / "weights.json") for name in dict.fromkeys(_names(scored))}
+
+
+def _names(value: Any) -> Iterator[str]:
+    """The trainings under the keys `training` and `trainings`, at any depth; there may be repeats."""
+    if isinstance(value, dict):
+        for one in [value.get("training"), *value.get("trainings", [])]:
+            if isinstance(one, dict) and "fingerprint" in one:  # the VAE has scores of training images
+                yield one["name"]
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _names(part)
+
+
+def figures(area: str, *folders: str) -> list[dict[str, str]]:
+    """The figures of some folders in `out/AREA/`, as their figures.json list them: `link`, `caption`, `of`.
+
+    Raises:
+        UserError: a list is missing.
+    """
+    listings = {OUT / area / folder: read(OUT / area / folder / "figures.json") for folder in folders}
+    return [
+        {"link": link(folder / figure["file"]), "caption": figure["caption"], "of": listing["of"]}
+        for folder, listing in listings.items()
+        for figure in listing["figures"]
+    ]
 
 
 def link(path: Path) -> str:

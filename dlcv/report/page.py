@@ -1,4 +1,4 @@
-"""One HTML file from the report's Markdown, with its images inside."""
+"""The report as one HTML file that contains its images."""
 
 from __future__ import annotations
 

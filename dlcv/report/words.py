@@ -1,0 +1,140 @@
+"""Numbers, table rows and verdicts as the templates print them; a value that is None leaves a blank."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def header(*cells: object) -> str:
+    """The two lines above the rows of a Markdown table."""
+    return f"{row(*cells)}\n|{' --- |' * len(cells)}"
+
+
+def row(*cells: object) -> str:
+    """One row of a Markdown table."""
+    return f"| {' | '.join('' if cell is None else str(cell) for cell in cells)} |"
+
+
+def fixed(value: float | None, digits: int = 4) -> str:
+    """ "0.6955": a number with so many digits after the point."""
+    # float names what is missing where the template found nothing.
+    return "" if value is None else f"{float(value):.{digits}f}"
+
+
+def thousands(value: int | None) -> str:
+    """ "257,254"."""
+    return "" if value is None else f"{int(value):,}"
+
+
+def estimate(values: dict[str, Any], digits: int = 4) -> str:
+    """ "0.90 (0.85 to 0.94)": the `value` or `accuracy` of some scores and its interval."""
+    value = values["value"] if "value" in values else values["accuracy"]
+    low, high = values["interval"]["low"], values["interval"]["high"]
+    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def kid(values: dict[str, float]) -> str:
+    """ "12.30 ± 1.00": kernel distance and its standard deviation, times 1000."""
+    return f"{1000 * values['value']:.2f} ± {1000 * values['standard_deviation']:.2f}"
+
+
+def distance(score: str) -> str:
+    """What the report calls the Fréchet distance whose key among the scores is `score`."""
+    return "FID" if score == "fid" else "Fréchet distance"
+
+
+def parameters(network: dict[str, Any]) -> str:
+    """ "378,080 (3,576,704)": the parameters of a network and, where they are known, those at width 1."""
+    full = network.get("parameters_at_width_1")
+    return thousands(network["parameters"]) + (f" ({full:,})" if full is not None else "")
+
+
+def arrow(scenario: str) -> str:
+    """ "mnistm → svhn" of "mnistm-svhn"."""
+    return " → ".join(scenario.split("-"))
+
+
+def reports(figures: dict[str, float]) -> str:
+    """ "0.4448 (002)": the figures of the reports, the best in bold."""
+    best = max(figures.values(), default=0.0)
+    return ", ".join(f"**{x:.4f}** ({key})" if x == best else f"{x:.4f} ({key})" for key, x in figures.items())
+
+
+def spread(values: dict[str, Any]) -> str:
+    """ "0.6955 ± 0.0042": an accuracy, and the standard deviation over the seeds if there are several."""
+    text = f"{values['accuracy']:.4f}"
+    return f"{text} ± {values['standard_deviation']:.4f}" if "standard_deviation" in values else text
+
+
+def settings(values: dict[str, Any]) -> str:
+    """ "network lenet, dropout 0.3"."""
+    return ", ".join(f"{key} {value}" for key, value in values.items())
+
+
+def gain(values: dict[str, Any] | None) -> str:
+    """ "+0.0420 (+0.0170 to +0.0680)": the gain over the source-only baseline, and its interval."""
+    if values is None:
+        return ""
+    interval = values["interval"]
+    return f"{values['over_trained_on_source']:+.4f} ({interval['low']:+.4f} to {interval['high']:+.4f})"
+
+
+def verdict(name: str, rows: dict[str, Any]) -> str:
+    """One sentence on whether the row `name` differs from its source-only baseline by more than the interval."""
+    own = rows[name]["gain"]
+    who, base, interval, seeds = rows[name]["label"], rows[own["over"]], own["interval"], list(own["seeds"].values())
+    over = f'"{base["label"]}" ({base["network"]})'
+    if interval["low"] <= 0 <= interval["high"]:
+        return f"no difference between {who} and {over} is shown; the paired interval contains 0."
+    comparison, sign = ("more", 1) if interval["low"] > 0 else ("less", -1)
+    agree = f" for {sum(sign * one > 0 for one in seeds)} of {len(seeds)} seeds" if len(seeds) > 1 else ""
+    return f"{who} is {comparison} accurate than {over}{agree}; the paired interval excludes 0."
+
+
+def errors(values: dict[str, Any]) -> str:
+    """The confusion of a row in words: the two classes with the lowest accuracy, and the class predicted too often."""
+    confusion = values["confusion"]
+    worst = sorted(range(len(confusion)), key=lambda label: values["per_class"][label])[:2]
+    parts = []
+    for label in worst:
+        wrong = [0 if prediction == label else count for prediction, count in enumerate(confusion[label])]
+        most = max(range(len(wrong)), key=wrong.__getitem__)
+        text = f"{label} ({values['per_class'][label]:.2f}"
+        share = wrong[most] / sum(confusion[label])
+        parts.append(f"{text}; {share:.2f} predicted as {most})" if wrong[most] else f"{text})")
+    predicted = [sum(counts[label] for counts in confusion) for label in range(len(confusion))]
+    often = max(range(len(predicted)), key=lambda label: predicted[label] - sum(confusion[label]))
+    labelled, given = sum(confusion[often]) / sum(predicted), predicted[often] / sum(predicted)
+    text = f"the lowest accuracies are those of {' and '.join(parts)}"
+    if given <= labelled:
+        return text
+    return f"{text}; {often} is predicted for {given:.2f} of the images and is the label of {labelled:.2f}"
+
+
+def pair_verdict(pair: dict[str, Any], score: str) -> str:
+    """One sentence on whether B's distance differs from A's by more than the interval."""
+    difference, interval = pair[score]["b_less_a"], pair[score]["interval"]
+    figures = f"{difference:+.2f} ({interval['low']:+.2f} to {interval['high']:+.2f})"
+    if interval["low"] <= 0 <= interval["high"]:
+        return f"no difference between {pair['b']} and {pair['a']} is shown; the interval contains 0: {figures}."
+    comparison = "lower" if interval["high"] < 0 else "higher"
+    return f"{pair['b']} has a {comparison} distance than {pair['a']}; the interval excludes 0: {figures}."
+
+
+TABLES = (header, row)
+FILTERS = (
+    arrow,
+    distance,
+    errors,
+    estimate,
+    fixed,
+    gain,
+    kid,
+    pair_verdict,
+    parameters,
+    reports,
+    settings,
+    spread,
+    thousands,
+    verdict,
+)

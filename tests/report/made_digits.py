@@ -1,0 +1,187 @@
+"""Made files of the areas of digits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dlcv.runtime.files import write_json
+from dlcv.runtime.nested import merged
+from tests.report.made import (
+    ADAPTATION,
+    DIFFUSION_EVALUATION,
+    DIFFUSION_SAMPLES,
+    EXTRACTOR,
+    JUDGE,
+    make_figures,
+    params,
+    scores,
+)
+
+LABELS = {"dann": "DANN", "gta": "Generate To Adapt", "selftraining": "self-training"}
+
+
+def row(accuracy: float, label: str, training: str = "", gain: float | None = None) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "label": label,
+        "adapts": False,
+        "accuracy": accuracy,
+        "interval": {"low": accuracy - 0.01, "high": accuracy + 0.01},
+        "source_accuracy": 0.9,
+        "domain_accuracy": 0.6,
+        "proxy_a_distance": 1.5,
+        "per_class": [accuracy] * 10,
+        "confusion": [
+            [9 if prediction == digit else int(prediction == 0) for prediction in range(10)] for digit in range(10)
+        ],
+        "network": "lenet",
+        "parameters": 257254,
+        "seeds": {"0": accuracy},
+        "trainings": [{"name": training, "fingerprint": "f" * 64, "sha256": "a" * 64}],
+    }
+    if gain is not None:
+        interval = {"low": gain - 0.02, "high": gain + 0.02}
+        over = {"over": "trained_on_source", "over_trained_on_source": gain}
+        values["gain"] = {**over, "interval": interval, "seeds": {"0": gain}}
+    return values
+
+
+def make_adaptation(study: Path) -> None:
+    """What the section on domain adaptation reads."""
+    section = params(study)["adaptation"]
+    for (name, scenario), gain in zip(section["scenarios"].items(), (0.1, 0.01, -0.1, 0.1), strict=True):
+        source, target = scenario["source"], scenario["target"]
+        rows = {"trained_on_source": row(0.5, "trained on source", f"{source}/supervised-0")}
+        for method, names in section["methods"].items():
+            if name in names:
+                rows[method] = row(0.5 + gain, LABELS[method], f"{name}/{method}-0", gain) | {"adapts": True}
+        rows["trained_on_target"] = row(0.9, "trained on target", f"{target}/supervised-0", 0.4)
+        if "gta" in rows:
+            rows["gta"] |= {"standard_deviation": 0.0123}
+            rows["gta"]["gain"] |= {"over": "gta_source", "seeds": {"0": gain, "1": 0.001}}
+            rows["gta_source"] = row(0.5 - gain, "trained on source, as Generate To Adapt", f"{name}/gta_source-0")
+        if "selftraining" in rows:
+            label = "trained on source, as self-training"
+            rows["selftraining_source"] = row(0.5, label, f"{source}/selftraining_source-0")
+            rows["selftraining_source"] |= {"accuracy_by_target_statistics": 0.6789}
+        images = {role: {"domain": scenario[role], "count": 40} for role in ("source", "target")}
+        values = {
+            "protocol": {"images": images, "versions": {"torch": "0"}},
+            "rows": rows,
+            "choice": choice_of(f"{name}/dann-0", f"{source}/supervised-0"),
+        }
+        if name in section["comparison"]["scenarios"]:
+            values["variants"] = make_variants(study, name, source)
+        write_json(study / f"metrics/adaptation/{name}.json", values)
+        make_figures(study / f"out/adaptation/{name}-evaluation", ADAPTATION, f"Stage `evaluate@{name}`")
+        for trained in (training for values in rows.values() for training in values["trainings"]):
+            task, own = trained["name"].split("/")
+            method, seed = own.split("-")
+            write_weights(study, trained, f"{method}@{task}-{seed}")
+
+
+def make_variants(study: Path, scenario: str, source: str) -> dict[str, Any]:
+    """The variants of DANN on a scenario, and their trainings."""
+    section = params(study)["adaptation"]
+    variants = {}
+    for variant in [*section["comparison"]["networks"], *section["comparison"]["updates"]]:
+        settings = dict(section["variants"][variant])
+        found = []
+        for task, stage in ((source, f"baseline@{variant}-{source}"), (scenario, f"network@{variant}-{scenario}")):
+            trained = {"name": f"{task}/variants/{variant}", "fingerprint": "1" * 64, "sha256": "2" * 64}
+            write_weights(study, trained, stage)
+            found.append(trained)
+        variants[variant] = {
+            "settings": {**{key: settings[key] for key in settings if key != "dann"}, **settings.get("dann", {})},
+            "parameters": 257254,
+            "trained_on_source": row(0.5, ""),
+            "dann": row(0.55, ""),
+            "gain": {"over_trained_on_source": 0.05, "interval": {"low": 0.01, "high": 0.09}},
+            "trainings": found,
+        }
+        for one in ("trained_on_source", "dann"):
+            del variants[variant][one]["trainings"]
+    choice = choice_of(f"{scenario}/variants/deep", f"{source}/variants/deep")
+    return {"steps": section["comparison"]["steps"], "variants": variants, "choice": choice}
+
+
+def choice_of(chosen: str, oracle: str) -> dict[str, Any]:
+    candidate = {"information": 1.5, "entropy": -0.25, "source_accuracy": 0.9, "accuracy": 0.6}
+    return {
+        "tried": 2,
+        "chosen": {"training": chosen, "accuracy": 0.6},
+        "oracle": {"training": oracle, "accuracy": 0.61},
+        "candidates": {chosen: candidate},
+    }
+
+
+def write_weights(study: Path, trained: dict[str, str], stage: str) -> None:
+    settings = {"deep": {"poolings": 2}, "mish": {"hidden": [192, 128]}}
+    layers = [{"layer": "Conv2d 5x5", "output": "64 x 24 x 24", "parameters": 88}]
+    architecture = (
+        {"network": "gta-source"} if "gta_source" in trained["name"] else {"network": "lenet", "settings": settings}
+    )
+    about = {
+        **trained,
+        "area": "adaptation",
+        "stage": f"stages/adaptation/dvc.yaml:{stage}",
+        "parameters": 257254,
+        "architecture": architecture,
+        "networks": {"features": {"parameters": 88, "layers": layers}},
+    }
+    write_json(study / f"out/adaptation/{trained['name']}/weights.json", about)
+
+
+def make_diffusion(study: Path) -> None:
+    """What the section on conditional diffusion reads: the first model's digits are the best read."""
+    section = params(study)["diffusion"]
+
+    def read_by_judge(accuracy: float) -> dict[str, Any]:
+        read = {"accuracy": accuracy, "interval": {"low": accuracy - 0.02, "high": accuracy + 0.02}}
+        return {**read, "digits": {str(digit): read for digit in range(10)}}
+
+    training = {"name": "judge", "fingerprint": "7" * 64, "sha256": "6" * 64}
+    values = {**read_by_judge(0.975), "images": {"count": 3000}, "training": training}
+    write_json(study / "metrics/evaluation/judge.json", values)
+    stage = "stages/evaluation/dvc.yaml:judge"
+    about = {**training, "area": "evaluation", "stage": stage, "parameters": 72345}
+    write_json(study / "out/evaluation/judge/weights.json", about)
+    make_figures(study / "out/evaluation/judge-evaluation", JUDGE, "Stage `judge-evaluate`, `777777777777`")
+    for index, model in enumerate(section["models"]):
+        settings = merged(section["base"], section[model])
+        guidance = merged(section["guidance"]["base"], section["guidance"][model])
+        training = {"name": model, "fingerprint": "5" * 64, "sha256": "4" * 64}
+        cell = {"accuracy": 0.5, "interval": {"low": 0.4, "high": 0.6}, "distance": 70.0}
+        columns = [*(f"w {w:g}" for w in section["table"]["w"]), "skip 0.5", "real"]
+        values = {
+            "scores": {**scores(80.0 + index), **read_by_judge(0.9 - index / 10)},
+            "real": scores(9.0, generated=False),
+            "guidance": {column: {**cell, "network_evaluations_per_image": 33} for column in columns},
+            "snapshots": {"1000": 0.25, "2000": 0.75},
+            "training": training,
+            "protocol": {
+                "images": 1000,
+                "judged_images": 1000,
+                "reference": {"training": {"count": 30000}},
+                "extractor": EXTRACTOR,
+                "sampler": section["sampling"],
+                "guidance": guidance,
+                "network_evaluations_per_image": 40,
+                "table_images": 200,
+                "snapshot_images": 100,
+            },
+        }
+        write_json(study / f"metrics/diffusion/{model}.json", values)
+        layers = [{"layer": "up1", "output": "16 x 14 x 14", "parameters": 77, "condition": "time, class"}]
+        about = {
+            **training,
+            "area": "diffusion",
+            "stage": f"stages/diffusion/dvc.yaml:train@{model}",
+            "parameters": 65432,
+            "params": settings,
+            "layers": layers,
+        }
+        write_json(study / f"out/diffusion/{model}/weights.json", about)
+        of = f"Stage `evaluate@{model}`"
+        make_figures(study / f"out/diffusion/{model}-samples", DIFFUSION_SAMPLES, of)
+        make_figures(study / f"out/diffusion/{model}-evaluation", DIFFUSION_EVALUATION, of)
