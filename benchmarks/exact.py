@@ -1,18 +1,17 @@
-"""The table over eta and the number of steps for a noise predictor that makes no error.
+"""DDIM's table over eta and the number of steps, with an exact noise predictor in place of a network.
 
     python benchmarks/exact.py [IMAGES]
 
-Images of a Gaussian with the mean and covariance of the prepared faces (`data/faces`) take the faces' place: the
-image in any of its noise is known in closed form. Everything else is as in the stage `evaluate`, with the settings in
-params.yaml but for the clipping of x0, since a Gaussian leaves [-1, 1]; distances are to exact samples. Where this
-table is ordered as Song et al.'s and that of a trained network is not, the network is the reason and not the sampler.
+The data are a Gaussian with the mean and covariance of the prepared faces (`data/faces`). For it, the mean of x0 given
+x is known in closed form. All else is as in the stage `evaluate`, with the settings in params.yaml, but x0 is not
+clipped, because samples of a Gaussian leave [-1, 1], and distances are to exact samples. If the distances are
+ordered as in Song et al. 2021 here but not for a trained network, the cause is the network and not the sampler.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import Any, cast
 
 import numpy as np
 import torch
@@ -20,10 +19,9 @@ from torch import Tensor, nn
 
 from dlcv.data.batches import to_float, to_uint8
 from dlcv.data.prepared import load_split
-from dlcv.ddim.evaluate import REFERENCE, over_eta_and_steps
-from dlcv.ddim.model import Model
-from dlcv.ddim.sections import SIZE, Ddim
-from dlcv.ddim.tasks import FACES
+from dlcv.diffusion.config import FACE_SIZE, FACES, FACES_REFERENCE, Ddim
+from dlcv.diffusion.evaluate_faces import REAL, over_eta_and_steps
+from dlcv.diffusion.samplers import Model
 from dlcv.diffusion.schedule import Schedule, linear
 from dlcv.evaluation.config import Evaluation
 from dlcv.evaluation.extractors.extractor import load_extractor
@@ -31,12 +29,12 @@ from dlcv.evaluation.metrics import frechet
 from dlcv.evaluation.reference import load_reference
 from dlcv.runtime.config import load
 
-COMPONENTS = 1000  # with a variance of their own; all others share one
-SAMPLES = 1000  # exact ones, to which distances are taken
+COMPONENTS = 1000  # principal components with their own variance; all others share one
+SAMPLES = 1000  # exact samples for the distances
 
 
 class Exact(nn.Module):
-    """The mean of x0 given x at time t, for x0 from a Gaussian that is fitted to images, N x D in [-1, 1]."""
+    """The mean of x0 given x at time t, if x0 has a Gaussian distribution fitted to images, N x D in [-1, 1]."""
 
     def __init__(self, images: Tensor, schedule: Schedule):
         super().__init__()
@@ -53,7 +51,7 @@ class Exact(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         a = self.schedule.alpha_bar(int(t[0]))
-        noise = (1 - a) / a  # variance, where the image has not been scaled
+        noise = (1 - a) / a  # variance of the noise in x / sqrt(a)
         off = x.flatten(1) / a**0.5 - self.mean
         kept = self.rest / (self.rest + noise)
         along = (off @ self.axes) * (self.variances / (self.variances + noise) - kept)
@@ -61,12 +59,12 @@ class Exact(nn.Module):
         return x0.view_as(x)
 
     def samples(self, count: int, seed: int) -> np.ndarray:
-        """Images of the Gaussian itself, uint8 N x 64 x 64 x 3."""
+        """Exact samples of the Gaussian, uint8 N x 64 x 64 x 3."""
         generator = torch.Generator().manual_seed(seed)
         white = torch.randn(count, len(self.mean), generator=generator)
         scaled = torch.randn(count, len(self.variances), generator=generator) * self.variances.sqrt()
         off = self.rest**0.5 * (white - white @ self.axes @ self.axes.T) + scaled @ self.axes.T
-        drawn: np.ndarray = to_uint8((self.mean + off).view(count, 3, SIZE, SIZE)).numpy()
+        drawn: np.ndarray = to_uint8((self.mean + off).view(count, 3, FACE_SIZE, FACE_SIZE)).numpy()
         return drawn
 
 
@@ -76,14 +74,16 @@ def main(images: int = 100) -> None:
     exact = Exact(to_float(load_split(FACES, "train").images).flatten(1), schedule)
     extractor = load_extractor(params[Evaluation])
     features = extractor(exact.samples(SAMPLES, seed=1))
-    reference = dataclasses.replace(load_reference(REFERENCE), statistics=frechet.statistics(features))
+    reference = dataclasses.replace(load_reference(FACES_REFERENCE), statistics=frechet.statistics(features))
     others = frechet.distance(frechet.statistics(extractor(exact.samples(images, seed=2))), reference.statistics)
     sampling = section.sampling.model_copy(update={"clip_x0": False})
-    model = Model(cast(Any, exact), schedule, "image", {})
+    model = Model(exact, schedule, "x0", {})
     settings = section.model_copy(update={"sampling": sampling})
     table = over_eta_and_steps(model, settings, images, params.seed, extractor, reference)
-    print(f"{extractor.score} of {images} images to {SAMPLES} exact samples; of as many exact ones {others:.1f}")
-    print(table[table["row"] != "real"].pivot(index="row", columns="steps", values="distance").round(1).to_string())
+    print(
+        f"{extractor.score} from {SAMPLES} exact samples, for {images} images; for {images} exact samples {others:.1f}"
+    )
+    print(table[table["row"] != REAL].pivot(index="row", columns="steps", values="distance").round(1).to_string())
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""The training of a GAN against a plain tutorial loop: same networks, batch size, optimizers and losses.
+"""Speed of the training of a GAN, compared with a tutorial: same networks, batch size, optimizers and losses.
 
     python benchmarks/gan.py [STEPS [WIDTH [BATCH_SIZE]]]
 
-The tutorial loop is in the manner of PyTorch's DCGAN tutorial: an ImageFolder of PNG files behind a
-DataLoader with two workers, the contiguous memory format, BCELoss on a Sigmoid, `.item()` in every
-step. Ours is `dlcv.engine.loop.train` with all that a stage has in it: mirrored images, the average of
-the generator, curve, bookkeeping and the check for values that are not finite; not the tracking server.
+The tutorial loop is like PyTorch's DCGAN tutorial: an ImageFolder of PNG files, a DataLoader with two workers, the
+contiguous memory format, BCELoss of a Sigmoid, `.item()` in every step. Ours is `dlcv.engine.loop.train` as in a stage,
+with mirrored images, the averaged generator, the curve and the check for values that are not finite, but without
+the tracking server.
 
-Prints images a second of both and the ratio, round by round in turn. DLCV_FACES names a folder of
-64x64 PNG files; without it smooth random ones are made.
+Prints images per second of both, and the ratio, over alternating rounds. DLCV_FACES names a folder of 64x64 PNG files;
+without it, smooth random images are made.
 """
 
 from __future__ import annotations
@@ -50,24 +50,23 @@ def networks(width: float) -> tuple[Generator, Discriminator]:
 
 
 def ours(images: np.ndarray, steps: int, width: float, batch_size: int) -> float:
-    section = load()[Gan]
-    settings = section.settings(MODEL).model_copy(update={"steps": steps})
-    training = section.training.model_copy(update={"batch_size": batch_size, "precision": "fp32"})
+    changes = {"steps": steps, "batch_size": batch_size, "precision": "fp32"}
+    settings = load()[Gan].settings[MODEL].model_copy(update=changes)
     generator, discriminator = networks(width)
     for network in (generator, discriminator):
         network.to(memory_format=torch.channels_last)
-    method = GAN(generator, discriminator, settings, training)
+    method = GAN(generator, discriminator, settings)
     batches = Shuffled(images, np.zeros(len(images)), batch_size, seed=0)
     return seconds(method, batches, steps, ema_decay=EMA_DECAY, averaged=["generator"])
 
 
 def tutorial(folder: Path, steps: int, width: float, batch_size: int) -> float:
-    """As the tutorial has it; the start of its workers is not counted."""
+    """The loop of the tutorial, without the time in which its workers start."""
     generator, discriminator = networks(width)
     discriminator_with_sigmoid = nn.Sequential(discriminator, nn.Sigmoid())
     transform = Compose([Resize(64), CenterCrop(64), ToTensor(), Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))])
     dataset = ImageFolder(str(folder), transform)
-    # As many images as are used, so that no worker reads on while the other loop is measured.
+    # Only as many images as are used: no worker reads images while the other loop is measured.
     sampler = RandomSampler(dataset, replacement=True, num_samples=(steps + 1) * batch_size)
     loader = iter(DataLoader(dataset, batch_size=batch_size, sampler=sampler, num_workers=WORKERS))
     next(loader)
@@ -106,7 +105,7 @@ def tutorial(folder: Path, steps: int, width: float, batch_size: int) -> float:
 
 
 def make_images(folder: Path) -> None:
-    """Smooth random images with a little grain, of about the size of photographs as PNG."""
+    """Smooth random images with some noise, whose PNG files are about as large as those of photographs."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     for index in range(IMAGES):
@@ -119,7 +118,7 @@ def main(steps: int = 60, width: float = 0.5, batch_size: int = 64) -> None:
     os.chdir(Path(__file__).parent.parent)
     with tempfile.TemporaryDirectory() as temporary:
         os.environ["DVC_ROOT"] = temporary
-        folder = Path(temporary) / "images"  # of one class, which ImageFolder wants
+        folder = Path(temporary) / "images"  # ImageFolder reads its subfolders as classes
         if given := os.environ.get("DLCV_FACES"):
             folder.mkdir()
             (folder / "faces").symlink_to(Path(given).resolve())
@@ -132,7 +131,7 @@ def main(steps: int = 60, width: float = 0.5, batch_size: int = 64) -> None:
         ours(images, 5, width, batch_size), tutorial(folder, 5, width, batch_size)  # warm up
         rates: dict[str, list[float]] = {"ours": [], "tutorial": []}
         for _ in range(ROUNDS):
-            # In turn, so that a drift of the machine's speed meets both.
+            # Alternating, so that a change of the machine's speed affects both.
             rates["ours"].append(steps * batch_size / ours(images, steps, width, batch_size))
             rates["tutorial"].append(steps * batch_size / tutorial(folder, steps, width, batch_size))
     ratios = [a / b for a, b in zip(rates["ours"], rates["tutorial"], strict=True)]
@@ -140,7 +139,7 @@ def main(steps: int = 60, width: float = 0.5, batch_size: int = 64) -> None:
     for name, values in rates.items():
         print(f"{name}: median {statistics.median(values):.1f} images/s, {min(values):.1f} to {max(values):.1f}")
     medians = statistics.median(rates["ours"]) / statistics.median(rates["tutorial"])
-    print(f"ratio ours / tutorial: of medians {medians:.3f}; round by round {min(ratios):.3f} to {max(ratios):.3f}")
+    print(f"ratio ours / tutorial: {medians:.3f} of the medians, {min(ratios):.3f} to {max(ratios):.3f} of the rounds")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The training loop against a bare PyTorch loop: same network, same batches, same updates, one process.
+"""Speed of the training loop, compared with a plain PyTorch loop: same network, batches and updates, one process.
 
     python benchmarks/loop.py [STEPS]
 
-Prints the ratio of the medians over alternating rounds; the loop's curve, checkpoints, progress
-bookkeeping and non-finite check are in it, the tracking server is not.
+Prints the ratio of the times over alternating rounds. The loop's time includes curve, checkpoints, progress bar and the
+check for values that are not finite, but not the tracking server.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ours import seconds
 from dlcv.adaptation.config import Adaptation, Augmentation, Dann
 from dlcv.adaptation.methods.common import strength
 from dlcv.adaptation.methods.dann import DANN
-from dlcv.adaptation.networks.digits import architecture_of, build
+from dlcv.adaptation.networks.digits import build
 from dlcv.data.batches import Shuffled, Together
 from dlcv.runtime.config import load
 
@@ -33,14 +33,15 @@ ROUNDS = 7
 
 
 def make(steps: int) -> tuple[DANN, Together]:
-    """A DANN of the shipped parameters, and batches of random images."""
+    """DANN with the parameters of params.yaml, and batches of random images."""
     params = load()
+    section = params[Adaptation]
     none = Augmentation(rotation=0, shear=0, shift=0, scale=0, blur=0, blend=0, background=0, invert=0, noise=0)
-    training = params[Adaptation].training.model_copy(
+    training = section.training.model_copy(
         update={"steps": steps, "ema_decay": 0.0, "augmentation": none, "schedule": "constant", "precision": "fp32"}
     )
     torch.manual_seed(0)
-    network = build(**architecture_of("lenet", params[Adaptation], training.dropout, training.instance_norm))
+    network = build("lenet", training.dropout, training.instance_norm, section.networks.model_dump())
     network.to(memory_format=torch.channels_last)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, size=(2000, 28, 28, 3), dtype=np.uint8)
@@ -59,7 +60,7 @@ def ours(steps: int) -> float:
 
 
 def bare(steps: int) -> float:
-    """What one would write by hand, and nothing more."""
+    """The shortest loop that makes the same updates."""
     method, batches = make(steps)
     network, optimizer = method.networks["network"], method.optimizers["network"]
     training, dann = method.training, method.dann
@@ -68,10 +69,10 @@ def bare(steps: int) -> float:
     for step in range(steps):
         batch = next(batches)
         (source, labels), (target, _) = batch["source"], batch["target"]
-        classes, domains = network(torch.cat([source, target]), strength(step / steps, dann.lambda_, dann.gamma))
+        output = network(torch.cat([source, target]), strength(step / steps, dann.lambda_, dann.gamma))
         truth = torch.cat([labels.new_zeros(len(source)), labels.new_ones(len(target))])
-        loss = F.cross_entropy(classes[: len(source)], labels, label_smoothing=training.label_smoothing)
-        loss = loss + 2 * F.cross_entropy(domains, truth)
+        loss = F.cross_entropy(output.classes[: len(source)], labels, label_smoothing=training.label_smoothing)
+        loss = loss + 2 * F.cross_entropy(output.domains, truth)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()
@@ -86,15 +87,15 @@ def main(steps: int = 60) -> None:
         ours(5), bare(5)  # warm up
         times: dict[str, list[float]] = {"ours": [], "bare": []}
         for _ in range(ROUNDS):
-            # In turn, so that a drift of the machine's speed meets both.
+            # Alternating, so that a change of the machine's speed affects both.
             times["ours"].append(ours(steps))
             times["bare"].append(bare(steps))
     ratios = [a / b for a, b in zip(times["ours"], times["bare"], strict=True)]
     print(f"{ROUNDS} rounds of {steps} steps, {torch.get_num_threads()} threads")
     for name, values in times.items():
-        print(f"{name}: median {1e3 * statistics.median(values) / steps:.2f} ms a step")
+        print(f"{name}: median {1e3 * statistics.median(values) / steps:.2f} ms per step")
     low, middle, high = min(ratios), statistics.median(ratios), max(ratios)
-    print(f"ratio ours / bare, round by round: median {middle:.3f}, {low:.3f} to {high:.3f}")
+    print(f"ratio ours / bare of the rounds: median {middle:.3f}, {low:.3f} to {high:.3f}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The project's own training loop under the clock, for the benchmarks that race it against another."""
+"""The time of the project's training loop, for the benchmarks that compare it with another loop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dlcv.runtime.tracking import Run
 
 
 def seconds(method: Method, batches: Batches, steps: int, **options: Any) -> float:
-    """How long `steps` steps take, checkpoints included; `options` are more of `train`'s."""
+    """Seconds for `steps` steps with checkpoints; `options` are further arguments of `train`."""
     checkpoints, accelerator = Checkpoints("benchmark", "ours", "0" * 64), make_accelerator()
     start = time.perf_counter()
     train(

@@ -1,9 +1,9 @@
-"""DDIM against bare evaluations of the network: what the sampler adds to them.
+"""Speed of DDIM, compared with the evaluations of its network alone.
 
     python benchmarks/sampling.py [IMAGES [STEPS [WIDTH]]]
 
-Both in the same run, in turn: `dlcv.ddim.model.generate` as the stages call it, with x0 clipped and the noise derived
-from it, and as many evaluations of the same network on one batch. Prints the ratio round by round.
+Alternates `dlcv.diffusion.faces.generate`, with clipped x0 and the noise recomputed from it, and the same number of
+evaluations of the same network on one batch. Prints the ratio of the times.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from pathlib import Path
 
 import torch
 
-from dlcv.ddim import noise as noises
-from dlcv.ddim.model import Model, generate
-from dlcv.ddim.sections import Ddim
-from dlcv.diffusion.networks.unet import UNet
+from dlcv.data.latents import normal
+from dlcv.diffusion.config import Ddim
+from dlcv.diffusion.faces import SHAPE, generate
+from dlcv.diffusion.samplers import Model
 from dlcv.diffusion.schedule import linear
+from dlcv.diffusion.unet import UNet
 from dlcv.runtime.config import load
 
 ROUNDS = 3
@@ -30,9 +31,9 @@ def main(images: int = 64, steps: int = 50, width: float | None = None) -> None:
     settings = section.network.model_dump() | ({} if width is None else {"width": width})
     torch.manual_seed(0)
     network = UNet(**settings).to(memory_format=torch.channels_last).eval()
-    model = Model(network, linear(**section.schedule.model_dump()), section.training.target, {})
+    model = Model(network, linear(**section.schedule.model_dump()), section.training.prediction, {})
     sampling = section.sampling.model_copy(update={"steps": steps, "clip_x0": True, "rederive_epsilon": True})
-    noise, t = noises.draw(images, 0), torch.full((images,), 500)
+    noise, t = normal(images, SHAPE, 0), torch.full((images,), 500)
     batch = noise.contiguous(memory_format=torch.channels_last)
 
     def sampled(eta: float) -> float:
@@ -52,12 +53,12 @@ def main(images: int = 64, steps: int = 50, width: float | None = None) -> None:
     ratios: dict[float, list[float]] = {0.0: [], 1.0: []}
     for _ in range(ROUNDS):
         for eta, values in ratios.items():
-            # In turn, so that a drift of the machine's speed meets both.
+            # Alternating, so that a change of the machine's speed affects both.
             values.append(sampled(eta) / bare())
     print(f"{images} images, {steps} steps, width {settings['width']}, {torch.get_num_threads()} threads")
     for eta, values in ratios.items():
         low, middle, high = min(values), statistics.median(values), max(values)
-        print(f"eta {eta:g}: ratio sampler / bare evaluations, median {middle:.3f}, {low:.3f} to {high:.3f}")
+        print(f"eta {eta:g}: ratio sampler / network alone, median {middle:.3f}, {low:.3f} to {high:.3f}")
 
 
 if __name__ == "__main__":

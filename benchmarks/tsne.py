@@ -1,10 +1,10 @@
-"""scikit-learn's t-SNE against openTSNE's, on the same features: time and how true the map is.
+"""t-SNE by scikit-learn and by openTSNE on the same features: time and quality of the map.
 
     python benchmarks/tsne.py [IMAGES]
 
-The features are UCI digits, noisily projected to 800 dimensions, in equal halves, one of them
-shifted as a domain would be. Trustworthiness (1 is best) says whether neighbours in the map are
-neighbours in the features; the accuracy of a 10-nearest-neighbour vote says whether classes keep together.
+The features are UCI digits, projected to 800 dimensions with noise. One half of them is shifted, like a second domain.
+Trustworthiness (1 is best) measures whether neighbours in the map are neighbours in the features. The accuracy of
+10 nearest neighbours in the map measures whether classes stay together.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main(count: int = 1000) -> None:
             same = np.array_equal(embedded, function(points))
             print(
                 f"{name:13} {kind:14} time ratio {seconds / baseline:5.2f}  trustworthiness {trust:.4f}  "
-                f"neighbour vote {vote:.3f}  repeatable {same}"
+                f"nearest neighbours {vote:.3f}  repeatable {same}"
             )
 
 

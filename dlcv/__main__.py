@@ -1,4 +1,4 @@
-"""`python -m dlcv` and the `dlcv` console script: errors of the user's become one line."""
+"""`python -m dlcv` and the `dlcv` console script: an error of the user is printed as one line."""
 
 from __future__ import annotations
 

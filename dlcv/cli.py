@@ -1,4 +1,4 @@
-"""The `dlcv` command: mounts the areas' Typer apps and imports none of them before it is used."""
+"""The `dlcv` command. It imports the commands of an area only when they are called."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from typing import Annotated
 
 import typer
 
-# By the word on the command line: the module with its commands, and what they do.
+# By the first word on the command line: the module with the commands, and their help text.
 AREAS = {
-    "data": ("dlcv.sources.cli", "Prepare digits and faces; register an archive."),
-    "evaluate": ("dlcv.evaluation.cli", "Score images against real ones."),
+    "data": ("dlcv.sources.cli", "Prepare digits and faces; register data."),
+    "evaluate": ("dlcv.evaluation.cli", "Score images, real ones and noise too; train the digit judge."),
     "gan": ("dlcv.gan.cli", "Train, sample and evaluate GANs on faces."),
     "vae": ("dlcv.vae.cli", "Train, sample and evaluate a VAE on faces."),
-    "ddim": ("dlcv.diffusion.ddim_cli", "Train a noise predictor on faces, sample it by DDIM and evaluate it."),
+    "ddim": ("dlcv.diffusion.ddim_cli", "Train, sample and evaluate a diffusion model on faces (DDPM, DDIM)."),
     "diffusion": ("dlcv.diffusion.cli", "Train, sample and evaluate conditional diffusion models on digits."),
     "adaptation": ("dlcv.adaptation.cli", "Train and evaluate domain adaptation on digits."),
-    "report": ("dlcv.report.cli", "Write the report from what the stages made."),
+    "report": ("dlcv.report.cli", "Write the report from the outputs of the stages."),
 }
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Data, trainings, scores and report of a reproducible study; `dvc repro` calls these in order.",
+    help="The commands of a reproducible study, which `dvc repro` runs in order: data, trainings, scores, report.",
 )
 params_app = typer.Typer(no_args_is_help=True, help="Check or show params.yaml.")
 app.add_typer(params_app, name="params")
-tracking_app = typer.Typer(no_args_is_help=True, help="The MLflow database.")
+tracking_app = typer.Typer(no_args_is_help=True, help="Create the MLflow database; import runs.")
 app.add_typer(tracking_app, name="tracking")
 
 
 @params_app.command()
 def check() -> None:
-    """Validate every key of params.yaml and do nothing else."""
+    """Check every key of params.yaml."""
     from dlcv.runtime.config import load
 
     load()
@@ -45,20 +45,20 @@ def check() -> None:
 @params_app.command()
 def show(
     key: Annotated[
-        str | None, typer.Argument(help="such as gan.sngan or dann.lambda; all of them if not given")
+        str | None, typer.Argument(help="gan.sngan or dann.lambda, for example; all keys by default")
     ] = None,
 ) -> None:
-    """Print what runs: the values under KEY, a model's section merged with its base."""
+    """Print the values that run: those under KEY, with the sections of models merged with their base."""
     from dlcv.runtime import config
 
     print(config.show(key, config.load()))
 
 
 @app.command()
-def profile(name: Annotated[str, typer.Argument(help="smoke, sample (what ships), course or full")]) -> None:
-    """Set params.yaml to what ships plus what the profile changes, keeping comments and registered data."""
+def profile(name: Annotated[str, typer.Argument(help="smoke, sample (the shipped values), course or full")]) -> None:
+    """Reset params.yaml to the shipped values, then set those of profile NAME. Registered data and own models stay."""
     from dlcv.pipeline import write
-    from dlcv.runtime.config import apply_profile
+    from dlcv.runtime.editing import apply_profile
 
     changes = apply_profile(name)
     print("\n".join(changes) if changes else f"params.yaml already has the values of {name}")
@@ -67,7 +67,7 @@ def profile(name: Annotated[str, typer.Argument(help="smoke, sample (what ships)
 
 @app.command()
 def pipeline() -> None:
-    """Write the plots and artifacts that params.yaml implies into the areas' dvc.yaml files."""
+    """Write plots and artifacts of the models in params.yaml into stages/*/dvc.yaml; print the changed files."""
     from dlcv.pipeline import write
 
     for path in write():
@@ -77,10 +77,10 @@ def pipeline() -> None:
 @app.command()
 def repro(
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="stages at a time; default: one for each core, at most 4, or 1 with a GPU")
+        int | None, typer.Option(min=1, help="stages at a time; default: one for each core up to 4, or 1 with a GPU")
     ] = None,
 ) -> None:
-    """Do what `dvc repro` does, with several stages at a time."""
+    """Run `dvc repro` with several stages at a time."""
     from dlcv.runtime.reproduce import default_jobs, reproduce
 
     reproduce(jobs or default_jobs())
@@ -88,22 +88,22 @@ def repro(
 
 @tracking_app.command()
 def init() -> None:
-    """Create the database if there is none; `make` does it before stages run."""
+    """Create the database if there is none. `make setup` runs this."""
     from dlcv.runtime.tracking import initialise
 
     initialise()
 
 
 @tracking_app.command("import")
-def import_(file: Annotated[Path, typer.Argument(help="in mlruns-offline/")]) -> None:
-    """Send to MLflow what was written to FILE, or to a folder of such files, while no server answered."""
+def import_(file: Annotated[Path, typer.Argument(help="a file in mlruns-offline/, or this folder")]) -> None:
+    """Send to MLflow the runs that were logged to FILE, or to a folder of files, while the server was away."""
     from dlcv.runtime.tracking import import_file
 
     print(f"{import_file(file)} imported from {file}")
 
 
 def mount(arguments: list[str]) -> typer.Typer:
-    """The whole command: the area that is called with its own commands, the others by name."""
+    """The whole command: with the commands of the called area, and only the names of the others."""
     for area, (module, text) in AREAS.items():
         if arguments[:1] == [area]:
             app.add_typer(import_module(module).app, name=area, help=text)

@@ -1,7 +1,7 @@
-"""Writes the plots and artifacts that params.yaml implies into the areas' dvc.yaml files.
+"""Writes plots and artifacts of the models in params.yaml into the areas' dvc.yaml files.
 
-An area declares them in its `config.py`, in a dict `OUTPUTS`: by the name of its folder in `stages/`, a function of the
-params. The stages above the written part are kept by hand.
+An area declares them in a dict `OUTPUTS` in its `config.py`: by the name of a folder in `stages/`, a function of the
+params. The stages in the upper part of a dvc.yaml are written by hand.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from dlcv.runtime.outputs import Outputs, Plot
 MARK = "# ---- Below: written by `dlcv pipeline` from params.yaml and dlcv/{room}/config.py; do not edit. ----\n"
 PACKAGE = Path(__file__).parent
 STAGES = Path("stages")
-UP = Path("../..")  # from an area's dvc.yaml to the root of the repository
+UP = Path("../..")  # the root of the repository, relative to an area's dvc.yaml
 
 
 def write() -> list[Path]:
-    """Bring the written part of every area's dvc.yaml up to date.
+    """Update the generated part of each area's dvc.yaml.
 
     Returns:
-        The files that changed.
+        The files that have changed.
 
     Raises:
-        UserError: params.yaml is not valid, or an area has no dvc.yaml.
+        UserError: params.yaml is not valid, or the dvc.yaml of an area is missing.
     """
     params, changed = load(), []
     for area, (room, outputs) in areas().items():
@@ -49,7 +49,7 @@ def write() -> list[Path]:
 
 
 def areas() -> dict[str, tuple[str, Callable[[Params], Outputs]]]:
-    """By folder in `stages/`: the room that declares its outputs, and the function that does."""
+    """By folder in `stages/`: the room that declares its outputs, and the function that returns them."""
     found: dict[str, tuple[str, Callable[[Params], Outputs]]] = {}
     for file in sorted(PACKAGE.glob("*/config.py")):
         room = file.parent.name
@@ -60,7 +60,7 @@ def areas() -> dict[str, tuple[str, Callable[[Params], Outputs]]]:
 
 
 def by_hand(text: str) -> str:
-    """The part of a dvc.yaml above the mark."""
+    """The part of a dvc.yaml above `MARK`."""
     lines = text.splitlines(keepends=True)
     start = MARK.split("{")[0]
     end = next((number for number, line in enumerate(lines) if line.startswith(start)), len(lines))
@@ -68,7 +68,7 @@ def by_hand(text: str) -> str:
 
 
 def text_of(outputs: Outputs) -> str:
-    """Plots and artifacts as YAML, with paths relative to the area's dvc.yaml."""
+    """Plots and artifacts as YAML. Paths are relative to the area's dvc.yaml."""
     document: dict[str, Any] = {}
     if outputs.plots:
         document["plots"] = [{plot.title: _entry(plot)} for plot in outputs.plots]
@@ -77,6 +77,8 @@ def text_of(outputs: Outputs) -> str:
             artifact.name: {"path": str(UP / artifact.path), "type": "model", "desc": artifact.description}
             for artifact in outputs.artifacts
         }
+    if not document:
+        return ""
     text = io.StringIO()
     yaml = YAML()
     yaml.width = 120

@@ -1,4 +1,4 @@
-"""What several tests need: a small study in a folder of its own, without tracking, and the `dlcv` command."""
+"""Shared fixtures: a study in a temporary folder, without tracking, and the `dlcv` command."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from dlcv.engine import training as stage
-from dlcv.engine.loop import train as loop
+from dlcv.engine import training
+from dlcv.engine.loop import train
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -33,7 +33,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def set_params(study: Path) -> Callable[[dict[str, Any]], None]:
-    """Set keys of the study's params.yaml by dotted name, without any check."""
+    """Set values of the study's params.yaml by dotted key, without a check."""
 
     def set_(values: dict[str, Any]) -> None:
         yaml = YAML()
@@ -52,7 +52,7 @@ def set_params(study: Path) -> Callable[[dict[str, Any]], None]:
 
 @pytest.fixture
 def dlcv(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[[str], tuple[int, str]]:
-    """Run a `dlcv` command line in this process, which has torch already; gives exit code and stderr."""
+    """Run a `dlcv` command in this process; returns exit code and stderr."""
     from dlcv.__main__ import main
 
     def run(words: str) -> tuple[int, str]:
@@ -67,7 +67,7 @@ def dlcv(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture
 def dlcv_alone() -> Callable[[str], tuple[int, str, set[str]]]:
-    """Run a `dlcv` command line in a process of its own; gives exit code, stderr, and the heavy modules it imported."""
+    """Run a `dlcv` command in a new process; returns exit code, stderr, and the heavy modules that it imported."""
     code = """
 import sys
 from dlcv.__main__ import main
@@ -80,21 +80,21 @@ finally:
     def run(words: str) -> tuple[int, str, set[str]]:
         environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
         command = [sys.executable, "-c", code, *words.split()]
-        answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-        lines = answer.stderr.splitlines(keepends=True)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        lines = done.stderr.splitlines(keepends=True)
         (heavy,) = (line for line in lines if line.startswith("heavy:"))
         lines.remove(heavy)
-        return answer.returncode, "".join(lines), set(heavy.split()[1:])
+        return done.returncode, "".join(lines), set(heavy.split()[1:])
 
     return run
 
 
 @pytest.fixture
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row of the curve every second step, a checkpoint every fourth."""
-    monkeypatch.setattr(stage, "train", partial(loop, log_every=2, checkpoint_every=4))
+    """A row of the curve every two steps, and a checkpoint every four."""
+    monkeypatch.setattr(training, "train", partial(train, log_every=2, checkpoint_every=4))
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """What lies in a folder, by path within it."""
+    """The files in a folder, by path relative to it."""
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

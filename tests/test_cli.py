@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from dlcv.cli import AREAS
+
 REPOSITORY = Path(__file__).parent.parent
+Command = Callable[[str], tuple[int, str]]
 
 
-def dlcv(*words: str, code: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", code, *words] if code else [sys.executable, "-m", "dlcv", *words]
-    path = {"PYTHONPATH": str(REPOSITORY)}
-    return subprocess.run(command, env=os.environ | path | environment, capture_output=True, text=True, timeout=60)
+def python(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a new process, with this package."""
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "200"}
+    return subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True)
 
 
 def test_help_lists_every_area_and_imports_nothing_heavy() -> None:
@@ -28,14 +32,13 @@ finally:
     heavy = {"torch", "mlflow", "numpy", "pandas", "matplotlib", "sklearn", "dvc", "pydantic"} & set(sys.modules)
     print("heavy:", sorted(heavy), file=sys.stderr)
 """
-    shown = dlcv("--help", code=code)
+    shown = python("-c", code, "--help")
     assert shown.returncode == 0
     assert "heavy: []" in shown.stderr
-    for area in ("data", "evaluate", "gan", "adaptation", "report", "params", "profile", "tracking"):
-        assert f" {area} " in shown.stdout
+    for name in (*AREAS, "params", "profile", "pipeline", "repro", "tracking"):
+        assert f" {name} " in shown.stdout
 
 
-@pytest.mark.usefixtures("study")
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -50,25 +53,49 @@ finally:
         ("gan train sngan", "there is no prepared data in data/faces; run `dvc repro stages/data/dvc.yaml:faces`"),
         ("gan sample wgangp", "no model wgangp; did you mean wgan-gp?"),
         ("gan compare report-01", "no pair report-01; did you mean report-001?"),
+        ("profile smok", "no profile smok; did you mean smoke?"),
+        ("params show gan.snagn", "params.yaml has no key gan.snagn; did you mean sngan?"),
+        ("pipeline", "there is no stages/"),
+        ("tracking import none.jsonl", "none.jsonl cannot be read"),
     ],
 )
-def test_a_wrong_word_is_one_line_and_exit_code_1(study: Path, words: str, message: str) -> None:
+def test_an_error_of_the_user_is_one_line_and_exit_code_1(study: Path, dlcv: Command, words: str, message: str) -> None:
     before = sorted(study.rglob("*"))
-    answer = dlcv(*words.split())
-    assert answer.returncode == 1
-    assert answer.stderr.startswith("dlcv: error: ") and message in answer.stderr
-    assert answer.stderr.count("\n") == 1
+    code, error = dlcv(words)
+    assert code == 1
+    assert error.startswith("dlcv: error: ") and message in error
+    assert error.count("\n") == 1
     assert sorted(study.rglob("*")) == before
 
 
 @pytest.mark.usefixtures("study")
-def test_every_command_checks_all_of_params_first(study: Path) -> None:
+def test_it_is_the_same_from_the_shell() -> None:
+    done = python("-m", "dlcv", "gan", "train", "dcgn")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "dlcv: error: no model dcgn; did you mean dcgan?\n"
+
+
+@pytest.mark.usefixtures("study")
+def test_params_are_checked_without_heavy_imports(dlcv_alone: Callable[[str], tuple[int, str, set[str]]]) -> None:
+    assert dlcv_alone("params check") == (0, "", set())
+
+
+@pytest.mark.usefixtures("study")
+def test_params_show_prints_the_values_that_run() -> None:
+    done = python("-m", "dlcv", "params", "show", "gan.sngan")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert "architecture: sngan" in lines  # its own
+    assert "batch_size: 16" in lines  # of the base
+
+
+def test_every_command_checks_all_of_params_first(study: Path, dlcv: Command) -> None:
     text = (study / "params.yaml").read_text()
     (study / "params.yaml").write_text(text.replace("\n  lambda: ", "\n  lambda: -"))
     for words in ("params check", "data digits usps", "data faces", "adaptation train supervised usps", "report"):
-        answer = dlcv(*words.split())
-        assert answer.returncode == 1
-        assert "params.yaml: dann.lambda: Input should be greater than or equal to 0" in answer.stderr
+        code, error = dlcv(words)
+        assert code == 1
+        assert "params.yaml: dann.lambda: Input should be greater than or equal to 0" in error
 
 
 def test_a_full_disk_is_one_line() -> None:
@@ -80,6 +107,6 @@ def run():
 dlcv.cli.run = run
 main()
 """
-    answer = dlcv(code=code)
-    assert answer.returncode == 1
-    assert answer.stderr == "dlcv: error: the disk is full while writing out/x; free some space and run it again\n"
+    done = python("-c", code)
+    assert done.returncode == 1
+    assert done.stderr == "dlcv: error: the disk is full while writing out/x; free some space and run it again\n"

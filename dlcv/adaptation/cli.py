@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dlcv.adaptation.config import ADAPTING, METHODS
 from dlcv.runtime.config import load
 
 app = typer.Typer(no_args_is_help=True, help="Train and evaluate domain adaptation on digits.")
@@ -14,54 +15,39 @@ app = typer.Typer(no_args_is_help=True, help="Train and evaluate domain adaptati
 Scenario = Annotated[str, typer.Argument(help="such as mnistm-usps")]
 
 
+def _methods(on: str) -> str:
+    return ", ".join(name for name, method in METHODS.items() if method.on == on)
+
+
 @app.command()
 def train(
-    method: Annotated[
-        str,
-        typer.Argument(
-            help="supervised, dann, gta, selftraining; gta_source, selftraining_source: "
-            "the source alone, as these learn it"
-        ),
+    method: Annotated[str, typer.Argument(help=f"{', '.join(METHODS)}; *_source: the method's source-only baseline")],
+    name: Annotated[
+        str, typer.Argument(help=f"a domain for {_methods('domain')}; a scenario such as mnistm-usps for the others")
     ],
-    task: Annotated[str, typer.Argument(help="a domain for supervised, else a scenario such as mnistm-usps")],
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**32 - 1, help="default: the first of adaptation.seeds")
+    ] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option(help="of adaptation.variants; trained with the seed and steps of adaptation.comparison"),
     ] = None,
 ) -> None:
     """Train one method on one domain or scenario."""
     params = load()
-    from dlcv.adaptation.config import Adaptation
-    from dlcv.adaptation.tasks import Task, check
+    from dlcv.adaptation.trainings import task_of
 
-    chosen = Task(method, task, params[Adaptation].seeds[0] if seed is None else seed)
-    check(chosen, params)  # what is missing is said before torch is imported
+    task = task_of(method, name, params, seed, variant)  # an error is found before torch is imported
     from dlcv.adaptation.train import run
 
-    print(run(chosen, params))
-
-
-@app.command()
-def variant(
-    name: Annotated[str, typer.Argument(help="of adaptation.variants")],
-    scenario: Scenario,
-) -> None:
-    """Train DANN with other settings on a scenario, and the source alone with the same."""
-    params = load()
-    from dlcv.adaptation.tasks import scenario_of
-    from dlcv.adaptation.variants import with_variant
-
-    with_variant(name, params)
-    scenario_of(scenario, params)
-    from dlcv.adaptation.variant import run
-
-    print(run(name, scenario, params))
+    print(run(task, params))
 
 
 @app.command()
 def evaluate(scenario: Scenario) -> None:
-    """Score every training of a scenario and draw its figures."""
+    """Score all trainings of a scenario, those of variants too, and draw its figures."""
     params = load()
-    from dlcv.adaptation.tasks import scenario_of
+    from dlcv.adaptation.trainings import scenario_of
 
     scenario_of(scenario, params)
     from dlcv.adaptation.evaluate import run
@@ -70,34 +56,21 @@ def evaluate(scenario: Scenario) -> None:
 
 
 @app.command()
-def compare(scenario: Scenario) -> None:
-    """Score the variants on a scenario."""
-    params = load()
-    from dlcv.adaptation.tasks import scenario_of
-
-    scenario_of(scenario, params)
-    from dlcv.adaptation.compare import run
-
-    print(run(scenario, params))
-
-
-@app.command()
 def predict(
     images: Annotated[Path, typer.Argument(help="folder of images, grey or colour, of any size")],
-    scenario: Annotated[str, typer.Option(help="such as mnistm-usps: the images are like its target")],
-    out: Annotated[Path, typer.Option(help="table to write, image_name and label")],
+    scenario: Annotated[str, typer.Option(help="such as mnistm-usps; the images are like those of its target")],
+    out: Annotated[Path, typer.Option(help="table to write, with image_name and label")],
     method: Annotated[
-        str | None, typer.Option(help="dann, gta or selftraining; default: what the validator finds best")
+        str | None, typer.Option(help=f"{', '.join(ADAPTING)}; default: the choice of the validator")
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="folder of trained weights; default: out/adaptation/SCENARIO/METHOD-SEED")
     ] = None,
 ) -> None:
-    """Read the digits in a folder of images."""
+    """Predict the digits in a folder of images."""
     params = load()
     from dlcv.adaptation.config import Adaptation
-    from dlcv.adaptation.rows import methods_of
-    from dlcv.adaptation.tasks import Task, scenario_of
+    from dlcv.adaptation.trainings import Task, methods_of, scenario_of
     from dlcv.runtime.errors import UserError, expect
 
     scenario_of(scenario, params)

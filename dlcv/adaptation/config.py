@@ -1,4 +1,4 @@
-"""The sections of domain adaptation in params.yaml, and its methods. Light to import.
+"""The sections of domain adaptation in params.yaml, its methods and its trainings. Light to import.
 
 A method is declared here, in `METHODS`, with its section; its algorithm is in `methods/`. Everything else follows: the
 choices of the command, the rows of the tables, the plots and artifacts, and what the report prints.
@@ -14,12 +14,13 @@ from pydantic import Field, model_validator
 
 from dlcv.data.config import Domain
 from dlcv.runtime.config import Params, Section, key_of
-from dlcv.runtime.errors import UserError, expect
 from dlcv.runtime.fields import BelowOne, Fraction, Nonnegative, Positive, PositiveFloat, Precision, Seed
+from dlcv.runtime.outputs import Artifact, Outputs, Plot
 
 DIGITS = Path("data/digits")
 OUT = Path("out/adaptation")
 METRICS = Path("metrics/adaptation")
+STAGES = "stages/adaptation/dvc.yaml"
 SIZE = 28  # pixels
 
 Network = Annotated[str, key_of("dlcv.adaptation.networks.digits", "NETWORKS")]
@@ -160,10 +161,6 @@ class Variant(Section):
     schedule: Schedule | None = None
     dann: Dann | None = None  # in place of the section `dann`
 
-    def of_the_source(self) -> dict[str, Any]:
-        """The settings that the source-only baseline has too."""
-        return self.model_dump(exclude={"dann"}, exclude_none=True)
-
 
 class Comparison(Section):
     """The variants that are trained, and on what. Each is compared with a source-only baseline of equal settings."""
@@ -174,7 +171,12 @@ class Comparison(Section):
     scenarios: Annotated[list[str], Field(min_length=1)]
     sources: list[Domain]  # the source domains of these scenarios
     steps: Positive  # of each training
-    seed: Seed  # apart from those of the methods, so that a new one of them trains no variant anew
+    seed: Seed  # apart from `seeds`, so that another seed of the methods does not train the variants again
+
+    @property
+    def variants(self) -> list[str]:
+        """The variants that are compared, in the order of the table."""
+        return [*self.networks, *self.updates]
 
 
 @dataclass(frozen=True)
@@ -183,60 +185,82 @@ class Method:
 
     Attributes:
         label: in tables and figures.
-        section: type of its own top-level section of params.yaml, which has the method's name.
-        adapts: whether it sees the target; a baseline does not.
+        module: file in `methods/` with the function that has the method's name and returns its `Plan`.
         on: whether a training is of a domain or of a scenario.
         baseline: name of the source-only training that it is compared with; its own for a baseline.
-        caption: what its curve shows; a baseline's curve is not in the report.
+        adapts: whether it trains on images of the target; a baseline does not.
+        section: type of its own top-level section of params.yaml, which has the method's name.
         curves: columns of its `curve.csv` that `dvc plots` shows.
+        caption: what its curve shows; a baseline's curve is not in the report.
+        examples: what the images of its network's `examples` show, for a network that has this method.
     """
 
     label: str
+    module: str
     on: Literal["domain", "scenario"]
     baseline: str
     adapts: bool = True
     section: type[Section] | None = None
-    caption: str = ""
     curves: tuple[str, ...] = ("class_loss",)
+    caption: str = ""
+    examples: str = ""
+
+    @property
+    def title(self) -> str:
+        """The label in a phrase: "class loss of ..."."""
+        return self.label if self.adapts else f"networks {self.label}"
 
 
 METHODS: dict[str, Method] = {
-    "supervised": Method(label="trained on source", on="domain", baseline="supervised", adapts=False),
+    "supervised": Method("trained on source", "supervised", on="domain", baseline="supervised", adapts=False),
     "dann": Method(
-        label="DANN",
+        "DANN",
+        "dann",
         on="scenario",
         baseline="supervised",
         section=Dann,
+        curves=("class_loss", "domain_loss", "domain_accuracy"),
         caption="Training of DANN: class and domain loss, lambda and information (nats); accuracies on training "
         "batches, where a domain accuracy of 1/2 is chance.",
-        curves=("class_loss", "domain_loss", "domain_accuracy"),
     ),
     "gta_source": Method(
-        label="trained on source, as Generate To Adapt", on="scenario", baseline="gta_source", adapts=False
+        "trained on source, as Generate To Adapt", "gta", on="scenario", baseline="gta_source", adapts=False
     ),
     "gta": Method(
-        label="Generate To Adapt",
+        "Generate To Adapt",
+        "gta",
         on="scenario",
         baseline="gta_source",
         section=Gta,
+        curves=("class_loss", "domain_loss", "domain_accuracy", "generator_loss", "discriminator_loss"),
         caption="Training of Generate To Adapt: losses of C (class), D, G and F (features); D's loss and accuracy on "
         "real images and on those generated from the target (domain).",
-        curves=("class_loss", "domain_loss", "domain_accuracy", "generator_loss", "discriminator_loss"),
+        examples="Images that G generates: from the features of source images with their classes, and from the "
+        "features of target images without a class. The method works if the latter look like the source and show the "
+        "digits of the target.",
     ),
     "selftraining_source": Method(
-        label="trained on source, as self-training", on="domain", baseline="selftraining_source", adapts=False
+        "trained on source, as self-training",
+        "selftraining",
+        on="domain",
+        baseline="selftraining_source",
+        adapts=False,
     ),
     "selftraining": Method(
-        label="self-training",
+        "self-training",
+        "selftraining",
         on="scenario",
         baseline="selftraining_source",
         section=SelfTraining,
-        caption="Self-training: class loss on the source, loss on the pseudo-labels (target); the fraction of target "
-        "images with a pseudo-label, and the teacher's share of the class that it predicts least.",
-        curves=("class_loss", "target_loss", "taught_share"),
+        curves=("class_loss", "target_loss", "pseudo_label_share"),
+        caption="Training of self-training: class loss on the source, loss on the pseudo-labels (target) and "
+        "information (nats); the fraction of target images with a pseudo-label, and the teacher's share of the class "
+        "that it predicts least.",
     ),
 }
 ADAPTING = [name for name, method in METHODS.items() if method.adapts]
+SUPERVISED = "supervised"  # its training is a row of every scenario: on the source, and on the target
+COMPARED = "dann"  # the method of the variants
 
 
 class Adaptation(Section):
@@ -278,7 +302,7 @@ class Adaptation(Section):
         wanted = {
             f"baselines.{method}": (self.baselines.get(method, []), scenarios)
             for method, scenarios in self.methods.items()
-            if (own := METHODS[method].baseline) != "supervised" and METHODS[own].on == "domain"
+            if (own := METHODS[method].baseline) != SUPERVISED and METHODS[own].on == "domain"
         }
         wanted["comparison.sources"] = (self.comparison.sources, self.comparison.scenarios)
         for key, (domains, scenarios) in wanted.items():
@@ -300,7 +324,43 @@ class Adaptation(Section):
                     raise ValueError(
                         f"variant {name} {'lacks' if own else 'has'} a section dann; list it in comparison.{other}"
                     )
+        for name in comparison.variants:
+            if self.baseline_variant(name) is None and not self.supervised_is_baseline(name):
+                raise ValueError(
+                    f"variant {name} has no source-only baseline of equal settings; add it to comparison.baselines"
+                )
         return self
+
+    def with_variant(self, name: str) -> Adaptation:
+        """This section with the overrides of the variant `name`, and with the steps of the comparison."""
+        own = self.variants[name].model_dump(exclude_none=True)
+        training = {key: value for key, value in own.items() if key in Training.model_fields}
+        networks: dict[str, Section] = {}
+        if "poolings" in own:
+            networks["deep"] = Deep(poolings=own["poolings"])
+        if "hidden" in own:
+            networks["mish"] = Mish(hidden=own["hidden"])
+        return self.model_copy(
+            update={
+                "network": own.get("network", self.network),
+                "networks": self.networks.model_copy(update=networks),
+                "training": self.training.model_copy(update=training | {"steps": self.comparison.steps}),
+            }
+        )
+
+    def baseline_variant(self, variant: str) -> str | None:
+        """The variant of equal settings whose source-only baseline is trained; None if there is none."""
+        wanted = self.with_variant(variant)
+        return next((name for name in self.comparison.baselines if wanted.trains_as(self.with_variant(name))), None)
+
+    def supervised_is_baseline(self, variant: str) -> bool:
+        """Whether a training of `supervised` is the source-only baseline of the variant: of equal settings and seed."""
+        return self.comparison.seed in self.seeds and self.trains_as(self.with_variant(variant))
+
+    def trains_as(self, other: Adaptation) -> bool:
+        """Whether a source-only training has the same settings in both."""
+        keys = {"network", "networks", "training"}
+        return self.model_dump(include=keys) == other.model_dump(include=keys)
 
 
 def _listed(key: str, names: list[Any], known: object, where: str) -> None:
@@ -318,15 +378,40 @@ SECTIONS: dict[str, type[Section]] = {
 }
 
 
-def scenario_of(name: str, params: Params) -> Scenario:
-    """The scenario `name`, "mnistm-svhn".
+def outputs(params: Params) -> Outputs:
+    """Accuracies and curves, and the weights of every adapted network from the first seed."""
+    from dlcv.adaptation.trainings import trainings, variants_of
 
-    Raises:
-        UserError: no such scenario, or one whose domains are not in `data.domains`.
-    """
-    scenarios = params[Adaptation].scenarios
-    expect("scenario", name, scenarios)
-    for role in (scenarios[name].source, scenarios[name].target):
-        if role not in params.raw["data"]["domains"]:
-            raise UserError(f"params.yaml: scenario {name} needs the domain {role}; add it to data.domains")
-    return scenarios[name]
+    section, all_of = params[Adaptation], trainings(params)
+    compared = METHODS[COMPARED]
+    variants = [variants_of(name, params) for name in section.comparison.scenarios]
+    # Title, columns and trainings of a group of plots.
+    groups = [
+        *((method.title, method.curves, all_of[name]) for name, method in METHODS.items()),
+        (f"{compared.label}'s variants", compared.curves, [task for tasks in variants for task, _ in tasks.values()]),
+        (
+            f"source-only baselines of {compared.label}'s variants",
+            METHODS[compared.baseline].curves,
+            [task for tasks in variants for _, task in tasks.values() if task.variant],
+        ),
+    ]
+    accuracies = {OUT / f"{name}-evaluation" / "accuracy.csv": "trained_by" for name in section.scenarios}
+    plots = [Plot("accuracy on the target", accuracies, x="accuracy", template="bar_horizontal")]
+    plots += [
+        Plot(f"{column.replace('_', ' ')} of {title}", {task.folder / "curve.csv": column for task in tasks})
+        for title, columns, tasks in groups
+        for column in columns
+        if tasks
+    ]
+    return Outputs(
+        plots,
+        [
+            Artifact(f"{method}-{task.name}", task.folder, f"{METHODS[method].label} on {task.name}")
+            for method in ADAPTING
+            for task in all_of[method]
+            if task.seed == section.seeds[0]
+        ],
+    )
+
+
+OUTPUTS = {"adaptation": outputs}

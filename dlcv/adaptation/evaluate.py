@@ -1,109 +1,172 @@
-"""The stage `evaluate`: one scenario, every training that has a part in it, on validation images.
+"""The stage `evaluate`: all trainings of one scenario on its validation images.
 
-The target's validation labels are read here, after all training; no training is chosen by them but the oracle's.
+The validation labels of the target are used here, after all training. Only the oracle chooses a training by them.
 """
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from dlcv.adaptation.config import Adaptation
+from dlcv.adaptation.config import COMPARED, METHODS, METRICS, OUT, SUPERVISED, Adaptation, Dann, Variant
 from dlcv.adaptation.figures import draw
-from dlcv.adaptation.rows import METRICS, base_of, rows_of
 from dlcv.adaptation.scores import (
+    Evaluated,
     accuracy_by_target_statistics,
     choose,
+    evaluated,
     gain,
-    judge,
-    label,
     mean,
     protocol,
     score,
-    tsne_settings,
 )
-from dlcv.adaptation.tasks import OUT, domain, scenario_of
+from dlcv.adaptation.trainings import Domain, Task, baseline_of, load_domain, methods_of, scenario_of, variants_of
 from dlcv.engine.weights import training_of
-from dlcv.runtime import tracking
+from dlcv.evaluation.publish import Trained, publish
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
-from dlcv.runtime.nested import flatten
+
+SOURCE_ROW, TARGET_ROW = "trained_on_source", "trained_on_target"  # of supervised training
+TARGET_LABEL = "trained on target"
 
 
 def run(name: str, params: Params) -> Path:
     """Score the trainings of the scenario `name`.
 
     Returns:
-        The JSON of its scores; figures and `accuracy.csv` lie in `out/adaptation/NAME-evaluation/`.
+        The JSON of its scores. Figures and `accuracy.csv` are in `out/adaptation/NAME-evaluation/`.
 
     Raises:
         UserError: no such scenario, no prepared data, or no weights.
     """
-    scenario = scenario_of(name, params)
-    source, target = domain(scenario.source, "val"), domain(scenario.target, "val")
+    scenario, section = scenario_of(name, params), params[Adaptation]
+    source, target = load_domain(scenario.source, "val"), load_domain(scenario.target, "val")
     tasks = rows_of(name, params)
-    judged = {row: [judge(task.folder, source, target) for task in each] for row, each in tasks.items()}
+    networks = {row: [evaluated(task.folder, source, target) for task in each] for row, each in tasks.items()}
 
     rows: dict[str, dict[str, Any]] = {}
-    bases = {base_of(row) for row in judged}
-    for row, trained in judged.items():
-        about = trained[0].about
+    for row, each in networks.items():
+        about = each[0].about
         rows[row] = {
-            "label": label(row, about),
+            "label": TARGET_LABEL if row == TARGET_ROW else about["label"],
+            "adapts": METHODS[about["method"]].adapts,
             "network": about["architecture"]["network"],
             "parameters": about["parameters"],
-            **score(trained, source, target, params.seed),
-            "trainings": [training_of(one.about) for one in trained],
+            **score(each, source, target, params.seed),
+            "trainings": [training_of(one.about) for one in each],
         }
-        if row == "selftraining_source":
-            rows[row]["accuracy_by_target_statistics"] = mean(
-                accuracy_by_target_statistics(task.folder, target) for task in tasks[row]
+        baseline = baseline_row(about["method"])
+        if row != baseline:
+            rows[row]["gain"] = {"over": baseline, **gain(each, networks[baseline], target, params.seed)}
+        if about["statistics"] == "domain":
+            rows[baseline]["accuracy_by_target_statistics"] = mean(
+                accuracy_by_target_statistics(task.folder, target) for task in tasks[baseline]
             )
-        if row not in bases:
-            base = base_of(row)
-            rows[row]["gain"] = {"over": base, **gain(trained, judged[base], target, params.seed)}
 
-    candidates = [one for row, trained in judged.items() if row != "trained_on_target" for one in trained]
-    chosen = choose(candidates, target, params[Adaptation].validator)
-    with replacing(OUT / f"{name}-evaluation") as folder:
-        folder.mkdir(parents=True)
-        draw(folder, name, source, target, judged, rows, params)
-        accuracies = [{"trained_by": values["label"], "accuracy": values["accuracy"]} for values in rows.values()]
-        pd.DataFrame(accuracies).to_csv(folder / "accuracy.csv", index=False, float_format="%.6g")
-    images, perplexity = tsne_settings(source, target, params)
+    candidates = [one for row, each in networks.items() if row != TARGET_ROW for one in each]
     scores = {
         "scenario": name,
-        "protocol": {
-            **protocol(source, target, params[Adaptation].seeds, params),
-            "statistics": "BatchNorm's in self-training are those of the domain that is asked about",
-            "tsne": {"images_of_each_domain": images, "perplexity": perplexity, "openTSNE": version("openTSNE")},
-        },
+        "protocol": protocol(source, target, params),
         "rows": rows,
-        "choice": chosen,
+        "choice": choose(candidates, target, section.validator),
     }
+    if name in section.comparison.scenarios:
+        scores["variants"] = compare(name, source, target, params)
+
+    with replacing(OUT / f"{name}-evaluation") as folder:
+        folder.mkdir(parents=True)
+        draw(folder, name, source, target, networks, rows, params)
+        accuracies = [{"trained_by": values["label"], "accuracy": values["accuracy"]} for values in rows.values()]
+        pd.DataFrame(accuracies).to_csv(folder / "accuracy.csv", index=False, float_format="%.6g")
     write_json(METRICS / f"{name}.json", scores)
-    track(name, rows, chosen, params)
+    track(name, scores, params)
     return METRICS / f"{name}.json"
 
 
-def track(name: str, rows: dict[str, dict[str, Any]], chosen: dict[str, Any], params: Params) -> None:
-    """Show the scores in MLflow: in a run of the evaluation, and in the runs that made the weights."""
-    figures = sorted((OUT / f"{name}-evaluation").glob("*.png"))
-    values = {
-        row: {key: value for key, value in flatten(scores).items() if isinstance(value, float)}
-        for row, scores in rows.items()
+def rows_of(name: str, params: Params) -> dict[str, list[Task]]:
+    """The rows of a scenario's table: for each the trainings, one of each seed."""
+    scenario, seeds = scenario_of(name, params), params[Adaptation].seeds
+    rows = {SOURCE_ROW: [Task(SUPERVISED, scenario.source, seed) for seed in seeds]}
+    for method in methods_of(name, params):
+        tasks = [Task(method, name, seed) for seed in seeds]
+        rows.setdefault(baseline_row(method), [baseline_of(task, params) for task in tasks])
+        rows[method] = tasks
+    return {**rows, TARGET_ROW: [Task(SUPERVISED, scenario.target, seed) for seed in seeds]}
+
+
+def baseline_row(method: str) -> str:
+    """The row of the source-only baseline that a method is compared with."""
+    baseline = METHODS[method].baseline
+    return SOURCE_ROW if baseline == SUPERVISED else baseline
+
+
+def compare(name: str, source: Domain, target: Domain, params: Params) -> dict[str, Any]:
+    """Scores of the variants on the scenario `name`, each with its source-only baseline, and the choice among all."""
+    section = params[Adaptation]
+    known: dict[Path, Evaluated] = {}  # several variants have the same baseline
+    variants: dict[str, dict[str, Any]] = {}
+    for variant, tasks in variants_of(name, params).items():
+        for task in reversed(tasks):
+            if task.folder not in known:
+                known[task.folder] = evaluated(task.folder, source, target)
+        trained, baseline = (known[task.folder] for task in tasks)
+        variants[variant] = {
+            "label": trained.about["label"],
+            "settings": changes(section.variants[variant], params[Dann]),
+            "network": trained.about["architecture"]["network"],
+            "parameters": trained.about["parameters"],
+            SOURCE_ROW: score([baseline], source, target, params.seed),
+            COMPARED: score([trained], source, target, params.seed),
+            "gain": gain([trained], [baseline], target, params.seed),
+            "trainings": [training_of(one.about) for one in (baseline, trained)],
+        }
+    return {
+        "steps": section.comparison.steps,
+        "seed": section.comparison.seed,
+        "variants": variants,
+        "choice": choose(list(known.values()), target, section.validator),
     }
-    with tracking.run(f"evaluate-{name}", area="adaptation", params=params[Adaptation].tsne.model_dump()) as tracked:
-        tracked.scores({f"{row}.{key}": value for row, scores in values.items() for key, value in scores.items()})
-        tracked.scores({f"{who}.accuracy": chosen[who]["accuracy"] for who in ("chosen", "oracle")})
-        for figure in figures:
-            tracked.figure(figure)
-    for row, scores in rows.items():
-        # It is of the first seed's training.
-        curve = [figure for figure in figures if figure.stem == f"curve-{row}"]
-        for trained, value in zip(scores["trainings"], scores["seeds"].values(), strict=True):
-            tracking.add_scores(trained["sha256"], {f"{name}.accuracy": value}, curve)
-            curve = []
+
+
+def changes(variant: Variant, dann: Dann) -> dict[str, Any]:
+    """The settings that a variant changes, by the names in params.yaml; those of DANN where they differ from `dann`."""
+    own = variant.model_dump(by_alias=True, exclude_none=True)
+    usual = dann.model_dump(by_alias=True)
+    return {**own, **{key: value for key, value in own.pop("dann", {}).items() if value != usual[key]}}
+
+
+def track(name: str, scores: dict[str, Any], params: Params) -> None:
+    """Publish the scores to MLflow: in a run of the evaluation and in the runs of the trainings."""
+    rows, figures = scores["rows"], sorted((OUT / f"{name}-evaluation").glob("*.png"))
+    compared = {
+        variant: {key: values[key] for key in (SOURCE_ROW, COMPARED, "gain")}
+        for variant, values in scores.get("variants", {}).get("variants", {}).items()
+    }
+    publish(
+        f"evaluate-{name}",
+        area="adaptation",
+        params=params[Adaptation].tsne.model_dump(),
+        scores={
+            **rows,
+            **{who: {"accuracy": scores["choice"][who]["accuracy"]} for who in ("chosen", "oracle")},
+            "variants": compared,
+        },
+        figures=figures,
+        trainings=list(published(scores, name, figures)),
+    )
+
+
+def published(scores: dict[str, Any], name: str, figures: list[Path]) -> Iterator[Trained]:
+    """The accuracy of every training, and the curve of those that have a figure."""
+    for row, values in scores["rows"].items():
+        accuracies = zip(values["trainings"], values["seeds"].values(), strict=True)
+        for index, (training, accuracy) in enumerate(accuracies):
+            # The figure is of the first seed.
+            curve = [figure for figure in figures if figure.stem == f"curve-{row}" and index == 0]
+            yield Trained(training["sha256"], {f"{name}.accuracy": accuracy}, curve)
+    for values in scores.get("variants", {}).get("variants", {}).values():
+        for training, row in zip(values["trainings"], (SOURCE_ROW, COMPARED), strict=True):
+            yield Trained(training["sha256"], {f"{name}.accuracy": values[row]["accuracy"]})

@@ -1,30 +1,91 @@
-"""`dlcv adaptation predict`: the digits in a folder of images, by trained weights alone."""
+"""Predictions of trained networks, and `dlcv adaptation predict`: the digits in a folder of images."""
 
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 
-from dlcv.adaptation.config import Methods
-from dlcv.adaptation.rows import METRICS
-from dlcv.adaptation.tasks import OUT, SIZE
-from dlcv.adaptation.trained import answer, load
-from dlcv.data.images import SUFFIXES, decode, is_image
+from dlcv.adaptation.config import ADAPTING, METRICS, OUT, SIZE
+from dlcv.adaptation.networks.digits import Classifier, DomainNetwork
+from dlcv.data.batches import to_float
+from dlcv.data.images import decode, list_images
+from dlcv.engine.weights import load_network
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, replacing
 
-AT_ONCE = 1000  # images in memory
+BATCH = 500  # images in a forward pass; in eval mode it changes no result
+IN_MEMORY = 1000  # images of a folder
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a network computes for N images."""
+
+    logits: np.ndarray  # of the class head, float32 N x 10
+    is_target: np.ndarray | None  # the prediction of the domain head, bool N; None without one
+    features: np.ndarray  # float32 N x D
+
+    @property
+    def digits(self) -> np.ndarray:
+        """The most probable digits, int64 N."""
+        digits: np.ndarray = self.logits.argmax(1)
+        return digits
+
+
+def load(folder: Path) -> tuple[Classifier, dict[str, Any]]:
+    """The trained network in `folder`, in eval mode, and the JSON beside its weights.
+
+    Raises:
+        UserError: no weights, weights that do not fit their JSON, or weights of another area.
+    """
+    return load_network(
+        folder, _build, expected={"area": "adaptation"}, what="weights of domain adaptation", channels_last=False
+    )
+
+
+def _build(about: dict[str, Any]) -> Classifier:
+    arguments = dict(about["architecture"])
+    try:
+        file = import_module(f"dlcv.adaptation.networks.{arguments.pop('file')}")
+    except ModuleNotFoundError as error:
+        raise ValueError(str(error)) from error
+    network: Classifier = file.build(**arguments)
+    return network
+
+
+@torch.inference_mode()
+def predict(network: Classifier, images: np.ndarray, domains: bool = False) -> Predictions:
+    """The predictions of `network`, in eval mode, for images, uint8 N x 28 x 28 x 3.
+
+    Args:
+        domains: whether the domain head predicts, too.
+    """
+    device = next(network.parameters()).device
+    logits, is_target, features = [], [], []
+    for start in range(0, len(images), BATCH):
+        embedded = network.embed(to_float(images[start : start + BATCH]).to(device))
+        logits.append(network.class_head(embedded).cpu())
+        features.append(embedded.cpu())
+        if domains:
+            assert isinstance(network, DomainNetwork)
+            is_target.append((network.domain_head(embedded).argmax(1) == 1).cpu())
+    return Predictions(
+        torch.cat(logits).numpy(), torch.cat(is_target).numpy() if domains else None, torch.cat(features).numpy()
+    )
 
 
 def run(folder: Path, scenario: str, weights: Path, out: Path) -> Path:
-    """Write `image_name,label` of every image in `folder` to the table `out`, in the order of names.
-
-    Sub-folders are not searched; hidden files, and tables and notes beside the images, are passed over.
+    """Write the table `out` with `image_name,label` of every image in `folder`, in the order of names.
 
     Args:
-        scenario: which the weights have to be of.
+        folder: images of any format and size; sub-folders are not searched.
+        scenario: of the weights.
         weights: folder of a training.
 
     Raises:
@@ -32,73 +93,39 @@ def run(folder: Path, scenario: str, weights: Path, out: Path) -> Path:
             as it was.
     """
     files = list_images(folder)
-    refuse_folder(out)
+    if out.is_dir():
+        raise UserError(f"{out} is a folder; name a file for the table, such as {out / 'predictions.csv'}")
     network, about = load(weights)
     if about["task"] != scenario:
-        raise UserError(f"{weights} holds weights of {about['task']}, not of {scenario}; name others by --weights")
+        raise UserError(f"{weights} has weights of {about['task']}, not of {scenario}; name others with --weights")
     with replacing(out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as table:
         writer = csv.writer(table, lineterminator="\n")
         writer.writerow(["image_name", "label"])
-        for start in range(0, len(files), AT_ONCE):
-            part = files[start : start + AT_ONCE]
-            images = np.stack([decode(read(file), str(file), SIZE, crop=False) for file in part])
-            digits = answer(network, images).digits
+        for start in range(0, len(files), IN_MEMORY):
+            part = files[start : start + IN_MEMORY]
+            images = np.stack([decode(_read(file), str(file), SIZE, crop=False) for file in part])
+            digits = predict(network, images).digits
             writer.writerows((file.name, int(digit)) for file, digit in zip(part, digits, strict=True))
     return out
 
 
 def chosen_weights(scenario: str) -> Path:
-    """The folder of that adapted training of `scenario` which the validator finds best, without target labels.
+    """The folder of the adapted training of `scenario` that the validator chooses, without labels of the target.
 
     Raises:
         UserError: the scenario has not been evaluated.
     """
     path = METRICS / f"{scenario}.json"
     if not path.is_file():
-        raise UserError(f"{path} is missing, which says what training is best; `dvc repro` makes it, or give --method")
+        raise UserError(f"{path}, which has the choice of a training, is missing; run `dvc repro` or give --method")
     choice = read_json(path)["choice"]
-    signs: dict[str, dict[str, float]] = choice["candidates"]
-    folders = tuple(f"{scenario}/{method}-" for method in Methods.model_fields)
-    adapted = [name for name in signs if name.startswith(folders)]
-    return OUT / max(adapted, key=lambda name: signs[name][choice["criterion"]])
+    candidates: dict[str, dict[str, float]] = choice["candidates"]
+    folders = tuple(f"{scenario}/{method}-" for method in ADAPTING)
+    adapted = [name for name in candidates if name.startswith(folders)]
+    return OUT / max(adapted, key=lambda name: candidates[name][choice["criterion"]])
 
 
-def list_images(folder: Path) -> list[Path]:
-    """The images of `folder` by name, none of which is opened.
-
-    Raises:
-        UserError: no such folder, no image in it, or a file that is no image.
-    """
-    if not folder.is_dir():
-        raise UserError(f"there is no folder {folder}; give one with images of digits")
-    try:
-        found = sorted(folder.iterdir())
-    except OSError as error:
-        raise UserError(f"cannot list {folder} ({error.strerror}); mend its permissions") from None
-    files = []
-    for file in found:
-        if file.is_dir() or file.name.startswith(".") or file.suffix.lower() in (".csv", ".json", ".md", ".txt"):
-            continue
-        if not is_image(file.name):
-            raise UserError(f"{file} is no image ({', '.join(SUFFIXES)}); take it out or convert it")
-        files.append(file)
-    if not files:
-        raise UserError(f"{folder} holds no images; give the folder that has them directly inside")
-    return files
-
-
-def refuse_folder(out: Path) -> None:
-    """Refuse to write a table where a folder is."""
-    if out.is_dir():
-        raise UserError(f"{out} is a folder; name a file for the table, such as {out / 'predictions.csv'}")
-
-
-def read(file: Path) -> bytes:
-    """The bytes of a file.
-
-    Raises:
-        UserError: it cannot be read.
-    """
+def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:

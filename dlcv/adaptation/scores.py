@@ -1,8 +1,8 @@
-"""The scores of a method in one scenario, over its seeds."""
+"""The scores of trained networks in one scenario; those of a method are means over its seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,184 +11,168 @@ from typing import Any
 import numpy as np
 
 from dlcv.adaptation.config import Adaptation
-from dlcv.adaptation.networks.digits import CLASSES, DomainNetwork
-from dlcv.adaptation.statistics import adapt_statistics
-from dlcv.adaptation.tasks import Domain, domain
-from dlcv.adaptation.trained import Answers, answer, load
-from dlcv.adaptation.validators import IMAGES, choice, signs
+from dlcv.adaptation.networks.digits import CLASSES, adapt_statistics
+from dlcv.adaptation.predict import Predictions, load, predict
+from dlcv.adaptation.trainings import Domain, load_domain
+from dlcv.adaptation.validators import IMAGES, choice, validate
 from dlcv.evaluation.metrics.classification import accuracy, confusion_matrix, per_class
 from dlcv.evaluation.metrics.intervals import paired_bootstrap
 from dlcv.evaluation.metrics.proxy_a_distance import proxy_a_distance
 from dlcv.evaluation.subsets import balanced
 from dlcv.runtime.config import Params
 
-DISTANCE_IMAGES = 2000  # of each domain, at most: a linear classifier learns no more from 9,000
-
-LABELS = {
-    "trained_on_source": "trained on source",
-    "dann": "DANN",
-    "gta_source": "trained on source, as Generate To Adapt",
-    "gta": "Generate To Adapt",
-    "selftraining_source": "trained on source, as self-training",
-    "selftraining": "self-training",
-    "trained_on_target": "trained on target",
-}
+DISTANCE_IMAGES = 2000  # maximum number of images of each domain; more do not improve a linear classifier
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A trained network and its answers to validation images."""
+class Evaluated:
+    """A trained network and its predictions for the validation images of both domains."""
 
     about: dict[str, Any]  # the JSON beside its weights
-    on_source: Answers
-    on_target: Answers
-    signs: dict[str, float]  # of `dlcv.adaptation.validators`
+    source: Predictions
+    target: Predictions
+    validators: dict[str, float]  # see `dlcv.adaptation.validators`
 
 
-def judge(folder: Path, source: Domain, target: Domain) -> Judged:
-    """Ask the network in `folder` about the validation images of both domains, and the validator about it.
+def evaluated(folder: Path, source: Domain, target: Domain) -> Evaluated:
+    """The predictions of the network in `folder`.
+
+    Args:
+        source, target: the validation images; from the training images of the target come the validators' values.
 
     Raises:
         UserError: no weights, or no prepared data.
     """
     network, about = load(folder)
-    taught = about["method"] == "dann"
-    on_target = answer(network, target.images, taught)
-    unlabelled = answer(network, domain(target.name, "train").images[:IMAGES])
-    if about["method"] == "selftraining":
-        # It has the target's statistics, and learned from the source with the source's.
-        assert isinstance(network, DomainNetwork)
-        adapt_statistics(network, domain(source.name, "train").images)
-    on_source = answer(network, source.images, taught)
-    return Judged(about, on_source, on_target, signs(on_source, source, unlabelled.logits))
+    domains = about["domain_head"]
+    on_target = predict(network, target.images, domains)
+    unlabelled = predict(network, load_domain(target.name, "train").images[:IMAGES])
+    if about["statistics"] == "domain":
+        # The weights have the BatchNorm statistics of the target.
+        adapt_statistics(network, load_domain(source.name, "train").images)
+    on_source = predict(network, source.images, domains)
+    return Evaluated(about, on_source, on_target, validate(unlabelled.logits, on_source.digits == source.labels))
 
 
 def accuracy_by_target_statistics(folder: Path, target: Domain) -> float:
-    """The accuracy on the target of the network in `folder`, once its BatchNorm has the target's statistics (AdaBN).
+    """The accuracy on the target of the network in `folder` with the target's BatchNorm statistics (AdaBN).
 
-    Of what self-training gains over the source alone, so much needs no pseudo-labels: asked of `selftraining_source`,
-    whose statistics are the source's, taken in the same way.
+    For the source-only baseline of a method whose networks have the statistics of the domain: the part of the method's
+    gain that needs no training on the target.
     """
     network, _ = load(folder)
-    assert isinstance(network, DomainNetwork)
-    adapt_statistics(network, domain(target.name, "train").images)
-    return float((answer(network, target.images).digits == target.labels).mean())
+    adapt_statistics(network, load_domain(target.name, "train").images)
+    return float((predict(network, target.images).digits == target.labels).mean())
 
 
-def choose(judged: Sequence[Judged], target: Domain, criterion: str) -> dict[str, Any]:
-    """`validator.choice` among trained networks; of some with the same weights the first stands for all."""
-    different: dict[str, Judged] = {}
-    for one in judged:
-        different.setdefault(one.about["sha256"], one)
+def choose(networks: Sequence[Evaluated], target: Domain, criterion: str) -> dict[str, Any]:
+    """`dlcv.adaptation.validators.choice` among networks; of several with the same weights only the first counts."""
+    different: dict[str, Evaluated] = {}
+    for network in networks:
+        different.setdefault(network.about["sha256"], network)
     return choice(
-        {one.about["name"]: one.signs for one in different.values()},
+        {one.about["name"]: one.validators for one in different.values()},
         criterion,
-        {one.about["name"]: float((one.on_target.digits == target.labels).mean()) for one in different.values()},
+        {one.about["name"]: float((one.target.digits == target.labels).mean()) for one in different.values()},
     )
 
 
-def score(judged: Sequence[Judged], source: Domain, target: Domain, seed: int) -> dict[str, Any]:
+def score(networks: Sequence[Evaluated], source: Domain, target: Domain, seed: int) -> dict[str, Any]:
     """The scores of one method from one or several seeds.
 
-    Accuracies and shares are means over the seeds, and so are the ends of the interval: it speaks of these images,
-    the standard deviation of the seeds. `confusion` counts the images of all seeds.
+    Accuracies and the ends of the interval are means over the seeds: the interval is about these images, the standard
+    deviation is about the seeds. `confusion` counts the images of all seeds.
 
     Args:
         seed: of the folds of the proxy A-distance, which is that of the first network.
     """
-    each = [accuracy(one.on_target.digits == target.labels) for one in judged]
-    confusion = sum(confusion_matrix(target.labels, one.on_target.digits, CLASSES) for one in judged)
+    each = [accuracy(one.target.digits == target.labels) for one in networks]
+    confusion = sum(confusion_matrix(target.labels, one.target.digits, CLASSES) for one in networks)
     assert isinstance(confusion, np.ndarray)
     count = balanced_count(source, target, DISTANCE_IMAGES)
-    first = judged[0]
+    first = networks[0]
     scores: dict[str, Any] = {
         "accuracy": mean(one["accuracy"] for one in each),
         "interval": {end: mean(one["interval"][end] for one in each) for end in ("low", "high")},
-        "seeds": {str(one.about["seed"]): value["accuracy"] for one, value in zip(judged, each, strict=True)},
-        "source_accuracy": mean(float((one.on_source.digits == source.labels).mean()) for one in judged),
+        "seeds": {str(one.about["seed"]): value["accuracy"] for one, value in zip(networks, each, strict=True)},
+        "source_accuracy": mean(float((one.source.digits == source.labels).mean()) for one in networks),
         "proxy_a_distance": proxy_a_distance(
-            first.on_source.features[balanced(source.labels, count, seed)],
-            first.on_target.features[balanced(target.labels, count, seed)],
+            first.source.features[balanced(source.labels, count, seed)],
+            first.target.features[balanced(target.labels, count, seed)],
             seed,
         ),
     }
-    if len(judged) > 1:
+    if len(networks) > 1:
         scores["standard_deviation"] = float(np.std([one["accuracy"] for one in each], ddof=1))
-    domains = [domain_accuracy(one) for one in judged if one.on_source.target is not None]
+    domains = [value for one in networks if (value := domain_accuracy(one)) is not None]
     if domains:
         scores["domain_accuracy"] = mean(domains)
     return {**scores, "per_class": per_class(confusion), "confusion": confusion.tolist()}
 
 
-def domain_accuracy(judged: Judged) -> float:
-    """Mean of the two domains' shares of right answers of the domain head: 1/2 is chance whatever the counts."""
-    on_source, on_target = judged.on_source.target, judged.on_target.target
-    assert on_source is not None and on_target is not None
+def domain_accuracy(network: Evaluated) -> float | None:
+    """The mean of the domain head's accuracies on both domains, so that chance is 1/2 for any number of images."""
+    on_source, on_target = network.source.is_target, network.target.is_target
+    if on_source is None or on_target is None:
+        return None
     return float(((~on_source).mean() + on_target.mean()) / 2)
 
 
-def gain(judged: Sequence[Judged], base: Sequence[Judged], target: Domain, seed: int) -> dict[str, Any]:
-    """How much more of the target a method reads than `base`, networks trained on the source alone, seed by seed.
+def gain(networks: Sequence[Evaluated], baselines: Sequence[Evaluated], target: Domain, seed: int) -> dict[str, Any]:
+    """The difference of the accuracies on the target between networks and their source-only baselines, seed by seed.
 
     Returns:
-        The mean over the seeds, the means of the ends of each seed's interval, which is paired (both networks answered
-        the same images), and each seed's own.
+        The mean over the seeds, the means of the ends of each seed's interval, and the difference of each seed. The
+        interval is paired: both networks predict the same images.
     """
     pairs = [
-        paired_bootstrap(one.on_target.digits == target.labels, other.on_target.digits == target.labels, seed)
-        for one, other in zip(judged, base, strict=True)
+        paired_bootstrap(one.target.digits == target.labels, other.target.digits == target.labels, seed)
+        for one, other in zip(networks, baselines, strict=True)
     ]
     point, low, high = (mean(values) for values in zip(*pairs, strict=True))
     return {
         "over_trained_on_source": point,
         "interval": {"low": low, "high": high},
-        "seeds": {str(one.about["seed"]): pair[0] for one, pair in zip(judged, pairs, strict=True)},
+        "seeds": {str(one.about["seed"]): pair[0] for one, pair in zip(networks, pairs, strict=True)},
     }
 
 
-def mean(values: Any) -> float:
+def mean(values: Iterable[float]) -> float:
     """The mean of some numbers."""
     return float(np.mean(list(values)))
 
 
-def label(row: str, about: dict[str, Any]) -> str:
-    """What a table calls the row: the method by its whole name, so that a figure stands under what it deserves."""
-    name = LABELS[row]
-    if row == "dann":
-        dann = about["params"]["dann"]
-        name += " (alternating)" if dann["update"] == "alternating" else ""
-        name += " + information maximisation" if dann["information"] else ""
-    return name
-
-
-def protocol(source: Domain, target: Domain, seeds: Sequence[int], params: Params) -> dict[str, Any]:
-    """How the scores came about; no time and no commit: same inputs, same bytes."""
-    packages = ("numpy", "scikit-learn", "torch")
+def protocol(source: Domain, target: Domain, params: Params) -> dict[str, Any]:
+    """How the scores were computed; without time and commit, so that the same inputs give the same bytes."""
+    section = params[Adaptation]
+    images, perplexity = tsne_settings(source, target, params)
     return {
         "images": {
             role: {"domain": side.name, "split": "val", "count": len(side.images), "sha256": side.card["sha256"]}
             for role, side in {"source": source, "target": target}.items()
         },
-        "seeds": list(seeds),
+        "seeds": section.seeds,
         "selection": "the last step",
         "validator": {
-            "criterion": params[Adaptation].validator,
+            "criterion": section.validator,
             "images": f"at most {IMAGES} of the target's training set, without labels",
         },
         "proxy_a_distance": {"images_of_each_domain": balanced_count(source, target, DISTANCE_IMAGES)},
-        "interval": "95 %: Wilson for shares, paired bootstrap for gains; means over the seeds",
-        "versions": {package: version(package) for package in packages},
+        "interval": "95 %: Wilson for accuracies, paired bootstrap for gains; means over the seeds",
+        "versions": {package: version(package) for package in ("numpy", "scikit-learn", "torch")},
+        "statistics": "domain: the BatchNorm statistics are those of the domain that is evaluated",
+        "tsne": {"images_of_each_domain": images, "perplexity": perplexity, "openTSNE": version("openTSNE")},
     }
 
 
 def tsne_settings(source: Domain, target: Domain, params: Params) -> tuple[int, float]:
-    """Images of each domain and perplexity of a t-SNE: what is asked for, or as much as there are and allow."""
+    """Images of each domain and perplexity of a t-SNE: those of params.yaml, or the largest that the images allow."""
     section = params[Adaptation].tsne
     count = balanced_count(source, target, section.images)
-    # openTSNE looks at 3 perplexity neighbours, and would lower the perplexity without a word.
+    # openTSNE uses 3 * perplexity neighbours and lowers the perplexity silently where there are fewer.
     return count, min(section.perplexity, (2 * count - 1) / 3)
 
 
 def balanced_count(source: Domain, target: Domain, most: int) -> int:
-    """How many images of each domain can be looked at in equal numbers, `most` at most."""
+    """The largest number of images, at most `most`, that both domains have."""
     return min(len(source.labels), len(target.labels), most)

@@ -1,4 +1,4 @@
-"""The stages that train: one method on one task, to weights and a curve."""
+"""The training stages: one method on one domain or scenario, to weights and a curve."""
 
 from __future__ import annotations
 
@@ -7,74 +7,77 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from dlcv.adaptation.config import Adaptation
-from dlcv.adaptation.tasks import Task, domain, domains_of
+from dlcv.adaptation.config import METHODS, Adaptation
+from dlcv.adaptation.methods.common import Plan
+from dlcv.adaptation.networks.digits import Classifier
+from dlcv.adaptation.trainings import Task, load_domain
 from dlcv.data.batches import Shuffled, Together
-from dlcv.engine import training as stage
-from dlcv.engine.layers import layers
 from dlcv.engine.loop import make_accelerator, seed_everything
-from dlcv.engine.weights import count_parameters
+from dlcv.engine.training import train_into
 from dlcv.runtime.config import Params
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.provenance import Provenance, code_hashes
 
 
-def run(task: Task, params: Params, folder: Path | None = None) -> Path:
+def run(task: Task, params: Params) -> Path:
     """Train `task`.
 
-    Args:
-        folder: where the result belongs, in `out/adaptation`; `task.folder` without it.
-
     Returns:
-        The folder with `weights.safetensors`, `weights.json` and `curve.csv`.
+        Its folder with `weights.safetensors`, `weights.json` and `curve.csv`.
 
     Raises:
-        UserError: an unknown method or task, no prepared data, several processes where the method takes one, or a
-            loss that is not finite.
+        UserError: no prepared data, several processes for a method that needs one, or a value that is not finite.
     """
-    training = params[Adaptation].training
-    roles = domains_of(task.method, task.name, params)
-    domains = {role: domain(named, "train") for role, named in roles.items()}
+    method = METHODS[task.method]
+    training = task.params(params)[Adaptation].training
+    domains = {role: load_domain(name, "train") for role, name in task.domains(params).items()}
 
     accelerator = make_accelerator(training.precision)
     seed_everything(task.seed)
-    # Only the chosen method is imported, so that a new method makes no other training stale.
-    plan = import_module(f"dlcv.adaptation.{task.method}").build(task.name, params)
+    plan = plan_of(task, params)
     if plan.single and accelerator.num_processes > 1:
-        raise UserError(f"{task.method} is trained by one process; train several scenarios side by side instead")
-    provenance = Provenance(
-        params={"seed": task.seed, **roles, **plan.settings},
-        data={part.name: part.card["sha256"] for part in domains.values()},
-        code=code_hashes(["dlcv.adaptation.train", f"dlcv.adaptation.{task.method}"]),
-    )
+        raise UserError(f"{task.method} is trained in one process; train several scenarios at the same time instead")
+    augmentation = plan.augmentation or {role: {method.label: training.augmentation} for role in domains}
+    result = plan.method.networks[plan.result]
+    assert isinstance(result, Classifier)
+    about = {
+        "stage": task.stage(params),
+        "label": plan.label or method.label,
+        "method": task.method,
+        "task": task.name,
+        "seed": task.seed,
+        "architecture": result.architecture,
+        "domain_head": plan.domain_head,
+        "statistics": plan.statistics,
+        "augmentation": {
+            role: {viewer: values.model_dump() for viewer, values in viewers.items()}
+            for role, viewers in augmentation.items()
+        },
+        "networks": result.description(),
+    }
     for network in plan.method.networks.values():
         network.to(memory_format=torch.channels_last)
-    # Every set of every process has an order of its own.
+    # Each domain has its own order, different in each process.
     first = 1000 * task.seed + len(domains) * accelerator.process_index
-    batches = Together(
-        {
-            role: Shuffled(part.images, part.labels, training.batch_size, seed=first + index)
-            for index, (role, part) in enumerate(domains.items())
-        }
-    )
-    images = {role: part.images for role, part in domains.items()}
-    return stage.run(
-        folder or task.folder,
+    batches = {
+        role: Shuffled(domain.images, domain.labels, training.batch_size, seed=first + index)
+        for index, (role, domain) in enumerate(domains.items())
+    }
+    images = {role: domain.images for role, domain in domains.items()}
+    return train_into(
+        task.folder,
         plan.result,
         plan.method,
-        batches,
+        Together(batches),
         accelerator=accelerator,
-        provenance=provenance,
+        provenance=Provenance(
+            params=settings(task, plan, params),
+            data={domain.name: domain.card["sha256"] for domain in domains.values()},
+            code=code_hashes(["dlcv.adaptation.train", f"dlcv.adaptation.methods.{method.module}"]),
+        ),
         cards=[domain.card for domain in domains.values()],
-        about={
-            "method": task.method,
-            "task": task.name,
-            "seed": task.seed,
-            "architecture": dict(plan.architecture),
-            "networks": description(plan.printed),
-        },
+        about=about,
         steps=plan.steps,
         ema_decay=plan.ema_decay,
         averaged=[plan.result],
@@ -82,9 +85,14 @@ def run(task: Task, params: Params, folder: Path | None = None) -> Path:
     )
 
 
-def description(printed: dict[str, tuple[nn.Module, nn.Module, Tensor]]) -> dict[str, dict[str, Any]]:
-    """What the report prints of each part of a network, given as `Plan` has it: its parameters and its layers."""
-    return {
-        name: {"parameters": count_parameters(part), "layers": layers(shown, example, depth=1)}
-        for name, (part, shown, example) in printed.items()
-    }
+def plan_of(task: Task, params: Params) -> Plan:
+    """The method of `task` with new weights, ready to train."""
+    # Only the file of this method is imported, so an edit of another method does not change the fingerprint.
+    module = import_module(f"dlcv.adaptation.methods.{METHODS[task.method].module}")
+    plan: Plan = getattr(module, task.method)(task.name, task.params(params))
+    return plan
+
+
+def settings(task: Task, plan: Plan, params: Params) -> dict[str, Any]:
+    """Every value that decides the result, apart from data and code."""
+    return {"seed": task.seed, **task.domains(params), **plan.settings}

@@ -1,1 +1,1 @@
-"""Conditional diffusion on digits; its schedules, samplers and plain U-Net serve `ddim` too."""
+"""Diffusion models: a noise predictor of faces, sampled by DDIM, and class-conditional models of digits."""

@@ -1,4 +1,4 @@
-"""The sections `diffusion` (digits) and `ddim` (faces) of params.yaml, and what is trained. Light to import.
+"""The sections `diffusion` (digits) and `ddim` (faces) of params.yaml, paths and provenance. Light to import.
 
 A model of digits is declared in params.yaml alone: its name in `diffusion.models`, and a section with what differs from
 `diffusion.base`.
@@ -23,14 +23,13 @@ DIGIT_SIZE = 28  # pixels
 DIGITS_OUT = Path("out/diffusion")
 DIGITS_METRICS = Path("metrics/diffusion")
 DIGITS_REFERENCE = Path("out/evaluation/digits/mnistm")
-JUDGE = Path("out/evaluation/judge")
 
 FACES = Path("data/faces")
 FACE_SIZE = 64  # pixels
 FACES_OUT = Path("out/ddim")
 FACES_METRICS = Path("metrics/ddim")
 FACES_REFERENCE = Path("out/evaluation/faces")
-FACES_NAME = "unet"
+FACES_MODEL = "unet"
 
 Spacing = Literal["uniform", "uniform+1", "trailing", "quad"]
 Prediction = Literal["noise", "velocity", "x0"]
@@ -57,34 +56,41 @@ class Betas(Section):
 
 
 class Sampling(Section):
+    """How images are drawn: the settings of both samplers."""
+
+    spacing: Spacing  # of the S time steps among the T of the training
+    eta: Eta  # of DDIM: 0 adds no noise; 1 is DDPM with the posterior variance
+    clip_x0: bool  # clip the predicted x0 to [-1, 1] in each step
+    rederive_epsilon: bool  # of DDIM: recompute the noise from the clipped x0, else keep the predicted noise
+
+
+class FaceSampling(Sampling):
     """How DDIM draws faces."""
 
     steps: Positive  # S, network evaluations for an image
-    eta: Eta  # 0 adds no noise; 1 is DDPM with the posterior variance
-    spacing: Spacing  # of the S among the T time steps
-    clip_x0: bool  # clip the predicted x0 to [-1, 1] in each step
-    rederive_epsilon: bool  # recompute the noise from the clipped x0, else keep the predicted noise
 
 
-def _tens(count: int) -> int:
-    if count % 10:
-        raise ValueError(f"has to be a multiple of 10, the same number of each digit, not {count}")
-    return count
-
-
-Tens = Annotated[int, Field(ge=10), AfterValidator(_tens)]
-
-
-class DigitSampling(Section):
+class DigitSampling(Sampling):
     """How digits are drawn."""
 
     sampler: Literal["ddim", "ancestral"]
-    steps: Positive | None  # time steps; null for all T, as in the reports
-    spacing: Spacing  # of the steps among the T time steps
-    eta: Eta  # of DDIM; 0 adds no noise
+    steps: Positive | None  # S; null for all T, as in the reports
     variance: Literal["posterior", "beta"]  # of ancestral sampling; the reports' is beta
-    clip_x0: bool  # clip the predicted x0 to [-1, 1] in each step
-    rederive_epsilon: bool  # of DDIM: recompute the noise from the clipped x0, else keep the predicted noise
+
+
+class Training(Section):
+    """How a noise predictor is trained."""
+
+    steps: Positive
+    batch_size: Positive
+    learning_rate: PositiveFloat  # peak
+    schedule: Schedule
+    gradient_clip: Nonnegative  # maximum norm; 0 for none
+    ema_decay: BelowOne  # of the averaged weights, which are the result; 0 keeps the last ones
+    prediction: Prediction  # what the network predicts
+    min_snr_gamma: Nonnegative  # of the min-SNR loss weights (Hang et al. 2023); 0 weights all times equally
+    snapshots: Positive  # at equal distances, that of the last step among them
+    precision: Precision
 
 
 class FaceNetwork(Section):
@@ -110,20 +116,10 @@ class FaceNetwork(Section):
         return self
 
 
-class FaceTraining(Section):
+class FaceTraining(Training):
     """How the U-Net of faces is trained: by Adam, at uniformly drawn times, as in Ho et al. 2020."""
 
-    steps: Positive
-    batch_size: Positive
-    learning_rate: PositiveFloat  # peak
-    schedule: Schedule
-    ema_decay: BelowOne  # of the averaged weights, which are the result; 0 keeps the last ones
-    gradient_clip: PositiveFloat  # maximum norm
     flip: bool  # mirror each image with probability 1/2
-    prediction: Prediction  # what the network predicts
-    min_snr_gamma: Nonnegative  # of the min-SNR loss weights (Hang et al. 2023); 0 weights all times equally
-    snapshots: Positive  # at equal distances, that of the last step among them
-    precision: Precision
 
 
 class FaceTable(Section):
@@ -143,7 +139,7 @@ class Ddim(Section):
     schedule: Betas
     network: FaceNetwork
     training: FaceTraining
-    sampling: Sampling
+    sampling: FaceSampling
     figure_etas: Etas
     table: FaceTable
 
@@ -159,14 +155,28 @@ class Ddim(Section):
         return self
 
 
-class Network(Section):
+def _tens(count: int) -> int:
+    if count % 10:
+        raise ValueError(f"has to be a multiple of 10, the same number of each digit, not {count}")
+    return count
+
+
+Tens = Annotated[int, Field(ge=10), AfterValidator(_tens)]
+
+
+class DigitNetwork(Section):
     """The network of one model of digits."""
 
     architecture: Annotated[str, key_of("dlcv.diffusion.networks.build", "ARCHITECTURES")]
     width: Annotated[float, Field(ge=1 / 64)]  # factor on the channels; 1 as the report prints them
-    conditioning: Literal["printed", "adaptive"]  # adaptive: scale and shift by time and class in each block as well
+    conditioning: Literal["printed", "adaptive"]  # adaptive: also scale and shift by time and class in each block
     patch: Patch  # side of the pixel blocks that enter as channels; 1 as printed
     dropout: BelowOne  # of residual-unet's blocks; the others have none
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether every block has a scale and a shift by time and class."""
+        return self.conditioning == "adaptive"
 
 
 class Times(Section):
@@ -177,24 +187,14 @@ class Times(Section):
     std: PositiveFloat
 
 
-class Training(Section):
+class DigitTraining(Training):
     """How one model of digits is trained."""
 
-    steps: Positive
-    batch_size: Positive
     optimizer: Optimizer
-    learning_rate: PositiveFloat  # peak
-    schedule: Schedule
     weight_decay: Nonnegative
-    gradient_clip: Nonnegative  # maximum norm; 0 for none
-    ema_decay: BelowOne  # of the averaged weights, which are the result; 0 keeps the last ones
     label_drop: Fraction  # probability of training without the label
     drop: Literal["sample", "batch"]  # drop labels independently, or for the whole batch
-    prediction: Prediction  # what the network predicts; a narrow network has too few channels for the noise
     times: Times
-    min_snr_gamma: Nonnegative  # of the min-SNR loss weights (Hang et al. 2023); 0 weights all times equally
-    precision: Precision
-    snapshots: Positive  # at equal distances, that of the last step among them
 
 
 class Guidance(Section):
@@ -215,11 +215,11 @@ class Settings(Section):
     """One model of digits: its noise schedule, its network and how it is trained."""
 
     schedule: Betas
-    network: Network
-    training: Training
+    network: DigitNetwork
+    training: DigitTraining
 
 
-class Table(Section):
+class DigitTable(Section):
     """Digit accuracy and Fréchet distance over w, and over the fraction of skipped unconditional predictions."""
 
     w: Annotated[list[Nonnegative], Field(min_length=1), AfterValidator(rising)]
@@ -233,7 +233,7 @@ class Diffusion(Models):
 
     samples: Tens  # images of each model
     sampling: DigitSampling
-    table: Table
+    table: DigitTable
     guidance: Guidances
     base: Settings
     settings: dict[str, Settings]
@@ -254,15 +254,16 @@ class Diffusion(Models):
         return self
 
 
+# Columns of a training's curve by what they show.
+CURVES = {"loss": "loss", "unweighted error": "error", "gradient norm": "gradient_norm"}
+
+
 def faces_outputs(params: Params) -> Outputs:
     """Curves, table and weights of the U-Net of faces."""
-    folder, table = FACES_OUT / FACES_NAME, FACES_OUT / f"{FACES_NAME}-evaluation" / "table.csv"
+    folder, table = FACES_OUT / FACES_MODEL, FACES_OUT / f"{FACES_MODEL}-evaluation" / "table.csv"
     return Outputs(
         [
-            *(
-                Plot(f"{title} of DDIM's network", {folder / "curve.csv": column})
-                for title, column in {"loss": "loss", "gradient norm": "gradient_norm"}.items()
-            ),
+            *(Plot(f"{title} of DDIM's network", {folder / "curve.csv": column}) for title, column in CURVES.items()),
             *(
                 Plot(f"{title} of DDIM over eta and steps", {table: column}, x="steps", template="scatter")
                 for title, column in {"Fréchet distance": "distance", "face score": "faces"}.items()
@@ -276,12 +277,11 @@ def digits_outputs(params: Params) -> Outputs:
     """Curves, scores and weights of the models of digits that are trained."""
     models, of = params[Diffusion].models, "of the conditional diffusion models"
     scores = {model: DIGITS_OUT / f"{model}-evaluation" for model in models}
-    curves = {"loss": "loss", "unweighted error": "error", "gradient norm": "gradient_norm"}
     return Outputs(
         [
             *(
                 Plot(f"{title} {of}", {DIGITS_OUT / model / "curve.csv": column for model in models})
-                for title, column in curves.items()
+                for title, column in CURVES.items()
             ),
             Plot(
                 f"digit accuracy {of} over steps",
@@ -338,7 +338,7 @@ def digits_provenance(model: str, params: Params) -> Provenance:
     return Provenance(
         params={"seed": params.seed, "model": model, **settings.model_dump()},
         data={"mnistm": card["sha256"]},
-        code=code_hashes(["dlcv.diffusion.train"]),
+        code=code_hashes(["dlcv.diffusion.train_digits"]),
     )
 
 
@@ -358,5 +358,5 @@ def faces_provenance(params: Params) -> Provenance:
             "training": section.training.model_dump(),
         },
         data={"faces": card["sha256"]},
-        code=code_hashes(["dlcv.diffusion.train"]),
+        code=code_hashes(["dlcv.diffusion.train_faces"]),
     )

@@ -1,42 +1,27 @@
-"""`dlcv ddim`: parses arguments, checks all of params.yaml, and calls the stages."""
+"""`dlcv ddim`: parses arguments, checks all of params.yaml, and calls the stages of the model of faces."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from dlcv.diffusion.cli import given
+from dlcv.diffusion.config import FACES_MODEL, FACES_OUT, Ddim, Spacing, faces_provenance
+from dlcv.diffusion.noise_files import Scale, draw
 from dlcv.runtime.config import load
+from dlcv.runtime.errors import UserError
 
-app = typer.Typer(no_args_is_help=True, help="Train a noise predictor on faces, sample it by DDIM, and evaluate it.")
-
-
-class SpacingName(StrEnum):
-    """The spacings of the sampler's times."""
-
-    UNIFORM = "uniform"
-    UNIFORM_1 = "uniform+1"
-    TRAILING = "trailing"
-    QUAD = "quad"
-
-
-class ScaleName(StrEnum):
-    """How an image becomes bytes."""
-
-    CLIP = "clip"
-    MINMAX = "minmax"
+app = typer.Typer(no_args_is_help=True, help="Train a noise predictor of faces, sample it by DDIM, and evaluate it.")
 
 
 @app.command()
 def train() -> None:
     """Train the noise predictor."""
     params = load()
-    from dlcv.ddim.tasks import provenance_of
-
-    provenance_of(params)  # what is missing is said before torch is imported
-    from dlcv.ddim.train import run
+    faces_provenance(params)  # missing data is reported before torch is imported
+    from dlcv.diffusion.train_faces import run
 
     print(run(params))
 
@@ -47,57 +32,40 @@ def sample(
         Path | None, typer.Option(help="folder of noise files, .pt or .npy; without it, the stage")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="new folder for PNG files of the same names")] = None,
-    eta: Annotated[float | None, typer.Option(min=0, max=1, help="0: no fresh noise; 1: as DDPM")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="evaluations of the network for an image")] = None,
-    spacing: Annotated[SpacingName | None, typer.Option(help="of the steps among those of the training")] = None,
-    clip: Annotated[bool | None, typer.Option("--clip/--no-clip", help="the predicted image to [-1, 1]")] = None,
+    eta: Annotated[float | None, typer.Option(min=0, max=1, help="0: no added noise; 1: as DDPM")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="network evaluations for an image")] = None,
+    spacing: Annotated[Spacing | None, typer.Option(help="of the steps among those of the training")] = None,
+    clip: Annotated[bool | None, typer.Option("--clip/--no-clip", help="the predicted x0 to [-1, 1]")] = None,
     rederive: Annotated[
-        bool | None, typer.Option("--rederive/--no-rederive", help="the noise from the clipped image")
+        bool | None, typer.Option("--rederive/--no-rederive", help="recompute the noise from the clipped x0")
     ] = None,
-    scale: Annotated[ScaleName | None, typer.Option(help="clip to [-1, 1], or stretch each image")] = None,
+    scale: Annotated[
+        Scale | None, typer.Option(help="clip images to [-1, 1], or stretch each to its own range; default: clip")
+    ] = None,
     weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/ddim/unet")] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**32 - 1, help="of the fresh noise; default: that of params.yaml")
+        int | None, typer.Option(min=0, max=2**32 - 1, help="of the added noise; default: that of params.yaml")
     ] = None,
 ) -> None:
-    """Turn noise files into images; what is not given is as in params.yaml, and images are clipped."""
+    """Turn noise files into images; options that are not given are as in params.yaml."""
     params = load()
-    from dlcv.ddim.noise import list_files
-    from dlcv.ddim.sections import Ddim
-    from dlcv.ddim.tasks import NAME, OUT
-    from dlcv.runtime.errors import UserError, expect_empty
-
-    given: dict[str, Any] = {
-        key: value
-        for key, value in {
-            "eta": eta,
-            "steps": steps,
-            "spacing": None if spacing is None else spacing.value,
-            "clip_x0": clip,
-            "rederive_epsilon": rederive,
-        }.items()
-        if value is not None
-    }
+    changes = given(eta=eta, steps=steps, spacing=spacing, clip_x0=clip, rederive_epsilon=rederive)
     if noise is None or out is None:
-        if given or any(value is not None for value in (noise, out, scale, weights, seed)):
+        if changes or any(value is not None for value in (noise, out, scale, weights, seed)):
             raise UserError("give both --noise, a folder of noise files, and --out, a new folder for the images")
-        from dlcv.ddim.sample import run
+        from dlcv.diffusion.sample_faces import run
 
         print(run(params))
         return
-    expect_empty(out)  # said before torch is imported
-    list_files(noise)
-    from dlcv.ddim.sample import draw
-
-    sampling = params[Ddim].sampling.model_copy(update=given)
+    sampling = params[Ddim].sampling.model_copy(update=changes)
     seed = params.seed if seed is None else seed
-    print(draw(noise, out, weights or OUT / NAME, sampling, scale.value if scale else "clip", seed))
+    print(draw(noise, out, weights or FACES_OUT / FACES_MODEL, sampling, scale or "clip", seed))
 
 
 @app.command()
 def evaluate() -> None:
     """Score the images, over eta and steps too, and draw the figures."""
     params = load()
-    from dlcv.ddim.evaluate import run
+    from dlcv.diffusion.evaluate_faces import run
 
     print(run(params))

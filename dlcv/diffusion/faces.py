@@ -1,85 +1,59 @@
-"""A trained noise predictor, and images from it."""
+"""The trained model of faces, and images from it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from dlcv.ddim.sections import SIZE
-from dlcv.diffusion.config import Sampling, Target
-from dlcv.diffusion.networks.unet import UNet
-from dlcv.diffusion.samplers import PerImage, Predictor, Watch, ddim, noise_predictor, spaced
-from dlcv.diffusion.schedule import Schedule, linear
-from dlcv.engine.weights import load_weights, read_about
-from dlcv.runtime.errors import UserError
+from dlcv.diffusion.config import FACE_SIZE, FaceSampling
+from dlcv.diffusion.samplers import Model, PerImage, Predictor, Watch, ddim, ddpm, noise_predictor, times_of
+from dlcv.diffusion.schedule import linear
+from dlcv.diffusion.unet import UNet
+from dlcv.engine.weights import load_network
 
+SHAPE = (3, FACE_SIZE, FACE_SIZE)
 BATCH = 64  # images
 
 
-@dataclass(frozen=True)
-class Model:
-    """A network in eval mode, and what is needed to sample from it.
-
-    Attributes:
-        about: the JSON beside its weights.
-    """
-
-    network: UNet
-    schedule: Schedule
-    target: Target
-    about: dict[str, Any]
-
-    @property
-    def predict(self) -> Predictor:
-        """The noise in images."""
-        return noise_predictor(self.network, self.schedule, self.target)
-
-
 def load_model(folder: Path) -> Model:
-    """The noise predictor whose weights lie in `folder`, on the GPU where there is one.
+    """The model whose weights are in `folder`, on the GPU where there is one.
 
     Raises:
-        UserError: no weights there, or not those of a noise predictor.
+        UserError: no weights there, or not those of a noise predictor of faces.
     """
-    about = read_about(folder)
-    if about.get("area") != "ddim":
-        raise UserError(f"{folder} holds no noise predictor of faces; `dvc repro stages/ddim/dvc.yaml` makes one")
-    network = UNet(**about["network"], size=SIZE)
-    load_weights(folder, network)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network.to(device).to(memory_format=torch.channels_last).eval()
-    return Model(network, linear(**about["schedule"]), about["target"], about)
+    network, about = load_network(
+        folder,
+        lambda about: UNet(**about["network"], size=FACE_SIZE),
+        expected={"area": "ddim"},
+        what="the weights of a noise predictor of faces",
+    )
+    return Model(network, linear(**about["schedule"]), about["prediction"], about)
 
 
-def generate(model: Model, noise: Tensor, seeds: Sequence[int], sampling: Sampling) -> Tensor:
-    """Images, float32 N x 3 x 64 x 64 in about [-1, 1] on the CPU, of noise of the same shape.
+def generate(model: Model, noise: Tensor, seeds: Sequence[int], sampling: FaceSampling) -> Tensor:
+    """Images, float32 N x 3 x 64 x 64 in about [-1, 1] on the CPU, from noise of the same shape.
 
     Args:
-        seeds: N, of each image's fresh noise.
+        seeds: N, of the noise that DDIM adds to each image.
 
     Raises:
         UserError: more steps than the schedule has.
     """
-    parts = [
-        sample(model, noise[start : start + BATCH], seeds[start : start + BATCH], sampling)
-        for start in range(0, len(noise), BATCH)
-    ]
-    return torch.cat(parts)
+    return torch.cat([generate_batch(model, noise[part], seeds[part], sampling) for part in batches(len(noise))])
 
 
-def sample(model: Model, noise: Tensor, seeds: Sequence[int], sampling: Sampling, watch: Watch | None = None) -> Tensor:
-    """One batch of `generate`; `watch` sees the way."""
-    device = next(model.network.parameters()).device
+def generate_batch(
+    model: Model, noise: Tensor, seeds: Sequence[int], sampling: FaceSampling, watch: Watch | None = None
+) -> Tensor:
+    """As `generate`, in one batch; `watch` is called after each step."""
     images = ddim(
-        model.predict,
-        noise.to(device).contiguous(memory_format=torch.channels_last),
+        predictor(model),
+        noise.to(model.device).contiguous(memory_format=torch.channels_last),
         model.schedule,
-        spaced(sampling.spacing, sampling.steps, model.schedule.timesteps),
+        times_of(sampling, model.schedule),
         sampling.eta,
         clip_x0=sampling.clip_x0,
         rederive=sampling.rederive_epsilon,
@@ -87,3 +61,25 @@ def sample(model: Model, noise: Tensor, seeds: Sequence[int], sampling: Sampling
         watch=watch,
     )
     return images.cpu()
+
+
+def generate_by_ddpm(model: Model, noise: Tensor, seeds: Sequence[int], times: Sequence[int], clip_x0: bool) -> Tensor:
+    """As `generate`, by ancestral sampling with the variance beta at `times`."""
+    parts = []
+    for part in batches(len(noise)):
+        x = noise[part].to(model.device)
+        draw = PerImage(seeds[part])
+        images = ddpm(predictor(model), x, model.schedule, times, "beta", clip_x0=clip_x0, draw=draw)
+        parts.append(images.cpu())
+    return torch.cat(parts)
+
+
+def predictor(model: Model) -> Predictor:
+    """Predicts the noise in faces."""
+    return noise_predictor(model.network, model.schedule, model.prediction)
+
+
+def batches(count: int) -> Iterator[slice]:
+    """The indices of `count` images, `BATCH` at a time."""
+    for start in range(0, count, BATCH):
+        yield slice(start, start + BATCH)

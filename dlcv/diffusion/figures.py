@@ -1,4 +1,4 @@
-"""The figures that no other area has: scores against the guidance scale, and a network as a diagram."""
+"""Figures of the models of digits: scores over the guidance scale, and a diagram of the network."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ DPI = 110
 COLOURS = {"": "#d9d9d9", "time": "#9ecae1", "class": "#fdae6b", "time, class": "#a1d99b"}
 
 
-def against_w(path: Path, table: pd.DataFrame, distance: str, title: str) -> None:
-    """Digit accuracy (left, with its interval) and Fréchet distance (right) against w, real images as a line.
+def over_w(path: Path, table: pd.DataFrame, distance: str, title: str) -> None:
+    """Digit accuracy with its interval (left) and Fréchet distance (right) over w, with a line for real images.
 
     Args:
-        table: as `evaluate.over_guidance` gives it.
-        distance: what the distance is called.
+        table: as of `evaluate_digits.over_guidance`.
+        distance: the name of the distance.
     """
     rows, real = table[table["row"] == "w"], table[table["row"] == "real"].iloc[0]
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
@@ -46,10 +46,10 @@ def against_w(path: Path, table: pd.DataFrame, distance: str, title: str) -> Non
 
 
 def diagram(path: Path, layers: Sequence[dict[str, Any]], title: str) -> None:
-    """A network from left to right as its forward pass runs; the smaller the images, the lower the box.
+    """A network from left to right, in the order of a forward pass; smaller feature maps are drawn lower.
 
     Args:
-        layers: of `conditioning.describe`.
+        layers: as of `networks.interface.describe`.
     """
     maps = [index for index, layer in enumerate(layers) if layer["output"].count(" x ") == 2]
     vectors = [index for index in range(len(layers)) if index not in maps]
@@ -88,16 +88,16 @@ def diagram(path: Path, layers: Sequence[dict[str, Any]], title: str) -> None:
         for key in COLOURS
         if any(layer["condition"] == key for layer in layers)
     ]
-    axis.legend(handles=handles, loc="lower right", frameon=False, fontsize=8, title="grey arcs: set beside the input")
+    axis.legend(handles=handles, loc="lower right", frameon=False, fontsize=8, title="grey arcs: concatenated")
     highest = max(y for _, y in place.values())
     axis.set(xlim=(-0.8, len(maps) - 0.2), ylim=(bottom - 0.6 * len(vectors), highest + 0.8 + 0.1 * len(maps)))
     axis.axis("off")
-    axis.set_title(f"{title}: channels x height x width of what each part gives")
+    axis.set_title(f"{title}: channels x height x width of each part's output")
     _save(figure, path)
 
 
 def _save(figure: Figure, path: Path) -> None:
     with replacing(path) as temporary:
-        # Without the version of matplotlib, which would make the bytes depend on it.
+        # Without matplotlib's version in the metadata, on which the bytes would depend.
         figure.savefig(temporary, dpi=DPI, metadata={"Software": None})
     plt.close(figure)

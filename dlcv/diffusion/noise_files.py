@@ -1,42 +1,67 @@
-"""Noise to start from: drawn from a seed, or read from files. Light to import; torch only where noise is made."""
+"""`dlcv ddim sample --noise`: faces from files of noise, one image for each file.
+
+Light to import: names and folders are checked before torch is imported.
+"""
 
 from __future__ import annotations
 
 import pickle
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from dlcv.ddim.sections import SIZE
-from dlcv.runtime.errors import UserError
+from dlcv.diffusion.config import FACE_SIZE, FaceSampling
+from dlcv.runtime.errors import UserError, expect_empty
+from dlcv.runtime.files import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SUFFIXES = (".pt", ".npy")
+Scale = Literal["clip", "minmax"]  # to bytes: clip values to [-1, 1], or stretch each image to its own range
 
 
-def draw(count: int, seed: int) -> Tensor:
-    """Standard normal noise, count x 3 x 64 x 64; the first n of a seed are the same for every count."""
-    import torch
+def draw(noise: Path, out: Path, weights: Path, sampling: FaceSampling, scale: Scale, seed: int) -> Path:
+    """Write a PNG of the same name for each noise file in the folder `noise` to the new or empty folder `out`.
 
-    # Row by row, so that none depends on how many are asked for.
-    generator = torch.Generator().manual_seed(seed)
-    return torch.stack([torch.randn(3, SIZE, SIZE, generator=generator) for _ in range(count)])
+    Args:
+        weights: folder of a trained noise predictor.
+        seed: of the noise that DDIM adds where eta is above 0.
+
+    Raises:
+        UserError: noise that cannot be read, no weights, or a folder that is not empty.
+    """
+    expect_empty(out)
+    files = list_files(noise)
+
+    from PIL import Image
+
+    from dlcv.data.batches import to_uint8
+    from dlcv.data.latents import seeds_of
+    from dlcv.diffusion.faces import generate, load_model
+
+    loaded = read(files)
+    images = generate(load_model(weights), loaded, seeds_of([file.stem for file in files], seed), sampling)
+    if scale == "minmax":
+        images = stretched(images)
+    with replacing(out) as folder:
+        folder.mkdir(parents=True)
+        for file, image in zip(files, to_uint8(images).numpy(), strict=True):
+            Image.fromarray(image).save(folder / f"{file.stem}.png")
+    return out
 
 
-def seeds_of(names: Sequence[str], seed: int) -> list[int]:
-    """The seed of each image's own fresh noise (eta above 0), by its name: the same whatever is drawn beside it."""
-    # 32 bits: torch's generator on the CPU reads no more of its seed.
-    return [zlib.crc32(f"{seed}/{name}".encode()) for name in names]
+def stretched(images: Tensor) -> Tensor:
+    """Each image, N x 3 x H x W, scaled linearly to the range [-1, 1]; a constant image becomes -1."""
+    low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
+    return 2 * (images - low) / (high - low).clamp(min=1e-6) - 1
 
 
 def list_files(folder: Path) -> list[Path]:
-    """The noise files of a folder in the order of their names, none of which is opened; hidden files are passed over.
+    """The noise files of a folder in the order of their names, without reading them; hidden files are ignored.
 
     Raises:
-        UserError: no folder, no noise in it, what is no noise, or two files that would make the same image.
+        UserError: no such folder, no noise files in it, other files, or two files with the same stem.
     """
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}; give one with noise files, .pt or .npy")
@@ -45,9 +70,9 @@ def list_files(folder: Path) -> list[Path]:
         if file.is_dir() or file.name.startswith("."):
             continue
         if file.suffix not in SUFFIXES:
-            raise UserError(f"{file} is no noise file; .pt and .npy are read, take it out")
+            raise UserError(f"{file} is no noise file (.pt or .npy); remove it from the folder")
         if file.stem in files:
-            raise UserError(f"{file} and {files[file.stem].name} would make the same image; take one of them out")
+            raise UserError(f"{file} and {files[file.stem].name} would make the same image; remove one of them")
         files[file.stem] = file
     if not files:
         raise UserError(f"{folder} holds no noise files; give a folder with .pt or .npy files")
@@ -55,10 +80,10 @@ def list_files(folder: Path) -> list[Path]:
 
 
 def read(files: Sequence[Path]) -> Tensor:
-    """The noise in files, float32 N x 3 x 64 x 64; each holds one array, 3 x 64 x 64 or 1 x 3 x 64 x 64.
+    """The noise in files, float32 N x 3 x 64 x 64; each file holds one array, 3 x 64 x 64 or 1 x 3 x 64 x 64.
 
     Raises:
-        UserError: a file that cannot be read, or holds anything else.
+        UserError: a file that cannot be read, or that holds something else.
     """
     import torch
 
@@ -73,7 +98,7 @@ def _read(file: Path) -> Tensor:
         if file.suffix == ".npy":
             loaded = torch.from_numpy(np.load(file, allow_pickle=False))
         else:
-            # Nothing else in the file is unpickled: it may come from anywhere.
+            # Only tensors are unpickled: other objects could run code.
             loaded = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, ValueError, TypeError, EOFError, KeyError, OSError) as error:
         reason = " ".join(str(error).split())[:120]
@@ -82,10 +107,11 @@ def _read(file: Path) -> Tensor:
         what = f"a tensor of {loaded.dtype}" if isinstance(loaded, torch.Tensor) else f"a {type(loaded).__name__}"
         raise UserError(f"{file} holds {what}; noise is a tensor of floating-point numbers")
     shape = tuple(loaded.shape)
-    if shape not in ((3, SIZE, SIZE), (1, 3, SIZE, SIZE)):
+    if shape not in ((3, FACE_SIZE, FACE_SIZE), (1, 3, FACE_SIZE, FACE_SIZE)):
         raise UserError(
-            f"{file} holds {' x '.join(map(str, shape)) or 'one number'}; the network takes 3 x {SIZE} x {SIZE}"
+            f"{file} holds {' x '.join(map(str, shape)) or 'one number'}; "
+            f"the network takes 3 x {FACE_SIZE} x {FACE_SIZE}"
         )
     if not loaded.isfinite().all():
         raise UserError(f"{file} holds values that are not finite; draw it again")
-    return loaded.reshape(3, SIZE, SIZE).float()
+    return loaded.reshape(3, FACE_SIZE, FACE_SIZE).float()

@@ -1,4 +1,4 @@
-"""The stage `sample`: digits from a trained model, a grid of them and the way to one; `dlcv diffusion sample` too."""
+"""The stage `diffusion sample`: digits from a trained model, with two figures; and `dlcv diffusion sample --digit`."""
 
 from __future__ import annotations
 
@@ -12,57 +12,64 @@ from PIL import Image
 from torch import Tensor
 
 from dlcv.data.batches import to_uint8
-from dlcv.diffusion.config import Diffusion, DigitSampling, Guidance
-from dlcv.diffusion.model import Model, draw, load_model, seeds_of, times_of
-from dlcv.diffusion.samplers import PerImage
-from dlcv.diffusion.tasks import OUT, SIZE, name_of, settings_of
+from dlcv.data.latents import seeds_of
+from dlcv.diffusion.config import DIGITS_OUT, Diffusion, DigitSampling, Guidance, guidance_of
+from dlcv.diffusion.digits import SHAPE, digit_of, draw, load_model, name_of, names_of
+from dlcv.diffusion.samplers import Model, PerImage, times_of
 from dlcv.engine.weights import training_of
 from dlcv.figures import grids
+from dlcv.figures.listing import write_listing
 from dlcv.runtime import tracking
 from dlcv.runtime.config import Params
-from dlcv.runtime.errors import expect_empty
+from dlcv.runtime.errors import UserError, expect_empty
 from dlcv.runtime.files import replacing, write_json
 
 COLUMNS = 10  # noises of the grid
-WAY = 6  # images of the reverse process
+STATES = 6  # of the sampling process
+
+CAPTIONS = {
+    "grid.png": "Digits (rows) from ten noises (columns).",
+    "process.png": "Sampling of the grid's first 0: x at six evenly spaced steps, with the time step under each.",
+}
 
 
 def run(model: str, params: Params) -> Path:
-    """Draw `diffusion.samples` images of a trained model, equally many of each digit, from the study's seed.
+    """Draw `diffusion.samples` images of a trained model from the study's seed, the same number of each digit.
 
     Returns:
-        The folder with `images/0_001.png` and so on; `grid.png`, digits by noises; `process.png`, the way of the
-        grid's first image; `drawn.json`, how they were drawn and how often the network was evaluated.
+        The folder with `images/0_001.png` and so on; `drawn.json`, the settings and the network evaluations; and the
+        figures of `CAPTIONS`.
 
     Raises:
-        UserError: no weights.
+        UserError: no such model, or no weights.
     """
-    section, guidance = params[Diffusion], settings_of(model, params).guidance
-    loaded = load_model(OUT / model, model)
-    names = [name_of(digit, number) for digit in range(10) for number in range(1, section.samples // 10 + 1)]
-    digits = [int(name[0]) for name in names]
+    section, guidance = params[Diffusion], guidance_of(model, params)
+    loaded = load_model(DIGITS_OUT / model)
+    names = names_of(section.samples)
+    digits = [digit_of(name) for name in names]
     began = time.perf_counter()
     drawn = draw(loaded, digits, seeds_of(names, params.seed), section.sampling, guidance, params.seed)
     seconds = time.perf_counter() - began
-    with replacing(OUT / f"{model}-samples") as folder:
+    settings = {"sampling": section.sampling.model_dump(), "guidance": guidance.model_dump()}
+    with replacing(DIGITS_OUT / f"{model}-samples") as folder:
         write(folder / "images", names, drawn.images)
         grid(loaded, section.sampling, guidance, params.seed).save(folder / "grid.png")
         process(loaded, section.sampling, guidance, params.seed).save(folder / "process.png")
         write_json(
             folder / "drawn.json",
             {
-                "sampling": section.sampling.model_dump(),
-                "guidance": guidance.model_dump(),
+                **settings,
                 "steps": len(times_of(section.sampling, loaded.schedule)),
                 "network_evaluations_per_image": drawn.evaluations,
                 "training": training_of(loaded.about),
             },
         )
-    settings = {"sampling": section.sampling.model_dump(), "guidance": guidance.model_dump()}
+        training = f"training `{model}` `{loaded.about['fingerprint'][:12]}`"
+        write_listing(folder, CAPTIONS, of=f"Stage `stages/diffusion/dvc.yaml:sample@{model}`, {training}")
     with tracking.run(f"sample-{model}", area="diffusion", params=settings) as tracked:
-        # Here and nowhere else: seconds are in no file of the pipeline.
+        # Only here: no file of the pipeline holds a duration.
         tracked.scores({"images_per_second": len(names) / seconds, "seconds": seconds})
-    return OUT / f"{model}-samples"
+    return DIGITS_OUT / f"{model}-samples"
 
 
 def draw_digit(
@@ -82,9 +89,10 @@ def draw_digit(
     """
     expect_empty(out)
     names = [name_of(digit, number) for number in range(1, count + 1)]
-    loaded = load_model(weights, model)
-    drawn = draw(loaded, [digit] * count, seeds_of(names, seed), sampling, guidance, seed)
-    write(out, names, drawn.images)
+    loaded = load_model(weights)
+    if loaded.about["model"] != model:
+        raise UserError(f"{weights} holds the weights of {loaded.about['model']}, not of {model}")
+    write(out, names, draw(loaded, [digit] * count, seeds_of(names, seed), sampling, guidance, seed).images)
     return out
 
 
@@ -97,7 +105,7 @@ def write(folder: Path, names: Sequence[str], drawn: Tensor) -> None:
 
 
 def grid(model: Model, sampling: DigitSampling, guidance: Guidance, seed: int) -> Image.Image:
-    """Ten digits (rows) from ten noises (columns): those of the first ten images of the digit 0."""
+    """Ten digits (rows) from ten noises (columns), those of the first ten images of the digit 0."""
     seeds = seeds_of([name_of(0, number) for number in range(1, COLUMNS + 1)], seed)
     rows = [
         to_uint8(draw(model, [digit] * COLUMNS, seeds, sampling, guidance, seed).images).numpy() for digit in range(10)
@@ -107,13 +115,12 @@ def grid(model: Model, sampling: DigitSampling, guidance: Guidance, seed: int) -
 
 
 def process(model: Model, sampling: DigitSampling, guidance: Guidance, seed: int) -> Image.Image:
-    """Six images at evenly spaced steps of the way from noise to the first 0, the time step under each."""
+    """The first 0 at evenly spaced steps from noise to image, with the time step under each."""
     seeds = seeds_of([name_of(0, 1)], seed)
-    start = PerImage(seeds)(torch.empty(1, 3, SIZE, SIZE))
-    times = times_of(sampling, model.schedule)
-    seen: list[tuple[int, Tensor]] = [(times[0], start)]
+    start = PerImage(seeds)(torch.empty(1, *SHAPE))
+    seen: list[tuple[int, Tensor]] = [(times_of(sampling, model.schedule)[0], start)]
     draw(model, [0], seeds, sampling, guidance, seed, watch=lambda t, x, x0: seen.append((t, x.cpu())))
-    chosen = [seen[round(index)] for index in np.linspace(0, len(seen) - 1, min(WAY, len(seen)))]
+    chosen = [seen[round(index)] for index in np.linspace(0, len(seen) - 1, min(STATES, len(seen)))]
     row = to_uint8(torch.cat([x for _, x in chosen])).numpy()
     captions = ["image" if t < 0 else f"t = {t}" for t, _ in chosen]
     return grids.captioned([row], ["first 0"], [captions], scale=3)

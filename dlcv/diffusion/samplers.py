@@ -1,19 +1,20 @@
 """From noise to images with a noise predictor: DDPM (Ho et al. 2020) and DDIM (Song et al. 2021).
 
-Symbols are the papers': x0 the image, eps its noise, a = alpha_bar at this time and a_next at the next one.
+The symbols are the papers': x0 is the image, eps its noise, a is alpha_bar at this time and a_next at the next one.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from dlcv.diffusion.config import Spacing, Target
+from dlcv.diffusion.config import DigitSampling, FaceSampling, Prediction, Spacing
 from dlcv.diffusion.schedule import Schedule, eps_from_velocity, eps_from_x0, x0_from_eps
 from dlcv.runtime.errors import UserError
 
@@ -21,22 +22,45 @@ Predictor = Callable[[Tensor, Tensor], Tensor]
 """The noise in x, N x C x H x W, at the times t, int64 N."""
 
 Watch = Callable[[int, Tensor, Tensor], None]
-"""Called after each step with the time that is reached (-1: the end), x there, and the x0 that led to it."""
+"""Called after each step with the time that is reached (-1 at the end), x at this time, and the predicted x0."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network in eval mode, and what sampling needs to know about it.
+
+    Attributes:
+        about: the JSON beside its weights.
+    """
+
+    network: nn.Module
+    schedule: Schedule
+    prediction: Prediction
+    about: dict[str, Any]
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+
+def times_of(sampling: FaceSampling | DigitSampling, schedule: Schedule) -> list[int]:
+    """The times that the sampler of these settings visits, see `spaced`."""
+    return spaced(sampling.spacing, sampling.steps or schedule.timesteps, schedule.timesteps)
 
 
 def spaced(spacing: Spacing, steps: int, timesteps: int) -> list[int]:
-    """The times that a sampler visits, from the noisiest to the last before the image.
+    """The times that a sampler visits, from the noisiest to the last one before the image.
 
     Args:
-        spacing: "uniform", 0, T/S, 2T/S … as in the DDIM paper; "uniform+1", the same one later, as the course has it
-            (1, 21 … 981); "trailing", T - 1 down in steps of T/S, which begins where the noise does (Lin et al.
-            2024); "quad", denser towards the image, up to 0.8 T (the DDIM paper, for CIFAR-10), with the times
-            that coincide taken once, so that there may be fewer than `steps`.
+        spacing: "uniform" is 0, T/S, 2T/S … as in the DDIM paper. "uniform+1" is one later, as in the course: 1, 21 …
+            981. "trailing" starts at T - 1 and descends in steps of T/S (Lin et al. 2024). "quad" starts at
+            0.8 T and is denser towards the image (the DDIM paper, for CIFAR-10); it visits equal times once, so there
+            may be fewer than `steps`.
         steps: S, 1 to T.
         timesteps: T of the schedule.
 
     Raises:
-        UserError: more steps than the schedule has, or than fit.
+        UserError: more steps than the schedule and the spacing allow.
     """
     most = timesteps - (spacing == "uniform+1")
     if not 1 <= steps <= most:
@@ -53,24 +77,24 @@ def spaced(spacing: Spacing, steps: int, timesteps: int) -> list[int]:
 
 
 def pairs(times: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Each time with the one that follows, from the list itself: t - T/S would be wrong for uneven spacings."""
+    """Each time with the next one of the list, -1 at the end."""
     return zip(times, [*times[1:], -1], strict=True)
 
 
 @torch.no_grad()
 def ddim(
     predict: Predictor,
-    x: Tensor,  # noise, N x C x H x W; it is not changed
+    x: Tensor,  # noise, N x C x H x W, which is not modified
     schedule: Schedule,
-    times: Sequence[int],  # of `spaced`
-    eta: float = 0.0,  # 0 draws no noise at all, 1 is DDPM with the posterior's variance
+    times: Sequence[int],  # as `spaced` returns them
+    eta: float = 0.0,  # 0 adds no noise, 1 is DDPM with the posterior variance
     *,
     clip_x0: bool = False,  # to [-1, 1]
-    rederive: bool = False,  # the noise from the clipped x0; diffusers keeps the predicted one unless it is told to
-    draw: Callable[[Tensor], Tensor] = torch.randn_like,  # fresh noise like x
+    rederive: bool = False,  # recompute the noise from the clipped x0; by default diffusers keeps the predicted noise
+    draw: Callable[[Tensor], Tensor] = torch.randn_like,  # new noise like x
     watch: Watch | None = None,
 ) -> Tensor:
-    """Images N x C x H x W in about [-1, 1], by equation 12 of Song et al. with sigma of equation 16."""
+    """Images, N x C x H x W in about [-1, 1], by equation 12 of Song et al. with sigma of equation 16."""
     for t, t_next in pairs(times):
         a, a_next = schedule.alpha_bar(t), schedule.alpha_bar(t_next)
         eps = predict(x, torch.full((len(x),), t, device=x.device))
@@ -91,19 +115,19 @@ def ddim(
 @torch.no_grad()
 def ddpm(
     predict: Predictor,
-    x: Tensor,  # noise, N x C x H x W; it is not changed
+    x: Tensor,  # noise, N x C x H x W, which is not modified
     schedule: Schedule,
-    times: Sequence[int] | None = None,  # None: all of them
+    times: Sequence[int] | None = None,  # all T if None
     variance: Literal["posterior", "beta"] = "posterior",  # the two choices of Ho et al., section 3.2
     *,
     clip_x0: bool = False,
     draw: Callable[[Tensor], Tensor] = torch.randn_like,
     watch: Watch | None = None,
 ) -> Tensor:
-    """Images as `ddim`, by ancestral sampling: the mean and variance of q(x_next | x, x0), equations 6 and 7.
+    """Images as of `ddim`, by ancestral sampling: the mean and variance of q(x_next | x, x0), equations 6 and 7.
 
-    Over fewer times, beta is that of the whole stretch between two of them; with the variance "beta" this is the row
-    sigma-hat in the DDIM paper's Table 1.
+    With fewer times than T, beta is the variance added between two successive times. The variance "beta" is then the
+    row sigma-hat of Table 1 in the DDIM paper.
     """
     for t, t_next in pairs(range(schedule.timesteps)[::-1] if times is None else times):
         a, a_next = schedule.alpha_bar(t), schedule.alpha_bar(t_next)
@@ -119,16 +143,18 @@ def ddpm(
     return x
 
 
-def noise_predictor(network: Callable[[Tensor, Tensor], Tensor], schedule: Schedule, target: Target) -> Predictor:
-    """The noise predictor that a network is whose output is the noise itself, the velocity or the image."""
-    if target == "noise":
+def noise_predictor(
+    network: Callable[[Tensor, Tensor], Tensor], schedule: Schedule, prediction: Prediction
+) -> Predictor:
+    """A noise predictor from a network that predicts the noise, the velocity or x0."""
+    if prediction == "noise":
         return network
-    eps_from = eps_from_velocity if target == "velocity" else eps_from_x0
+    eps_from = eps_from_velocity if prediction == "velocity" else eps_from_x0
     return lambda x, t: eps_from(x, network(x, t), schedule.alpha_bar_of(t))
 
 
 class PerImage:
-    """Fresh noise for each image from a generator of its own, so that none depends on the others of its batch.
+    """New noise for each image from its own generator, so that no image depends on the others in its batch.
 
     Args:
         seeds: of the images of a batch, in order.

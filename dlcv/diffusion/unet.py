@@ -1,7 +1,7 @@
-"""The U-Net of Ho et al. 2020 in the size of Song et al. 2021, from blocks that other networks can use.
+"""The noise predictor of faces: the U-Net of Ho et al. 2020 in the size of Song et al. 2021.
 
-Nothing in here knows an image's size but for the choice of the levels that attend: height and width are divisible by
-`patch` times 2 to the number of halvings.
+It takes images of any size whose sides are divisible by `patch` times 2 to the number of halvings. Only the choice of
+the levels with attention depends on the size in training.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dlcv.diffusion.networks.conditioning import time_embedding
+
 CHANNELS = 128  # at width 1
 
 
@@ -20,13 +22,13 @@ class UNet(nn.Module):
     """Images x, N x 3 x H x W, and times t, int64 N, to N x 3 x H x W.
 
     Args:
-        width: factor on the 128 channels of the first level; they are rounded to a multiple of 4.
-        multipliers: of the channels, one for each level; every level has half the size of the one before.
-        blocks: residual blocks of each level on the way down; one more on the way up.
-        attention: sizes (of a side, within the U-Net) at which self-attention follows each block.
+        width: factor on the 128 channels of the first level, which are rounded to a multiple of 4.
+        multipliers: of the channels at each level; each level has half the size of the one before.
+        blocks: residual blocks at each level on the way down; one more on the way up.
+        attention: sizes of the feature maps at which self-attention follows each block.
         dropout: within residual blocks.
-        patch: pixels of a side that enter as channels of one; 2 halves the size at which the U-Net works.
-        size: of an image's side in training, by which `attention` is counted.
+        patch: side of the pixel blocks that enter as channels; 2 halves the size of all feature maps.
+        size: side of the images in training, to which `attention` refers.
     """
 
     def __init__(
@@ -95,7 +97,7 @@ class UNet(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions with the embedded time, N x `embedded`, added between them; then self-attention, if asked."""
+    """Two convolutions with the embedded time, N x `embedded`, added between them, then optional self-attention."""
 
     def __init__(self, inputs: int, outputs: int, embedded: int, dropout: float, attention: bool = False):
         super().__init__()
@@ -113,7 +115,7 @@ class ResidualBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention of one head over all places, of any number."""
+    """Self-attention over all positions, with one head."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -133,21 +135,13 @@ class Attention(nn.Module):
 
 
 def norm(channels: int) -> nn.GroupNorm:
-    """32 groups as in Ho et al., fewer where a group would have less than 4 channels."""
+    """GroupNorm of 32 groups as in Ho et al., or fewer, so that each has at least 4 channels."""
     return nn.GroupNorm(math.gcd(32, channels // 4), channels, eps=1e-6)
 
 
 def zeroed(layer: nn.Conv2d) -> nn.Conv2d:
-    """Start with 0, so that each residual branch begins as nothing (Ho et al.'s code)."""
+    """Initialise with zeros, so that each residual branch starts at zero (Ho et al.'s code)."""
     nn.init.zeros_(layer.weight)
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
     return layer
-
-
-def time_embedding(t: Tensor, dimensions: int) -> Tensor:
-    """Sines, then cosines, of `t` at frequencies from 1 to 1/10,000 (Vaswani et al. 2017); float32 N x D, D even."""
-    half = dimensions // 2
-    frequencies = torch.exp(torch.arange(half, device=t.device) * (-math.log(10_000) / (half - 1)))
-    angles = t[:, None].float() * frequencies
-    return torch.cat([angles.sin(), angles.cos()], dim=1)

@@ -1,1 +1,1 @@
-"""Training: the loop, the folder of a training, weights, averages, BatchNorm statistics, optimizers and schedules."""
+"""Training: the loop, the folder of a training, weights, averages of weights, optimizers, tables of layers."""

@@ -1,4 +1,4 @@
-"""The average of a network's weights, and BatchNorm statistics that belong to it."""
+"""Averages of a network's weights, and BatchNorm statistics that fit them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import nn
 
 
 class EMA:
-    """Exponential moving average of a network's parameters, used in place of the last ones.
+    """Exponential moving average of a network's parameters.
 
-    Buffers (BatchNorm's running statistics, the vectors of spectral norm) are copied, not averaged: they are estimates
-    already, and an average of unit vectors is no unit vector.
+    Buffers are copied, not averaged: BatchNorm's running statistics are averages already, and an average of unit
+    vectors (spectral norm) is not a unit vector.
 
     Args:
         network: the network in training.
@@ -27,8 +27,10 @@ class EMA:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Take in the parameters after `step` (from 1). The decay rises over the first steps, so that the average
-        forgets the initial weights."""
+        """Update the average with the parameters after step `step`, counted from 1.
+
+        The decay grows over the first steps, so that the initial weights do not dominate the average.
+        """
         decay = min(self.decay, step / (step + 10))
         averaged: list[torch.Tensor] = list(self.network.parameters())
         current = [parameter.detach() for parameter in network.parameters()]
@@ -38,12 +40,12 @@ class EMA:
 
 
 def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
-    """Every BatchNorm in `network`."""
-    return [part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    """All BatchNorm layers in `network`."""
+    return [layer for layer in network.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
 
 
 def use_batch_statistics(network: nn.Module) -> None:
-    """Put `network` in eval mode, except BatchNorm, which normalises by the statistics of each batch."""
+    """Set `network` to eval mode, but let BatchNorm normalise with the statistics of each batch."""
     network.eval()
     for norm in batch_norms(network):
         norm.train()
@@ -51,14 +53,14 @@ def use_batch_statistics(network: nn.Module) -> None:
 
 @contextmanager
 def recalibrated(network: nn.Module) -> Iterator[None]:
-    """Replace BatchNorm's running statistics by the mean over the batches that pass through `network` inside.
+    """Recompute BatchNorm's running statistics: the mean over all batches that pass through `network` inside.
 
-    The running ones were collected while the weights changed, and an average of weights has none of its own. The
-    network is in eval mode afterwards.
+    The old statistics were collected while the weights changed, and averaged weights have no statistics of their own.
+    Afterwards the network is in eval mode.
     """
     for norm in batch_norms(network):
         norm.reset_running_stats()
-        norm.momentum = None  # the plain mean over all batches
+        norm.momentum = None  # an equal weight for each batch
     use_batch_statistics(network)
     with torch.no_grad():
         yield

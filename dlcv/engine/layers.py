@@ -1,4 +1,4 @@
-"""A network layer by layer, as the report prints it."""
+"""The table of a network's layers that the report prints."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from dlcv.engine.weights import count_parameters
 
 
 def layers(network: nn.Module, example: Tensor | Sequence[Tensor], depth: int) -> list[dict[str, Any]]:
-    """The layers of `network` in the order of a forward pass.
+    """The layers of `network` in the order of a forward pass, without containers.
 
     Args:
-        example: an input with a batch of one, or the tuple of inputs.
-        depth: of the listed layers; 1 for the direct children, 0 for the network itself.
+        example: an input with a batch of one, or a tuple of inputs.
+        depth: of the listed layers; 1 lists the direct children, 0 the network itself.
 
     Returns:
-        For each layer: `layer`, its class with the kernel where it has one; `output`, its shape without the batch;
-        `parameters`. Containers are left out.
+        For each layer: `layer`, its class and kernel size; `output`, the shape of its output without the batch;
+        `parameters`, their number.
     """
     was_training = network.training
     with torch.no_grad():
-        # In eval mode: BatchNorm refuses a batch of one in training mode, and would count it.
+        # Eval mode: in training mode BatchNorm refuses a batch of one, and would update its statistics.
         found = summary(network.eval(), input_data=example, depth=depth, verbose=0).summary_list
     network.train(was_training)
     rows = []
@@ -46,5 +46,5 @@ def layers(network: nn.Module, example: Tensor | Sequence[Tensor], depth: int) -
 
 
 def described(network: nn.Module, example: Tensor, depth: int) -> dict[str, Any]:
-    """`parameters` and `layers` of a network, for the JSON beside its weights."""
+    """Number of parameters and table of layers, for `weights.json`."""
     return {"parameters": count_parameters(network), "layers": layers(network, example, depth)}

@@ -1,15 +1,15 @@
-"""The one training loop, for every method.
+"""The one training loop of every method.
 
-A method brings networks, optimizers and a step that reads like its paper. The loop owns everything
-around the step: device, precision and processes (Hugging Face accelerate), the average of the
-weights, progress bar, curve, tracking, checkpoints, and the stop on a loss that is not finite.
+A method brings networks, optimizers and a step that reads like its paper. The loop does the rest: device, precision and
+processes (Hugging Face accelerate), averages of the weights, progress bar, curve, tracking, checkpoints, and the stop
+at a value that is not finite.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -25,6 +25,9 @@ from dlcv.runtime.checkpoints import Checkpoints
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.tracking import Run
 
+Row = dict[str, float]
+"""One row of a curve: `step`, and the mean of each value since the previous row."""
+
 
 class Method(Protocol):
     """What the loop needs of a method."""
@@ -38,18 +41,18 @@ class Method(Protocol):
         """Update the networks once.
 
         Args:
-            batch: what the batches yield, on the loop's device.
-            progress: share of the training that is done, 0 at the first step, below 1 at the last.
+            batch: the next item of the batches, on the loop's device.
+            progress: fraction of the training that is done: 0 at the first step, below 1 at the last one.
             backward: to be called in place of `loss.backward()`.
 
         Returns:
-            Scalar tensors by name, for the curve. They stay on the device until they are written.
+            Scalar tensors by name, for the curve. They may stay on the device.
         """
         ...
 
 
 class Batches(Protocol):
-    """An endless source of batches that can be put back to where it was."""
+    """An endless iterator over batches whose position can be saved and restored."""
 
     def __iter__(self) -> Iterator[Any]: ...
     def __next__(self) -> Any: ...
@@ -59,12 +62,11 @@ class Batches(Protocol):
 
 @dataclass
 class Trained:
-    """What a training leaves."""
+    """The result of a training."""
 
     networks: dict[str, nn.Module]
-    """On the CPU, in eval mode; the averages of those that have one."""
-    curve: list[dict[str, float]] = field(default_factory=list)
-    """One row every `log_every` steps: `step`, and the mean of each value since the row before."""
+    """On the CPU, in eval mode; the average of each network that has one."""
+    curve: list[Row]
 
 
 def train(
@@ -73,23 +75,23 @@ def train(
     *,
     accelerator: Accelerator,
     name: str,  # of the training, in messages
-    steps: int,  # updates
+    steps: int,
     checkpoints: Checkpoints,
     run: Run,
-    ema_decay: float = 0.0,  # 0: the last weights, no average
-    averaged: Collection[str] | None = None,  # networks that have an average; None: all
-    snapshot_at: Collection[int] = (),  # steps after which `snapshot` is given the networks
-    snapshot: Callable[[int, Mapping[str, nn.Module]], None] = lambda step, networks: None,  # averages where there are
-    watch: Callable[[list[dict[str, float]]], None] = lambda curve: None,  # looks at the curve after each new row
-    log_every: int = 20,  # steps in a row of the curve
-    checkpoint_every: int = 200,  # steps, at least: only where a row of the curve ends
+    ema_decay: float = 0.0,  # of the averages; 0 for none
+    averaged: Collection[str] | None = None,  # the networks with an average; None for all
+    snapshot_at: Collection[int] = (),  # steps after which `snapshot` is called
+    snapshot: Callable[[int, Mapping[str, nn.Module]], None] = lambda step, networks: None,  # gets step and results
+    watch: Callable[[list[Row]], None] = lambda curve: None,  # gets the curve after each new row
+    log_every: int = 20,  # steps for each row of the curve
+    checkpoint_every: int = 200,  # minimum number of steps between checkpoints, which are saved at rows of the curve
 ) -> Trained:
-    """Train `method` for `steps` steps, from the newest checkpoint if there is one.
+    """Train `method` for `steps` steps, starting from the newest checkpoint if there is one.
 
-    On the CPU a training that was killed and resumed equals an uninterrupted one bit for bit.
+    On the CPU, a training that was killed and resumed gives the same bits as an uninterrupted one.
 
     Raises:
-        UserError: a value of the step's is not finite; earlier checkpoints stay.
+        UserError: a value of a step is not finite. Earlier checkpoints are kept.
     """
     networks = dict(method.networks)
     averages = {
@@ -120,9 +122,8 @@ def train(
             owner.load_state_dict(state[key])
         start, curve = state["step"], state["curve"]
         for row in curve:
-            # A run that goes on has these already and a new one lacks them; the same value twice
-            # at the same step is one point.
-            run.log({key: value for key, value in row.items() if key != "step"}, int(row["step"]))
+            # A resumed run has these points already, a new run does not. The same point twice counts once.
+            run.log(_values(row), int(row["step"]))
         if accelerator.is_main_process:
             print(f"{name}: continues from its checkpoint at step {start} of {steps}", file=sys.stderr)
 
@@ -140,19 +141,18 @@ def train(
         if done in snapshot_at and accelerator.is_main_process:
             snapshot(done, results)
         bar.update()
-        # The only place where the loop waits for the device: one transfer for a whole window.
         if done % log_every == 0 or done == steps:
+            # Only here the loop waits for the device: one transfer for the whole window.
             row = summarise(window, done, name)
             window = []
             curve.append(row)
-            values = {key: value for key, value in row.items() if key != "step"}
-            run.log(values, done)
+            run.log(_values(row), done)
             watch(curve)
-            bar.set_postfix({key: f"{value:.3g}" for key, value in values.items()}, refresh=False)
+            bar.set_postfix({key: f"{value:.3g}" for key, value in _values(row).items()}, refresh=False)
         if not window and done >= saved + checkpoint_every and done < steps:
             saved = done
-            parts = {key: owner.state_dict() for key, owner in stateful.items()}
-            checkpoints.save(done, {**parts, "curve": curve})
+            states = {key: owner.state_dict() for key, owner in stateful.items()}
+            checkpoints.save(done, {**states, "curve": curve})
             accelerator.wait_for_everyone()
             if accelerator.is_main_process:
                 checkpoints.publish(done)
@@ -161,7 +161,7 @@ def train(
 
 
 def make_accelerator(precision: str = "fp32") -> Accelerator:
-    """Device and processes as `accelerate launch` or the environment set them.
+    """The device and the processes that `accelerate launch` or the environment has set.
 
     Args:
         precision: "fp32", without TF32, or autocast to "bf16" or "fp16".
@@ -170,20 +170,20 @@ def make_accelerator(precision: str = "fp32") -> Accelerator:
     torch.backends.cudnn.allow_tf32 = False
     return Accelerator(
         mixed_precision="no" if precision == "fp32" else precision,
-        # Schedules count the steps of one process, whatever their number.
+        # A schedule counts the steps of one process, for any number of processes.
         step_scheduler_with_optimizer=False,
-        # A method need not use every head of its network in every step.
+        # A step of a method may leave heads of its network unused.
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
 
 
 def seed_everything(seed: int) -> None:
-    """Seed Python's, NumPy's and torch's generators; several processes get different seeds."""
+    """Seed the generators of Python, NumPy and torch, with a different seed for each process."""
     set_seed(seed, device_specific=True)
 
 
 def to_device(batch: Any, device: torch.device) -> Any:
-    """Move tensors in (nested) tuples, lists and dicts to `device`, without waiting for the copy."""
+    """Copy the tensors in (nested) tuples, lists and dicts to `device`, without waiting for the copy."""
     if isinstance(batch, Tensor):
         return batch.to(device, non_blocking=True)
     if isinstance(batch, dict):
@@ -193,11 +193,11 @@ def to_device(batch: Any, device: torch.device) -> Any:
     return batch
 
 
-def summarise(window: list[dict[str, Tensor]], step: int, name: str) -> dict[str, float]:
-    """Mean of each value over the steps of `window`, of which `step` is the last, in one transfer.
+def summarise(window: list[dict[str, Tensor]], step: int, name: str) -> Row:
+    """The mean of each value over the steps of `window`, the last of which is `step`, in one transfer.
 
     Raises:
-        UserError: a value is not finite; names the first step and value.
+        UserError: a value is not finite; the message names the first such value and its step.
     """
     keys = list(window[0])
     table = torch.stack([torch.stack([values[key].detach().float() for key in keys]) for values in window]).cpu()
@@ -211,3 +211,7 @@ def summarise(window: list[dict[str, Tensor]], step: int, name: str) -> dict[str
         )
     means = table.double().mean(0).tolist()
     return {"step": float(step), **dict(zip(keys, means, strict=True))}
+
+
+def _values(row: Row) -> Row:
+    return {key: value for key, value in row.items() if key != "step"}

@@ -1,4 +1,4 @@
-"""Optimizers with their learning-rate schedule, and one step of them."""
+"""Optimizers, schedules of the learning rate, and one optimizer step."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 
 def constant(step: int, steps: int) -> float:
-    """The peak learning rate throughout."""
+    """The peak learning rate at every step."""
     return 1.0
 
 
 def cosine(step: int, steps: int) -> float:
-    """A linear warm-up over a tenth of the steps, then a cosine down to 0."""
+    """A linear warm-up over a tenth of the steps, then cosine decay to 0."""
     warm_up = max(1, steps // 10)
     if step < warm_up:
         return (step + 1) / warm_up
@@ -26,9 +26,9 @@ def cosine(step: int, steps: int) -> float:
 
 
 def restarts(step: int, steps: int) -> float:
-    """Cosine annealing with warm restarts (Loshchilov and Hutter 2017), as report 003 has it.
+    """Cosine annealing with warm restarts (Loshchilov and Hutter 2017), as in report 003.
 
-    Four cycles, each twice as long as the one before: `CosineAnnealingWarmRestarts(T_0=2, T_mult=2)` over 30 epochs.
+    Four cycles, each twice as long as the previous one: `CosineAnnealingWarmRestarts(T_0=2, T_mult=2)` over 30 epochs.
     """
     start, length = 0.0, steps / 15
     while step >= start + length and start + length < steps:
@@ -36,7 +36,7 @@ def restarts(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - start) / length)))
 
 
-# Factor on the peak learning rate at `step` of `steps`.
+# Functions of (step, number of steps): the factor on the peak learning rate.
 SCHEDULES: dict[str, Callable[[int, int], float]] = {"constant": constant, "cosine": cosine, "restarts": restarts}
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
@@ -58,7 +58,7 @@ def make_optimizer(
         name: a key of `OPTIMIZERS`.
         learning_rate: the peak.
         steps: of the whole training.
-        schedule: a key of `SCHEDULES`, or such a function.
+        schedule: a key of `SCHEDULES`, or a function like those.
     """
     optimizer = OPTIMIZERS[name](parameters, lr=learning_rate, betas=betas, weight_decay=weight_decay)
     factor = SCHEDULES[schedule] if isinstance(schedule, str) else schedule
@@ -72,20 +72,20 @@ def descend(
     *,
     clip: tuple[nn.Module, float] | None = None,
 ) -> Tensor | None:
-    """One optimizer step down the gradient of `loss`.
+    """One optimizer step that descends the gradient of `loss`.
 
     Args:
         backward: called in place of `loss.backward()`, see `dlcv.engine.loop.Method`.
-        clip: a network and the maximum norm of its gradient; a norm of 0 does not clip.
+        clip: a network and the maximum norm of its gradient; a maximum of 0 clips nothing.
 
     Returns:
-        The norm of the gradient before clipping, where `clip` is given.
+        The norm of the gradient before clipping; None without `clip`.
     """
     optimizer.zero_grad()
     backward(loss)
     norm = None
     if clip is not None:
-        network, largest = clip
-        norm = nn.utils.clip_grad_norm_(network.parameters(), largest or math.inf)
+        network, maximum = clip
+        norm = nn.utils.clip_grad_norm_(network.parameters(), maximum or math.inf)
     optimizer.step()
     return norm

@@ -1,4 +1,4 @@
-"""Trained weights: a safetensors file, and a JSON that says what they are and where they come from."""
+"""Trained weights: `weights.safetensors`, and `weights.json` with their architecture and provenance."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Network = TypeVar("Network", bound=nn.Module)
 def save_state(path: Path, state: Mapping[str, Tensor]) -> None:
     """Write a state dict, buffers included, to the safetensors file `path`."""
     with replacing(path) as temporary:
-        # Not save_file: a full disk is an OSError here and no error of its own kind.
+        # Not save_file: with write_bytes a full disk raises an OSError.
         temporary.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}))
 
 
@@ -28,7 +28,7 @@ def load_state(path: Path, network: nn.Module) -> None:
     """Load the safetensors file `path` into `network`.
 
     Raises:
-        UserError: no such file, not safetensors, or another network's.
+        UserError: no such file, not a safetensors file, or the weights of another network.
     """
     if not path.is_file():
         raise UserError(f"{path} is missing; `dvc repro` trains it, `dvc pull` fetches it")
@@ -44,10 +44,10 @@ def save_weights(folder: Path, state: Mapping[str, Tensor], about: Mapping[str, 
 
     Args:
         state: a state dict, buffers included.
-        about: architecture and provenance; the SHA-256 is added.
+        about: the values of `weights.json`; the SHA-256 is added.
 
     Returns:
-        SHA-256 of the weights file.
+        SHA-256 of `weights.safetensors`.
     """
     save_state(folder / "weights.safetensors", state)
     digest = sha256(folder / "weights.safetensors")
@@ -56,10 +56,10 @@ def save_weights(folder: Path, state: Mapping[str, Tensor], about: Mapping[str, 
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """The JSON beside the weights in `folder`.
+    """The values of `weights.json` in `folder`.
 
     Raises:
-        UserError: there are no weights.
+        UserError: a file of the two is missing, or `weights.json` is not JSON.
     """
     for name in ("weights.json", "weights.safetensors"):
         if not (folder / name).is_file():
@@ -72,12 +72,12 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 
 def training_of(about: Mapping[str, Any]) -> dict[str, Any]:
-    """Which training made the weights whose JSON is `about`: its name, and what it and they are known by."""
+    """The training that made the weights described by `about`: its name and fingerprint, and their SHA-256."""
     return {key: about[key] for key in ("name", "fingerprint", "sha256")}
 
 
 def origin(about: Mapping[str, Any]) -> dict[str, Any]:
-    """What a file of scores says of the weights whose JSON is `about`: which training's they are, and of which step."""
+    """The training of the weights described by `about`, and whether they are averaged, for a file of scores."""
     averaged = about["params"]["training"]["ema_decay"] > 0
     return {
         "training": training_of(about),
@@ -86,16 +86,16 @@ def origin(about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def snapshots_of(folder: Path) -> dict[int, Path]:
-    """The snapshots in the folder of a training by step, in order."""
+    """The snapshots in the folder of a training, by step in ascending order."""
     paths = (folder / "snapshots").glob("step-*.safetensors")
     return dict(sorted((int(path.stem.split("-")[1]), path) for path in paths))
 
 
 def load_weights(folder: Path, network: nn.Module) -> dict[str, Any]:
-    """Load the weights in `folder` into `network` and return the JSON beside them.
+    """Load the weights in `folder` into `network`, and return the values of `weights.json`.
 
     Raises:
-        UserError: no weights there, weights that are not what their JSON says, or another network's.
+        UserError: missing weights, a SHA-256 that differs from `weights.json`, or the weights of another network.
     """
     about = read_about(folder)
     path = folder / "weights.safetensors"
@@ -113,16 +113,19 @@ def load_network(
     what: str,
     channels_last: bool = True,
 ) -> tuple[Network, dict[str, Any]]:
-    """The trained network in `folder`, in eval mode on the GPU where there is one, and the JSON beside its weights.
+    """Load the trained network in `folder`, in eval mode and on the GPU if there is one.
 
     Args:
-        build: from that JSON to a network of any weights.
-        expected: values that the JSON has to have, such as its area.
-        what: the expected weights in messages, "the weights of a GAN".
-        channels_last: whether convolutions get the memory format that they prefer.
+        build: makes a network with initial weights from the values of `weights.json`.
+        expected: values that `weights.json` must have, `{"area": "gan"}` for example.
+        what: the name of the expected weights in messages, "the weights of a GAN".
+        channels_last: whether to convert the network to the memory format channels_last.
+
+    Returns:
+        The network, and the values of `weights.json`.
 
     Raises:
-        UserError: no weights there, weights that are not what their JSON says, or those of another network.
+        UserError: missing weights, a SHA-256 that differs from `weights.json`, or the weights of another network.
     """
     about = read_about(folder)
     for key, value in expected.items():
@@ -132,21 +135,21 @@ def load_network(
         network = build(about)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f"{folder / 'weights.json'} describes no network of this version ({' '.join(str(error).split())}); "
-            "train it again"
+            f"{folder / 'weights.json'} does not describe a network of this version "
+            f"({' '.join(str(error).split())}); train it again"
         ) from error
     load_weights(folder, network)
     network.to(device())
     if channels_last:
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.to(memory_format=torch.channels_last)
     return network.eval(), about
 
 
 def device() -> torch.device:
-    """The GPU where there is one, else the CPU."""
+    """The GPU if there is one, otherwise the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Number of values, buffers left out: the figure that papers and `print(model)` summaries give."""
+    """The number of parameters of `network`, without buffers."""
     return sum(parameter.numel() for parameter in network.parameters())

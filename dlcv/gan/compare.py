@@ -10,55 +10,77 @@ from PIL import Image
 
 from dlcv.evaluation.extractors.names import score_name
 from dlcv.evaluation.metrics import frechet
+from dlcv.evaluation.publish import publish
 from dlcv.figures import charts, grids
-from dlcv.gan.tasks import METRICS, OUT, pair_of
-from dlcv.runtime import tracking
+from dlcv.figures.listing import write_listing
+from dlcv.gan.config import METRICS, OUT, pair_of
 from dlcv.runtime.config import Params
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, replacing, write_json
-from dlcv.runtime.nested import flatten
+
+CAPTIONS = {
+    "pair.png": "The first 32 images of each model, from the same latents.",
+    "frechet.png": "Fréchet distance at each snapshot, from 500 images, or from as many as the table scores if fewer.",
+}
 
 
 def run(name: str, params: Params) -> Path:
     """Compare the pair `name` of `gan.pairs`.
 
     Returns:
-        The JSON of the difference; `pair.png`, their first images, and `frechet.png`, the distance
-        over the steps of both, lie in `out/gan/NAME/`.
+        The JSON of the difference. The figures are in `out/gan/NAME/`: `pair.png`, the first images of both models,
+        and `frechet.png`, the distances of both over the steps.
 
     Raises:
-        UserError: no such pair, or a model of it that is not evaluated.
+        UserError: no such pair, or one of its models is not evaluated.
     """
     pair = pair_of(name, params)
-    models: tuple[str, str] = (pair.a, pair.b)
-    scored = [read_scores(model) for model in models]
-    key = score_name(scored[0]["protocol"])
-    a, b = (evaluated["scores"][key] for evaluated in scored)
+    evaluated = {model: read_scores(model) for model in (pair.a, pair.b)}
+    key = score_name(evaluated[pair.a]["protocol"])
+    a, b = (evaluated[model]["scores"][key] for model in (pair.a, pair.b))
     difference, low, high = frechet.difference(b["value"], b["left_out"], a["value"], a["left_out"])
     scores = {"a": pair.a, "b": pair.b, key: {"b_less_a": difference, "interval": {"low": low, "high": high}}}
 
     with replacing(OUT / name) as folder:
         folder.mkdir(parents=True)
-        sheets: dict[str, Image.Image] = {model: Image.open(OUT / f"{model}-samples" / "grid.png") for model in models}
-        grids.side_by_side(sheets).save(folder / "pair.png")
-        over_steps = {}
-        for model in models:
-            table = pd.read_csv(OUT / f"{model}-evaluation" / "frechet.csv").set_index("step")
-            over_steps[model] = {int(str(step)): float(value) for step, value in table["distance"].items()}
-        charts.lines(folder / "frechet.png", over_steps, "updates of the generator", key.replace("_", " "), name)
+        grids.side_by_side({model: Image.open(OUT / f"{model}-samples" / "grid.png") for model in evaluated}).save(
+            folder / "pair.png"
+        )
+        charts.lines(
+            folder / "frechet.png",
+            {model: frechet_over_steps(model) for model in evaluated},
+            "updates of the generator",
+            key.replace("_", " "),
+            name,
+        )
+        trainings = [f"`{model}` `{of['training']['fingerprint'][:12]}`" for model, of in evaluated.items()]
+        write_listing(folder, CAPTIONS, f"Stage `compare@{name}`, trainings {', '.join(trainings)}")
     write_json(METRICS / f"{name}.json", scores)
-    with tracking.run(f"compare-{name}", area="gan", params=pair.model_dump()) as tracked:
-        tracked.scores({key: value for key, value in flatten(scores).items() if isinstance(value, float)})
-        for figure in sorted((OUT / name).glob("*.png")):
-            tracked.figure(figure)
+    publish(
+        f"compare-{name}",
+        area="gan",
+        params=pair.model_dump(),
+        scores=scores,
+        figures=sorted((OUT / name).glob("*.png")),
+    )
     return METRICS / f"{name}.json"
 
 
 def read_scores(model: str) -> dict[str, Any]:
-    """The scores of an evaluated model, and their protocol."""
+    """Scores, protocol and training of an evaluated model.
+
+    Raises:
+        UserError: it is not evaluated.
+    """
     path = METRICS / f"{model}.json"
     try:
         evaluated: dict[str, Any] = read_json(path)
-        return {key: evaluated[key] for key in ("scores", "protocol")}
+        return {key: evaluated[key] for key in ("scores", "protocol", "training")}
     except (FileNotFoundError, ValueError, KeyError):
-        raise UserError(f"{path} holds no scores; `dvc repro stages/gan/dvc.yaml` makes it") from None
+        raise UserError(f"{path} has no scores; run `dvc repro stages/gan/dvc.yaml`") from None
+
+
+def frechet_over_steps(model: str) -> dict[int, float]:
+    """What the evaluation of `model` measured at each snapshot."""
+    table = pd.read_csv(OUT / f"{model}-evaluation" / "frechet.csv")
+    return dict(zip(table["step"].tolist(), table["distance"].tolist(), strict=True))

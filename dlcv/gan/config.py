@@ -1,4 +1,4 @@
-"""The section `gan` of params.yaml, and what its models are trained on. Light to import.
+"""The section `gan` of params.yaml, and what a training depends on. Light to import.
 
 A model is declared in params.yaml alone: its name in `gan.models`, and a section with what differs from `gan.base`.
 """
@@ -20,7 +20,7 @@ from dlcv.runtime.provenance import Provenance, code_hashes
 FACES = Path("data/faces")
 OUT = Path("out/gan")
 METRICS = Path("metrics/gan")
-SIZE = 64  # pixels
+SIZE = 64  # pixels of the faces, as the networks need them
 
 Width = Annotated[float, Field(ge=1 / 64)]  # at least one channel in each layer
 
@@ -50,16 +50,16 @@ class Settings(Section):
     betas: Annotated[list[BelowOne], Field(min_length=2, max_length=2)]
     weight_decay: Nonnegative
     schedule: Schedule  # of both learning rates
-    init_std: PositiveFloat  # of the initial weights of convolutions, and of BatchNorm's around 1
-    real_labels: Labels  # of the discriminator, drawn uniformly from [low, high] for each image
+    init_std: PositiveFloat  # of the initial weights
+    real_labels: Labels  # drawn uniformly from [low, high] for each image
     fake_labels: Labels
-    swap_labels: Fraction  # of the discriminator updates have the two swapped
+    swap_labels: Fraction  # of discriminator updates with the two labels swapped
     image_noise_std: Nonnegative  # of the noise on the discriminator's input; decays linearly to 0
     gradient_penalty: Nonnegative  # weight of (|gradient| - 1)^2; 0 for none
     gradient_penalty_every: Positive  # discriminator updates; the weight is multiplied by it
     flip: bool  # mirror each real image with probability 1/2
     ema_decay: BelowOne  # of the averaged generator, which is the result; 0 keeps the last one
-    snapshots: Positive  # of the generator, at equal distances, that of the last step among them
+    snapshots: Positive  # of the generator, at equal distances, the last one at the last step
     precision: Precision
 
 
@@ -88,7 +88,7 @@ class Gan(Models):
 
 
 def outputs(params: Params) -> Outputs:
-    """Curves and generators of the models that are trained."""
+    """Curves and generators of every model in `gan.models`."""
     models = params[Gan].models
     curves = {
         "generator loss": "generator_loss",

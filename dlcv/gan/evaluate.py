@@ -1,54 +1,61 @@
-"""The stage `evaluate`: the scores of one model's images, over its training too, and its figures."""
+"""The stage `evaluate`: scores of a model's images, the Fréchet distance over its training, and figures."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from dlcv.data.images import read_images
+from dlcv.data.latents import normal
 from dlcv.data.prepared import load_split
 from dlcv.engine.weights import load_state, origin, read_about, snapshots_of
 from dlcv.evaluation.config import Evaluation
 from dlcv.evaluation.extractors.extractor import Extractor, load_extractor
 from dlcv.evaluation.figures import beside_nearest
-from dlcv.evaluation.folder import read_images
 from dlcv.evaluation.metrics import frechet
+from dlcv.evaluation.publish import Trained, publish
 from dlcv.evaluation.reference import Reference, load_reference
 from dlcv.evaluation.scores import equal_count, protocol, score
 from dlcv.figures import charts
-from dlcv.gan.networks import latents
+from dlcv.figures.listing import write_listing
+from dlcv.gan.config import FACES, METRICS, OUT
+from dlcv.gan.networks import LATENT
 from dlcv.gan.sample import generate, load_generator
-from dlcv.gan.tasks import FACES, METRICS, OUT
-from dlcv.runtime import tracking
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
-from dlcv.runtime.nested import flatten
 
 REFERENCE = Path("out/evaluation/faces")
-CURVE_IMAGES = 500  # at most, of each snapshot: features are what a score costs, and a curve needs the order alone
+CURVE_IMAGES = 500  # maximum for each snapshot: features are slow to compute, and a curve shows only the trend
+CAPTIONS = {
+    "curve.png": "Losses of generator and discriminator. D(x) and D(G(z)) are the discriminator's mean outputs for "
+    "real and for generated images: probabilities, or the logits of a critic. Diversity is the mean standard deviation "
+    "over the images of a batch.",
+    "neighbours.png": "Generated images above their nearest training images in the extractor's features.",
+}
 
 
 def run(model: str, params: Params) -> Path:
     """Score the images of `model`.
 
     Returns:
-        The JSON of its scores; figures lie in `out/gan/MODEL-evaluation/`.
+        The JSON of its scores; figures are in `out/gan/MODEL-evaluation/`.
 
     Raises:
-        UserError: no images, no reference, or fewer images than are to be compared.
+        UserError: no images, no reference, or fewer images than are scored.
     """
     section = params[Evaluation]
     about = read_about(OUT / model)
     images = read_images(OUT / f"{model}-samples" / "images")
     extractor, reference = load_extractor(section), load_reference(REFERENCE)
     scores = score(images, reference, section, params.seed, extractor)
-    over_steps = frechet_over_steps(model, extractor, reference, section, params.seed)
+    curve_images = min(CURVE_IMAGES, equal_count(section, reference))
+    over_steps = frechet_over_steps(model, curve_images, params.seed, extractor, reference)
 
-    with replacing(OUT / f"{model}-evaluation") as folder:
+    out = OUT / f"{model}-evaluation"
+    with replacing(out) as folder:
         folder.mkdir(parents=True)
-        table = pd.DataFrame({"step": list(over_steps), "distance": list(over_steps.values())})
-        table.to_csv(folder / "frechet.csv", index=False, float_format="%.6g")
+        over_steps.to_csv(folder / "frechet.csv", index=False, float_format="%.6g")
         beside_nearest(images[:8], extractor, reference, load_split(FACES, "train").images).save(
             folder / "neighbours.png"
         )
@@ -59,6 +66,8 @@ def run(model: str, params: Params) -> Path:
             right=("d_real", "d_fake"),
             labels={"d_real": "D(x)", "d_fake": "D(G(z))"},
         )
+        of = f"Stage `evaluate@{model}`, training `{model}` `{about['fingerprint'][:12]}`"
+        write_listing(folder, CAPTIONS, of)
     write_json(
         METRICS / f"{model}.json",
         {
@@ -68,39 +77,33 @@ def run(model: str, params: Params) -> Path:
             "protocol": {
                 **protocol(reference, section, params.seed, extractor),
                 "network_evaluations_per_image": 1,
-                "curve_images": curve_count(section, reference),
+                "curve_images": curve_images,
             },
         },
     )
-    track(model, scores, about, section)
+    figures = [*sorted(out.glob("*.png")), *sorted((OUT / f"{model}-samples").glob("*.png"))]
+    publish(
+        f"evaluate-{model}",
+        area="gan",
+        params=section.model_dump(),
+        scores=scores,
+        figures=figures,
+        trainings=[Trained(about["sha256"], scores, figures)],
+    )
     return METRICS / f"{model}.json"
 
 
-def curve_count(section: Evaluation, reference: Reference) -> int:
-    """How many images of each snapshot are scored."""
-    return min(CURVE_IMAGES, equal_count(section, reference))
+def frechet_over_steps(model: str, count: int, seed: int, extractor: Extractor, reference: Reference) -> pd.DataFrame:
+    """Fréchet distance of `count` images at every snapshot of the training, from the same latents at each.
 
-
-def frechet_over_steps(
-    model: str, extractor: Extractor, reference: Reference, section: Evaluation, seed: int
-) -> dict[int, float]:
-    """The Fréchet distance at every snapshot of the training, from the same latents at each."""
+    Returns:
+        A row for each snapshot: `step`, `distance`.
+    """
     generator, _ = load_generator(OUT / model, model)
-    noise = latents(curve_count(section, reference), seed)
-    distances = {}
+    latents = normal(count, (LATENT,), seed)
+    rows = []
     for step, path in snapshots_of(OUT / model).items():
         load_state(path, generator)
-        features = extractor(generate(generator, noise))
-        distances[step] = frechet.distance(frechet.statistics(features), reference.statistics)
-    return distances
-
-
-def track(model: str, scores: dict[str, Any], about: dict[str, Any], section: Evaluation) -> None:
-    """Show scores and figures in MLflow: in a run of the evaluation, and in the run that made the weights."""
-    values = {name: value for name, value in flatten(scores).items() if isinstance(value, float)}
-    figures = [*sorted((OUT / f"{model}-evaluation").glob("*.png")), *sorted((OUT / f"{model}-samples").glob("*.png"))]
-    with tracking.run(f"evaluate-{model}", area="gan", params=section.model_dump()) as tracked:
-        tracked.scores(values)
-        for figure in figures:
-            tracked.figure(figure)
-    tracking.add_scores(about["sha256"], values, figures)
+        features = extractor(generate(generator, latents))
+        rows.append((step, frechet.distance(frechet.statistics(features), reference.statistics)))
+    return pd.DataFrame(rows, columns=["step", "distance"])

@@ -1,4 +1,4 @@
-"""What discriminators and generators minimise, as pure functions of logits."""
+"""The losses of discriminator and generator, as pure functions of logits."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from torch import Tensor
 
 
 class Loss(NamedTuple):
-    """A pair of losses; logits are N each, the result is a scalar."""
+    """The losses of both networks. Logits and labels have the shape N; a loss is a scalar."""
 
-    discriminator: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]  # real, fake; targets of real, of fake
-    generator: Callable[[Tensor], Tensor]  # fake
+    discriminator: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]  # real and fake logits, real and fake labels
+    generator: Callable[[Tensor], Tensor]  # fake logits
+    probability: bool = False  # whether the sigmoid of a logit is the probability that an image is real
 
 
-def bce_discriminator(real: Tensor, fake: Tensor, real_targets: Tensor, fake_targets: Tensor) -> Tensor:
-    """Binary cross-entropy (Goodfellow et al. 2014), as a sum over the two kinds.
+def bce_discriminator(real: Tensor, fake: Tensor, real_labels: Tensor, fake_labels: Tensor) -> Tensor:
+    """Binary cross-entropy (Goodfellow et al. 2014), the sum of the means over real and over fake images.
 
-    Targets may lie outside [0, 1], as report 000's noisy labels do. The loss is linear in them, so
-    noise around a label leaves its expectation as it was: what it changes is the gradient's noise.
+    Labels may lie outside [0, 1], as report 000's noisy labels do. The loss is linear in the labels: noise on them
+    changes the variance of the gradient and not its mean.
     """
-    return F.binary_cross_entropy_with_logits(real, real_targets) + F.binary_cross_entropy_with_logits(
-        fake, fake_targets
-    )
+    return F.binary_cross_entropy_with_logits(real, real_labels) + F.binary_cross_entropy_with_logits(fake, fake_labels)
 
 
 def bce_generator(fake: Tensor) -> Tensor:
@@ -33,47 +32,47 @@ def bce_generator(fake: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
 
 
-def hinge_discriminator(real: Tensor, fake: Tensor, real_targets: Tensor, fake_targets: Tensor) -> Tensor:
-    """Hinge loss (Lim and Ye 2017; Miyato et al. 2018); a target is the weight between the two hinges."""
+def hinge_discriminator(real: Tensor, fake: Tensor, real_labels: Tensor, fake_labels: Tensor) -> Tensor:
+    """Hinge loss (Lim and Ye 2017; Miyato et al. 2018). A label is the weight between the hinges of real and fake."""
 
-    def side(logits: Tensor, targets: Tensor) -> Tensor:
-        return (targets * F.relu(1 - logits) + (1 - targets) * F.relu(1 + logits)).mean()
+    def hinge(logits: Tensor, labels: Tensor) -> Tensor:
+        return (labels * F.relu(1 - logits) + (1 - labels) * F.relu(1 + logits)).mean()
 
-    return side(real, real_targets) + side(fake, fake_targets)
+    return hinge(real, real_labels) + hinge(fake, fake_labels)
 
 
-def critic_discriminator(real: Tensor, fake: Tensor, real_targets: Tensor, fake_targets: Tensor) -> Tensor:
-    """The negative of the Wasserstein distance's estimate (Arjovsky et al. 2017); a target weighs as in hinge."""
+def wasserstein_discriminator(real: Tensor, fake: Tensor, real_labels: Tensor, fake_labels: Tensor) -> Tensor:
+    """The negative estimate of the Wasserstein distance (Arjovsky et al. 2017). Labels are weights as for hinge."""
 
-    def side(logits: Tensor, targets: Tensor) -> Tensor:
-        return ((1 - 2 * targets) * logits).mean()
+    def mean(logits: Tensor, labels: Tensor) -> Tensor:
+        return ((1 - 2 * labels) * logits).mean()
 
-    return side(real, real_targets) + side(fake, fake_targets)
+    return mean(real, real_labels) + mean(fake, fake_labels)
 
 
 def critic_generator(fake: Tensor) -> Tensor:
-    """The generator's half of hinge and Wasserstein losses."""
+    """The generator's loss beside the hinge and the Wasserstein loss."""
     return -fake.mean()
 
 
-LOSSES = {
-    "bce": Loss(bce_discriminator, bce_generator),
+LOSSES: dict[str, Loss] = {
+    "bce": Loss(bce_discriminator, bce_generator, probability=True),
     "hinge": Loss(hinge_discriminator, critic_generator),
-    "wasserstein": Loss(critic_discriminator, critic_generator),
+    "wasserstein": Loss(wasserstein_discriminator, critic_generator),
 }
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
-    """Mean of (|gradient| - 1)^2 at points between real and fake images (Gulrajani et al. 2017).
+    """Mean of (|gradient| - 1)^2 at random points between real and fake images (Gulrajani et al. 2017), in fp32.
 
     Args:
-        critic: images to logits; it must not mix the images of a batch.
-        real, fake: images, N x C x H x W; computed in fp32 whatever the precision around.
+        critic: images to logits; the logit of an image must not depend on the other images of the batch.
+        real, fake: images, N x C x H x W.
     """
-    share = torch.rand(len(real), 1, 1, 1, device=real.device)
-    between = torch.lerp(fake.detach().float(), real.float(), share).requires_grad_()
+    position = torch.rand(len(real), 1, 1, 1, device=real.device)
+    between = torch.lerp(fake.detach().float(), real.float(), position).requires_grad_()
     with torch.autocast(real.device.type, enabled=False):
         (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    # Flattened first: the norm is that of an image's whole gradient, not of one pixel column.
+    # The norm of an image's whole gradient, over channels and pixels.
     penalty: Tensor = (gradient.flatten(1).norm(dim=1) - 1).square().mean()
     return penalty

@@ -1,7 +1,7 @@
-"""Generator and discriminator of 64x64 RGB images, with the five reports' variants as parameters.
+"""Generators and discriminators of 64x64 RGB images, as the reports print them at width 1.
 
-A discriminator gives logits: the reports' closing Sigmoid stands in the loss, where it is exact in
-every precision, and has no parameters.
+A discriminator returns logits. The Sigmoid that the reports print at its end is part of the loss, where it is exact in
+every precision; it has no parameters.
 """
 
 from __future__ import annotations
@@ -9,38 +9,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from dlcv.gan.tasks import SIZE
-
-LATENT = 100  # dimensions of the latent vector, in all five reports
+SIZE = 64  # pixels
+LATENT = 100  # dimensions, in every report
 SLOPE = 0.2  # of the leaky ReLU
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a report prints, at width 1."""
+    """What differs between the reports' networks. The defaults are those of DCGAN (Radford et al. 2016)."""
 
-    generator_channels: int  # after the first layer, at 4x4; halved by every doubling of the size
-    generator_kernel: Literal[4, 5]
-    stem: Literal["convolution", "linear"]  # how the latent becomes 4x4
-    generator_bias: bool  # of the last convolution
-    discriminator_channels: int  # after the first layer, at 32x32; doubled by every halving of the size
-    discriminator_kernel: Literal[4, 5]
-    norm: Literal["batch", "layer"]  # of the discriminator
-    spectral: bool  # spectral normalisation of the discriminator's weights
-    discriminator_bias: bool
+    generator_channels: int = 512  # of the first layer, at 4x4; halved whenever the size doubles
+    generator_kernel: Literal[4, 5] = 4
+    stem: Literal["convolution", "linear"] = "convolution"  # from the latent to 4x4
+    generator_bias: bool = False  # of the last convolution
+    discriminator_channels: int = 64  # of the first layer, at 32x32; doubled whenever the size halves
+    discriminator_kernel: Literal[4, 5] = 4
+    discriminator_norm: Literal["batch", "layer"] = "batch"
+    spectral_norm: bool = False  # of the discriminator's weights
+    discriminator_bias: bool = False
 
 
-DCGAN = Architecture(512, 4, "convolution", False, 64, 4, "batch", False, False)
 ARCHITECTURES: dict[str, Architecture] = {
-    "dcgan": DCGAN,  # reports 000 A, 002 and 004 A
-    "dcgan-noisy-labels": DCGAN,  # 000 B
-    "dcgan-k5": Architecture(512, 5, "linear", True, 64, 5, "batch", False, True),  # 001 A
-    "sngan": Architecture(512, 4, "convolution", False, 64, 4, "batch", True, False),  # 004 B
-    "wgan-gp": Architecture(1024, 5, "convolution", False, 64, 4, "layer", True, False),  # 001 B
+    "dcgan": Architecture(),  # reports 000, 002 and 004 A
+    "dcgan-k5": Architecture(  # report 001 A
+        generator_kernel=5, stem="linear", generator_bias=True, discriminator_kernel=5, discriminator_bias=True
+    ),
+    "sngan": Architecture(spectral_norm=True),  # report 004 B
+    "wgan-gp": Architecture(  # report 001 B
+        generator_channels=1024, generator_kernel=5, discriminator_norm="layer", spectral_norm=True
+    ),
 }
 
 
@@ -48,7 +48,6 @@ class Generator(nn.Module):
     """Latents, N x 100 from N(0, 1), to images, N x 3 x 64 x 64 in [-1, 1].
 
     Args:
-        architecture: of `ARCHITECTURES`.
         width: factor on the channels.
     """
 
@@ -61,10 +60,10 @@ class Generator(nn.Module):
         else:
             first = nn.ConvTranspose2d(LATENT, channels, 4, bias=False)
             self.stem = nn.Sequential(nn.Unflatten(1, (LATENT, 1, 1)), first, nn.BatchNorm2d(channels), nn.ReLU())
-        # Twice the size from either kernel.
         kernel = architecture.generator_kernel
 
         def doubling(inputs: int, outputs: int, bias: bool) -> nn.ConvTranspose2d:
+            # The size doubles exactly with an even and with an odd kernel.
             return nn.ConvTranspose2d(inputs, outputs, kernel, 2, (kernel - 1) // 2, kernel % 2, bias=bias)
 
         layers: list[nn.Module] = []
@@ -80,10 +79,9 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images, N x 3 x 64 x 64 in [-1, 1], to logits, N: how real each looks.
+    """Images, N x 3 x 64 x 64 in [-1, 1], to logits, N; a high logit stands for a real image.
 
     Args:
-        architecture: of `ARCHITECTURES`.
         width: factor on the channels.
     """
 
@@ -101,8 +99,8 @@ class Discriminator(nn.Module):
             size //= 2
             layers.append(halving(channels, 2 * channels))
             channels *= 2
-            # A gradient penalty is one of each image alone, which BatchNorm would mix with the others.
-            if architecture.norm == "layer":
+            # A gradient penalty needs the gradient of each image alone; BatchNorm would mix the images of a batch.
+            if architecture.discriminator_norm == "layer":
                 layers.append(nn.LayerNorm((channels, size, size)))
             else:
                 layers.append(nn.BatchNorm2d(channels))
@@ -113,24 +111,24 @@ class Discriminator(nn.Module):
         return self.logits(images)
 
     def logits(self, images: Tensor) -> Tensor:
-        """As `forward`, which mixed precision wraps: the gradient penalty calls this, in fp32."""
+        """The same as `forward`, which accelerate wraps in autocast: the gradient penalty needs fp32."""
         logits: Tensor = self.layers(images)
         return logits
 
 
 def build(
-    model: str, generator_width: float, discriminator_width: float, init_std: float
+    architecture: str, generator_width: float, discriminator_width: float, init_std: float
 ) -> tuple[Generator, Discriminator]:
-    """The two networks of `model`, a key of `ARCHITECTURES`, freshly initialised.
+    """Both networks with initial weights.
 
     Args:
+        architecture: a key of `ARCHITECTURES`.
         generator_width, discriminator_width: factors on the channels.
-        init_std: of the normal distributions that the first weights come from: convolutions and
-            linear layers around 0, BatchNorm around 1 (Radford et al. 2016).
+        init_std: standard deviation of the initial weights, which are normal: around 0 for convolutions and linear
+            layers, around 1 for BatchNorm (Radford et al. 2016).
     """
-    architecture = ARCHITECTURES[model]
-    generator = Generator(architecture, generator_width)
-    discriminator = Discriminator(architecture, discriminator_width)
+    chosen = ARCHITECTURES[architecture]
+    generator, discriminator = Generator(chosen, generator_width), Discriminator(chosen, discriminator_width)
     for network in (generator, discriminator):
         for module in network.modules():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
@@ -139,15 +137,8 @@ def build(
                     nn.init.zeros_(module.bias)
             elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
                 nn.init.normal_(module.weight, 1, init_std)
-    if architecture.spectral:
+    if chosen.spectral_norm:
         for module in discriminator.modules():
             if isinstance(module, nn.Conv2d):
                 spectral_norm(module)
     return generator, discriminator
-
-
-def latents(count: int, seed: int) -> Tensor:
-    """`count` latent vectors, count x 100; the first n of a seed are the same for every count."""
-    # Row by row, so that no vector depends on how many are asked for.
-    generator = torch.Generator().manual_seed(seed)
-    return torch.stack([torch.randn(LATENT, generator=generator) for _ in range(count)])

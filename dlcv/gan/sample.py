@@ -1,4 +1,4 @@
-"""Images from trained generators, and the stage `sample`."""
+"""The stage `sample`, and images from trained generators outside the pipeline."""
 
 from __future__ import annotations
 
@@ -11,44 +11,50 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlcv.data.batches import to_uint8
-from dlcv.engine.weights import load_state, load_weights, read_about, snapshots_of
+from dlcv.data.latents import normal
+from dlcv.engine.weights import load_network, load_state, snapshots_of
 from dlcv.figures import grids
-from dlcv.gan.config import Gan
-from dlcv.gan.networks import ARCHITECTURES, Generator, latents
-from dlcv.gan.tasks import OUT
+from dlcv.figures.listing import write_listing
+from dlcv.gan.config import OUT, Gan
+from dlcv.gan.networks import ARCHITECTURES, LATENT, Generator
 from dlcv.runtime.config import Params
-from dlcv.runtime.errors import UserError, expect_empty
+from dlcv.runtime.errors import expect_empty
 from dlcv.runtime.files import replacing
 
 BATCH = 100  # images
-SHOWN = 32  # images of the grid
-STRIP = 8  # latents that the strip follows
+CAPTIONS = {
+    "grid.png": "The first 32 images.",
+    "strip.png": "Images of eight latents at each snapshot of the averaged generator.",
+}
+IN_GRID = 32  # images
+IN_STRIP = 8  # latents
 
 
 def run(model: str, params: Params) -> Path:
-    """Draw `gan.samples` images of a trained model from the latents of the study's seed.
+    """Draw `gan.samples` images of a trained model with the seed of params.yaml.
 
     Returns:
-        The folder with `images/0000.png` and so on, `grid.png`, the first 32 of them, and
-        `strip.png`, eight latents at every snapshot of the training.
+        The folder with `images/0000.png` and so on, and two figures: `grid.png`, the first 32 images, and `strip.png`,
+        eight latents at every snapshot of the training.
 
     Raises:
         UserError: no weights.
     """
-    generator, _ = load_generator(OUT / model, model)
-    out = OUT / f"{model}-samples"
-    noise = latents(params[Gan].samples, params.seed)
-    images = generate(generator, noise)
+    generator, about = load_generator(OUT / model, model)
+    latents = normal(params[Gan].samples, (LATENT,), params.seed)
+    images = generate(generator, latents)
     snapshots = snapshots_of(OUT / model)
     rows = []
     for path in snapshots.values():
         load_state(path, generator)
-        rows.append(generate(generator, noise[:STRIP]))
+        rows.append(generate(generator, latents[:IN_STRIP]))
+    out = OUT / f"{model}-samples"
     with replacing(out) as folder:
         grids.save(folder / "images", images)
-        grids.grid(images[:SHOWN], columns=8, scale=2).save(folder / "grid.png")
-        strip = grids.labelled_rows(rows, [f"step {step}" for step in snapshots], scale=2)
-        strip.save(folder / "strip.png")
+        grids.grid(images[:IN_GRID], columns=8, scale=2).save(folder / "grid.png")
+        grids.labelled_rows(rows, [f"step {step}" for step in snapshots], scale=2).save(folder / "strip.png")
+        of = f"Stage `sample@{model}`, training `{model}` `{about['fingerprint'][:12]}`"
+        write_listing(folder, CAPTIONS, of)
     return out
 
 
@@ -60,7 +66,7 @@ def draw(model: str, weights: Path, count: int, seed: int, out: Path) -> Path:
     """
     expect_empty(out)
     generator, _ = load_generator(weights, model)
-    grids.save(out, generate(generator, latents(count, seed)))
+    grids.save(out, generate(generator, normal(count, (LATENT,), seed)))
     return out
 
 
@@ -68,28 +74,24 @@ def load_generator(folder: Path, model: str) -> tuple[Generator, dict[str, Any]]
     """The generator of `model` in `folder`, in eval mode, and the JSON beside its weights.
 
     Raises:
-        UserError: no weights there, or not those of this model.
+        UserError: no weights there, or those of another model.
     """
-    about = read_about(folder)
-    if about.get("model") not in ARCHITECTURES:
-        raise UserError(f"{folder} holds no GAN's weights; `dvc repro` makes them in out/gan/MODEL")
-    if about["model"] != model:
-        raise UserError(f"{folder} holds the weights of {about['model']}, not of {model}")
-    generator = Generator(ARCHITECTURES[model], about["width"])
-    load_weights(folder, generator)
-    return generator.eval(), about
+    return load_network(
+        folder,
+        lambda about: Generator(ARCHITECTURES[about["architecture"]], about["width"]),
+        expected={"area": "gan", "model": model},
+        what=f"the generator of {model}",
+    )
 
 
 @torch.inference_mode()
-def generate(generator: Generator, noise: Tensor) -> np.ndarray:
+def generate(generator: Generator, latents: Tensor) -> np.ndarray:
     """Images, uint8 N x 64 x 64 x 3, of latents, N x 100; `generator` is in eval mode."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    generator.to(device).to(memory_format=torch.channels_last)
-    parts = []
-    for start in range(0, len(noise), BATCH):
-        part = noise[start : start + BATCH]
-        # Always a whole batch: the last bits of a matrix product depend on its number of rows, and
-        # an image is not to depend on how many are drawn with it.
+    device = next(generator.parameters()).device
+    images = []
+    for part in torch.split(latents, BATCH):
+        # Always a whole batch: the last bits of a matrix product depend on its number of rows, and an image must not
+        # depend on how many are drawn with it.
         whole = F.pad(part, (0, 0, 0, BATCH - len(part)))
-        parts.append(to_uint8(generator(whole.to(device)))[: len(part)].numpy())
-    return np.concatenate(parts)
+        images.append(to_uint8(generator(whole.to(device)))[: len(part)].numpy())
+    return np.concatenate(images)

@@ -1,1 +1,1 @@
-"""What cannot change a result: errors, loading of params, checkpoints, provenance, tracking, reproduction."""
+"""Modules that cannot change a result: errors, params, checkpoints, provenance, tracking, reproduction."""

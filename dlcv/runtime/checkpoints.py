@@ -1,9 +1,8 @@
-"""Checkpoints of a training that may be killed: found again by its fingerprint, gone once it succeeds.
+"""Checkpoints of a training, from which it resumes after it was killed; removed once it has succeeded.
 
-They lie in `$DVC_ROOT/.checkpoints/<area>/<name>/<fingerprint>-<machine>/`, outside what DVC knows. A
-training whose parameters, data or code changed has another fingerprint and starts anew; so does one
-under another torch, on another kind of device or with another number of processes, whose steps
-would not be the same.
+They are in `$DVC_ROOT/.checkpoints/<area>/<name>/<fingerprint>-<machine>/`, which DVC does not track. The fingerprint
+covers parameters, data and code, and the machine covers the version of torch, the kind of device and the number of
+processes. A training with other values of these does not resume, because its steps would differ.
 """
 
 from __future__ import annotations
@@ -24,15 +23,15 @@ from dlcv.runtime.files import root
 
 
 class Checkpoints:
-    """The checkpoints of one training; each process writes its own part of them.
+    """The checkpoints of one training. Each process saves and loads its own file.
 
     Args:
-        area: "adaptation".
-        name: name of the training inside its area.
+        area: "adaptation", for example.
+        name: of the training in its area.
         fingerprint: `Provenance.fingerprint`.
         device: "cpu" or "cuda".
-        rank: index of this process among those that train together.
-        processes: how many do.
+        rank: index of this process.
+        processes: number of processes that train together.
     """
 
     def __init__(self, area: str, name: str, fingerprint: str, device: str = "cpu", rank: int = 0, processes: int = 1):
@@ -42,7 +41,7 @@ class Checkpoints:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let another process that wants to train the same thing, in a queued experiment say, wait."""
+        """Lock the training: another process with the same training, in a queued experiment for example, waits."""
         if self.rank != 0:
             yield
             return
@@ -51,17 +50,17 @@ class Checkpoints:
             yield
 
     def save(self, step: int, state: dict[str, Any]) -> None:
-        """Write one process's part of the checkpoint of `step`; `publish` makes it count."""
+        """Write this process's file of the checkpoint of `step`. `latest` ignores it until `publish`."""
         part = self.folder / f"step-{step:09d}.part"
         part.mkdir(parents=True, exist_ok=True)
         with open(part / f"rank-{self.rank}.pt", "wb") as file:
             torch.save({"step": step, "random": random_state(), **state}, file)
-            # Renamed below: the bytes have to be on the disk before the name says so.
+            # `publish` renames the folder: the bytes have to be on the disk before that.
             file.flush()
             os.fsync(file.fileno())
 
     def publish(self, step: int) -> None:
-        """Rename the checkpoint of `step` into place and drop the older ones; one process calls it."""
+        """Make the checkpoint of `step` valid and remove older ones. Only one process calls this."""
         final = self.folder / f"step-{step:09d}"
         os.replace(final.with_suffix(".part"), final)
         for other in self.folder.glob("step-*"):
@@ -69,7 +68,10 @@ class Checkpoints:
                 shutil.rmtree(other)
 
     def latest(self) -> dict[str, Any] | None:
-        """The newest whole checkpoint's part of this process, its random state restored; None without one.
+        """Load this process's file of the newest valid checkpoint and restore its random state.
+
+        Returns:
+            The state that was saved, or None without a checkpoint.
 
         Raises:
             UserError: the checkpoint cannot be read.
@@ -89,23 +91,23 @@ class Checkpoints:
         return state
 
     def run_id(self) -> str | None:
-        """The tracking run of the training that was killed, if there was one."""
+        """The id of the tracking run of the killed training; None without one."""
         file = self.folder / "run"
         return file.read_text().strip() or None if file.is_file() else None
 
     def keep_run_id(self, run_id: str | None) -> None:
-        """Remember the tracking run for a resumed training."""
+        """Save the id of the tracking run, so that a resumed training continues the run."""
         if run_id is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "run").write_text(run_id)
 
     def remove(self) -> None:
-        """Forget the training: it has succeeded."""
+        """Remove all checkpoints: the training has succeeded."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def random_state() -> dict[str, Any]:
-    """The states of Python's, NumPy's and torch's generators as plain values and tensors."""
+    """The states of the random generators of Python, NumPy and torch, as plain values and tensors."""
     numpy_state = np.random.get_state(legacy=False)
     assert isinstance(numpy_state, dict)
     return {
@@ -117,7 +119,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Undo everything random since `random_state`."""
+    """Set the random generators to a result of `random_state`."""
     random.setstate(state["python"])
     key = np.asarray(state["numpy"]["state"]["key"], dtype=np.uint32)
     np.random.set_state({**state["numpy"], "state": {**state["numpy"]["state"], "key": key}})

@@ -1,7 +1,7 @@
-"""Load params.yaml: every section through its typed model, the whole file before any stage works.
+"""Load, check and show params.yaml. Every command checks the whole file before it works.
 
-The sections are declared in the areas' `config.py`, in a dict `SECTIONS`. They validate and have no defaults: what is
-written in params.yaml is what runs. They are light to import, so a check answers at once.
+The sections are pydantic models in the areas' `config.py`, in a dict `SECTIONS`. They have no defaults: the values in
+params.yaml are the values that run. These modules are light to import, so that a check is quick.
 """
 
 from __future__ import annotations
@@ -9,9 +9,6 @@ from __future__ import annotations
 import ast
 import copy
 import io
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -21,44 +18,43 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from dlcv.runtime.errors import UserError, expect, nearest
-from dlcv.runtime.files import replacing
+from dlcv.runtime.errors import UserError, nearest
 from dlcv.runtime.nested import merged
 
 PACKAGE = Path(__file__).parent.parent
 PATH = Path("params.yaml")
-PROFILES = Path("profiles")
-SHIPPED = "sample"  # the profile that params.yaml ships with
-# Written by `dlcv data register` and by hand; they belong to the machine, so a profile leaves them as they are.
-OF_THE_MACHINE = ("data.course", "data.folder", "evaluation.inception_weights")
 
 
 class Section(BaseModel):
-    """A part of params.yaml: no unknown keys, no silent conversions, immutable."""
+    """A section of params.yaml: no unknown keys, no silent conversions, immutable."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Overrides(Section):
-    """A section with a base and, for each model, what differs from it: `gan.base`, `gan.sngan`.
+    """A section with a base, and for each model an override with the values that differ: `gan.base`, `gan.sngan`.
 
-    A subclass declares `base: T` and `settings: dict[str, T]`. `settings` is no key of params.yaml: it holds, for each
-    model, the base merged with its override.
+    A subclass declares `base: T` and `settings: dict[str, T]`. `settings` is not a key of params.yaml: it holds the
+    base merged with the override of each model.
     """
 
     @model_validator(mode="before")
     @classmethod
     def _merge(cls, value: Any) -> Any:
-        if not isinstance(value, dict) or not isinstance(value.get("base"), dict):
-            return value  # refused below
-        own = {name for name in cls.model_fields if name != "settings"}
-        overrides = {key: part for key, part in value.items() if key not in own and isinstance(part, dict)}
+        if not isinstance(value, dict):
+            return value  # refused by pydantic, as are keys that are neither a field nor a mapping
+        base = value["base"] if isinstance(value.get("base"), dict) else {}
+        fields = {name for name in cls.model_fields if name != "settings"}
+        overrides = {key: part for key, part in value.items() if key not in fields and isinstance(part, dict)}
+        for key, part in value.items():
+            if key not in fields and part is None:
+                raise ValueError(f"the section {key} is empty; write {key}: {{}} for a model that equals the base")
         rest = {key: part for key, part in value.items() if key not in overrides}
-        return {**rest, "settings": {key: merged(value["base"], part) for key, part in overrides.items()}}
+        return {**rest, "settings": {key: merged(base, part) for key, part in overrides.items()}}
 
 
 class Models(Overrides):
-    """Overrides, and the list of the models that are trained."""
+    """Overrides, and a list `models` of those that are trained."""
 
     models: Annotated[list[str], Field(min_length=1)]
 
@@ -77,7 +73,7 @@ S = TypeVar("S", bound=Section)
 
 
 class Params:
-    """The validated params.yaml: `seed`, and each section by its model, `params[Dann]`."""
+    """The checked params.yaml: `seed`, and each section by its pydantic model, `params[Dann]`."""
 
     def __init__(self, seed: int, sections: dict[type[Section], Section], raw: dict[str, Any]):
         self.seed = seed
@@ -90,11 +86,11 @@ class Params:
         return section
 
     def with_sections(self, *sections: Section) -> Params:
-        """The same with other values for some sections; `raw` stays what the file says."""
+        """A copy in which `sections` replace those of the same type; `raw` keeps the values of the file."""
         return Params(self.seed, {**self._sections, **{type(section): section for section in sections}}, self.raw)
 
     def resolved(self) -> dict[str, Any]:
-        """The values of params.yaml, with each model's override merged with its base."""
+        """The values of params.yaml, with the base merged into the override of each model."""
         values = copy.deepcopy(self.raw)
         for name, model in sections().items():
             _resolve(values[name], self._sections[model])
@@ -102,7 +98,7 @@ class Params:
 
 
 def _resolve(values: dict[str, Any], section: Section) -> None:
-    """Put the merged settings in place of the overrides in `values`, those of nested sections too."""
+    """Replace the overrides in `values`, also in nested sections, by the merged settings."""
     if isinstance(section, Overrides):
         values |= section.model_dump(by_alias=True, include={"settings"})["settings"]
     for name in type(section).model_fields:
@@ -112,7 +108,7 @@ def _resolve(values: dict[str, Any], section: Section) -> None:
 
 @cache
 def sections() -> dict[str, type[Section]]:
-    """The typed model of every top-level section, from the areas' `config.py`."""
+    """The pydantic model of each top-level section, from the areas' `config.py`."""
     found: dict[str, type[Section]] = {}
     for file in sorted(PACKAGE.glob("*/config.py")):
         if file.parent != Path(__file__).parent:
@@ -121,16 +117,16 @@ def sections() -> dict[str, type[Section]]:
 
 
 def load(path: Path = PATH) -> Params:
-    """Read and validate all of params.yaml.
+    """Read and check the whole params.yaml.
 
     Raises:
-        UserError: no such file, not YAML, an unknown key, or a value that its key does not take.
+        UserError: no such file, no YAML, an unknown or missing key, or an invalid value.
     """
     return validate(read_yaml(path), str(path))
 
 
 def validate(raw: dict[str, Any], where: str) -> Params:
-    """Check the values of a whole params.yaml, which messages call `where`.
+    """Check the values of a whole params.yaml. Messages name it as `where`.
 
     Raises:
         UserError: as `load`.
@@ -150,7 +146,7 @@ def validate(raw: dict[str, Any], where: str) -> Params:
 
 
 def show(key: str | None, params: Params) -> str:
-    """The resolved values of params.yaml under a dotted key as YAML; all of them without a key.
+    """The values under a dotted key as YAML, overrides merged with their base; all values without a key.
 
     Raises:
         UserError: no such key.
@@ -165,103 +161,62 @@ def show(key: str | None, params: Params) -> str:
             raise UserError(f"params.yaml has no key {full}{nearest(part, map(str, node))}")
         node = node[part]
         passed.append(part)
-    if not isinstance(node, dict):
-        return str(node)
     text = io.StringIO()
-    yaml = YAML()
-    yaml.default_flow_style = None
-    yaml.dump(node, text)
-    return text.getvalue().rstrip("\n")
+    round_trip(default_flow_style=None).dump(node, text)
+    return text.getvalue().removesuffix("...\n").rstrip("\n")
 
 
-def apply_profile(name: str, path: Path = PATH, profiles: Path = PROFILES) -> list[str]:
-    """Set params.yaml to what ships plus the differences in `profiles/NAME.yaml`, keeping the comments.
+def round_trip(default_flow_style: bool | None = False) -> YAML:
+    """A reader and writer in the style of params.yaml: with comments, lines of 120 characters, and `null` for None.
 
-    The keys of `OF_THE_MACHINE` stay as they are.
-
-    Returns:
-        One line, `key: old -> new`, for each value that changed.
-
-    Raises:
-        UserError: no such profile, a key that what ships lacks, or a result that is not valid; params.yaml is then as
-            it was.
+    Args:
+        default_flow_style: of values without a style; None writes those without nested values as `[...]` or `{...}`.
     """
-    expect("profile", name, sorted(file.stem for file in profiles.glob("*.yaml")))
-    source = profiles / f"{name}.yaml"
-    before = load(path).raw
-    kept = {key: value for key in OF_THE_MACHINE if (value := _value_at(before, key)) is not None}
-    with _editing(profiles / f"{SHIPPED}.yaml", path, str(source)) as document:
-        if name != SHIPPED:
-            _update(document, read_yaml(source))
-        for key, value in kept.items():
-            if _value_at(document, key) != value:  # an equal one would lose its comments
-                _set(document, key, value)
-    return _changes(before, load(path).raw)
-
-
-def set_values(values: dict[str, Any], path: Path = PATH) -> None:
-    """Write single values, `{"data.course.path": ...}`, into params.yaml, keeping its comments.
-
-    Raises:
-        UserError: the result is not valid; params.yaml is then as it was.
-    """
-    with _editing(path, path, str(path)) as document:
-        for key, value in values.items():
-            _set(document, key, value)
-
-
-@contextmanager
-def _editing(source: Path, path: Path, cause: str) -> Iterator[Any]:
-    """Yield the file `source` as a document to be changed; write it to `path`, comments kept, if it is valid then."""
     yaml = YAML()
+    yaml.default_flow_style = default_flow_style
     yaml.width = 120
     yaml.preserve_quotes = True
     yaml.representer.add_representer(
         type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
     )
-    load(source)  # an edit could not even find its keys in a broken file
-    document = _parse(yaml, source)
-    yield document
-    text = io.StringIO()
-    yaml.dump(document, text)
-    validate(YAML(typ="safe").load(text.getvalue()), cause)
-    # A longer value pushes the comment behind it to the right, and a shorter one would leave it there.
-    lines = re.sub(r"(?<=\S) {2,}(?=# )", " ", text.getvalue())
-    with replacing(path) as temporary:
-        temporary.write_text(lines, encoding="utf-8")
+    return yaml
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML 1.2 mapping as plain Python values.
+    """The values of a YAML 1.2 file with a mapping.
 
     Raises:
-        UserError: no such file, or not such a mapping.
+        UserError: no such file, no YAML, or no mapping.
     """
-    value: dict[str, Any] = _parse(YAML(typ="safe"), path)
+    value: dict[str, Any] = parse(YAML(typ="safe"), path)
     return value
 
 
 def names_in(module: str, variable: str) -> list[str]:
-    """The keys of a dict literal at the top of a module of this package, which is not imported.
+    """The keys of a dict literal at the top of a module of this package, without an import of the module.
 
-    The modules with networks and losses import torch, which takes seconds; params.yaml is checked without it.
+    Modules with networks and losses import torch, which takes seconds. A check of params.yaml does not need it.
 
     Args:
         module: "dlcv.gan.losses".
         variable: "LOSSES".
     """
-    file = PACKAGE.parent / Path(*module.split(".")).with_suffix(".py")
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+    for node in _syntax_tree(PACKAGE.parent / Path(*module.split(".")).with_suffix(".py")).body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if any(isinstance(target, ast.Name) and target.id == variable for target in targets):
             value = getattr(node, "value", None)
-            assert isinstance(value, ast.Dict), f"{module}.{variable} is no dict literal"
+            assert isinstance(value, ast.Dict), f"{module}.{variable} is not a dict literal"
             return [key.value for key in value.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
     raise LookupError(f"{module} has no {variable}")
 
 
+@cache
+def _syntax_tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
 def key_of(module: str, variable: str) -> AfterValidator:
-    """For `Annotated[str, ...]`: the name has to be a key of the dict `variable` in `module`, see `names_in`."""
+    """For `Annotated[str, ...]`: checks that the name is a key of the dict `variable` in `module`, see `names_in`."""
 
     def check(name: str) -> str:
         names = names_in(module, variable)
@@ -272,7 +227,12 @@ def key_of(module: str, variable: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _parse(yaml: YAML, path: Path) -> Any:
+def parse(yaml: YAML, path: Path) -> Any:
+    """The mapping in the file `path`, read by `yaml`.
+
+    Raises:
+        UserError: as `read_yaml`.
+    """
     try:
         value = yaml.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -288,7 +248,7 @@ def _validate(where: str, name: str, model: type[Section], value: Any) -> Sectio
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        # A misspelt key is missing under its right name too: the unknown one says more.
+        # A misspelt key gives two errors, unknown and missing. The unknown one is more useful.
         first = next((e for e in error.errors() if e["type"] == "extra_forbidden"), error.errors()[0])
         location = [str(part) for part in first["loc"]]
         key = ".".join([name, *_written(model, location)])
@@ -303,20 +263,21 @@ def _validate(where: str, name: str, model: type[Section], value: Any) -> Sectio
 
 
 def _written(model: type[BaseModel], location: list[str]) -> list[str]:
-    """A location in the (nested) model as params.yaml has it, where merged settings are the overrides themselves."""
+    """The location of an error as keys of params.yaml: without `settings`, which is not a key there."""
     return [
         part
         for depth, part in enumerate(location)
-        if not (part == "settings" and _has_overrides(_type_at(model, location[:depth])))
+        if not (part == "settings" and has_overrides(_type_at(model, location[:depth])))
     ]
 
 
-def _has_overrides(node: Any) -> bool:
+def has_overrides(node: Any) -> bool:
+    """Whether a type is a section with a base and overrides."""
     return isinstance(node, type) and issubclass(node, Overrides)
 
 
 def _type_at(model: type[BaseModel], location: list[str]) -> Any:
-    """The type of the value at `location` in the (nested) model; None where it is no section and no mapping of them."""
+    """The type of the value at `location` in a model; None below values that are not sections or mappings."""
     node: Any = model
     for part in location:
         if get_origin(node) is dict:
@@ -326,53 +287,12 @@ def _type_at(model: type[BaseModel], location: list[str]) -> Any:
             node = fields.get(part)
         else:
             return None
-    # `Dann | None` of a variant: the section.
+    # Of an optional section, `Dann | None`: the section.
     options = [option for option in get_args(node) if isinstance(option, type) and issubclass(option, BaseModel)]
     return options[0] if get_origin(node) is not dict and options else node
 
 
 def _keys_at(model: type[BaseModel], location: list[str]) -> list[str]:
-    """The keys of the section at `location` in the (nested) model, under the names that YAML uses."""
+    """The keys of the section at `location` in a model, under their names in params.yaml."""
     node: type[BaseModel] = _type_at(model, location)
     return [field.alias or name for name, field in node.model_fields.items() if name != "settings"]
-
-
-def _update(document: Any, values: dict[str, Any]) -> None:
-    """Set nested values; a key that a model's section did not have is added, and one that nothing takes is refused
-    when the result is validated."""
-    for key, value in values.items():
-        old = document.get(key)
-        if isinstance(value, dict) and isinstance(old, dict):
-            _update(old, value)
-        elif isinstance(value, list) and isinstance(old, list):
-            # In place: a list carries its brackets and the comment behind it.
-            del old[:]
-            old.extend(value)
-        else:
-            document[key] = value
-
-
-def _set(document: Any, key: str, value: Any) -> None:
-    *parents, last = key.split(".")
-    for parent in parents:
-        document = document[parent]
-    document[last] = value
-
-
-def _value_at(values: dict[str, Any], key: str) -> Any:
-    node: Any = values
-    for part in key.split("."):
-        node = node[part]
-    return node
-
-
-def _changes(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> list[str]:
-    """One line for each value that differs."""
-    changes = []
-    for key in [*before, *(key for key in after if key not in before)]:
-        old, new = before.get(key, "(base)"), after.get(key, "(base)")
-        if isinstance(old, dict) and isinstance(new, dict):
-            changes += _changes(old, new, f"{prefix}{key}.")
-        elif old != new:
-            changes.append(f"{prefix}{key}: {old} -> {new}")
-    return changes

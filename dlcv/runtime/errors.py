@@ -1,4 +1,4 @@
-"""The one exception for what the user can mend, and the hint that such a message ends with."""
+"""The one exception for errors that the user can fix, and the hints in its messages."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """Bad input. The message is one line: what is wrong, where, and what to do about it.
+    """Invalid input. The message is one line: what is wrong, where, and what to do.
 
-    The `dlcv` command prints it without a traceback and exits with 1; any other exception is a
-    fault of ours and keeps its traceback.
+    The `dlcv` command prints the message without a traceback and exits with 1. Any other exception is a bug of this
+    package, and keeps its traceback.
     """
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the nearest valid one, or all of them."""
+    """The end of a message about an unknown name: the most similar valid name, or all valid names."""
     valid = list(valid)
     near = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
     return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(valid)}"
 
 
 def expect(kind: str, name: str, valid: Iterable[str]) -> None:
-    """Refuse a `name` that is not one of `valid`.
+    """Check that `name` is one of `valid`.
 
     Raises:
         UserError: "no domain mnistn; did you mean mnistm?"
@@ -34,10 +34,10 @@ def expect(kind: str, name: str, valid: Iterable[str]) -> None:
 
 
 def expect_empty(folder: Path) -> None:
-    """Refuse a `folder` that images cannot be written to without losing something.
+    """Check that `folder` does not exist or is empty, so that writing images into it overwrites nothing.
 
     Raises:
-        UserError: it is not empty, or a file.
+        UserError: the folder is not empty, or is a file.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} is not empty; name a new folder for the images")

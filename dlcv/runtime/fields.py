@@ -1,4 +1,4 @@
-"""Types of numbers and lists that the sections of params.yaml have in common."""
+"""Types of values that several sections of params.yaml use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Value = TypeVar("Value", int, float)
 
 
 def rising(values: list[Value]) -> list[Value]:
-    """The values, each of which has to be larger than the one before."""
+    """Check that each value is larger than the previous one, and return the values."""
     if sorted(set(values)) != values:
         raise ValueError(f"has to rise from value to value, not {values}")
     return values

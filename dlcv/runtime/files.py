@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and their hashes."""
+"""Files that are written as a whole or not at all, and their hashes."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from typing import Any
 
 
 def root() -> Path:
-    """The repository's root: `DVC_ROOT` where DVC sets it, the working directory elsewhere.
+    """The root of the repository: `DVC_ROOT` if DVC has set it, otherwise the working directory.
 
-    Inside a queued experiment the working directory is a temporary copy while `DVC_ROOT` stays the
-    main repository, so what must outlive a stage (checkpoints, the tracking database) hangs on this.
+    A queued experiment runs in a temporary copy, but `DVC_ROOT` is still the main repository. Checkpoints and the
+    tracking database have to outlive the copy, so they are kept in this root.
     """
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling of `path`, a file or a folder to be made, and rename it on success.
+    """Yield a temporary path beside `path`, for a file or folder, and rename it to `path` on success.
 
-    After an exception the temporary is removed and `path` is as it was before.
+    After an exception the temporary file or folder is removed, and `path` is unchanged.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays last: savers such as matplotlib's choose the format by it.
+    # The suffix stays at the end: matplotlib and others choose the format by it.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield temporary
         if temporary.is_dir() and path.is_dir():
-            # os.replace cannot overwrite a folder that is not empty.
+            # os.replace cannot replace a folder that is not empty.
             old = path.with_name(f".{path.name}.{os.getpid()}.old")
             os.replace(path, old)
             try:
@@ -53,18 +53,22 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON in its given order: same value, same bytes. Refuses NaN."""
+    """Write `value` as indented JSON with its keys in the given order: equal values give equal bytes.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:
-    """The value that `write_json` wrote to `path`."""
+    """The value of the JSON file `path`."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
+    """Hexadecimal SHA-256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

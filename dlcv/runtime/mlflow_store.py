@@ -1,6 +1,6 @@
-"""Sends to MLflow what `dlcv.runtime.tracking` is given: the only module that imports mlflow, and only once it is used.
+"""Sends the events of `dlcv.runtime.tracking` to MLflow. No other module imports mlflow, and this one imports it late.
 
-An event is a small JSON object, one thing that a run logs. The header, an event too, says which run that is.
+An event is a small JSON object: one thing that a run logs. The first event is the header, which describes the run.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ Event = dict[str, Any]
 SQLITE = "sqlite:///"
 LOCK_SECONDS = 120.0
 
-# Set before mlflow is imported, and only where the user has not: MLflow's own defaults retry for minutes.
+# Set before mlflow is imported, unless the user has set them. With MLflow's defaults a request is retried for minutes.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # its errors reach us as exceptions; its tracebacks would only repeat them
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # its errors are raised as exceptions anyway
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
 @dataclass(frozen=True)
 class StoredRun:
-    """One run in MLflow. Every method raises whatever MLflow, sqlalchemy or requests raise when the server is away."""
+    """One run in MLflow. Without a server, each method raises an exception of MLflow, sqlalchemy or requests."""
 
     client: MlflowClient
     id: str
 
     def take_up(self, tags: Mapping[str, str]) -> dict[str, int]:
-        """Set a run that was killed to RUNNING again.
+        """Set the status of a killed run to RUNNING again.
 
         Returns:
             The last step of each of its curves.
@@ -60,18 +60,18 @@ class StoredRun:
         return {name: max(point.step for point in self.client.get_metric_history(self.id, name)) for name in curves}
 
     def send(self, event: Event) -> None:
-        """Send one event; one that a server refuses for what is in it costs a warning.
+        """Send one event. If the server refuses its content, print a warning.
 
-        Sending it again changes nothing, except that tags and artifacts are overwritten.
+        An event may be sent twice: the second time overwrites tags and artifacts, and changes nothing else.
         """
         try:
             self._apply(event)
         except Exception as error:
             if event["kind"] == "artifact":
-                self.client.get_run(self.id)  # raises unless only the file, or the store of artifacts, is at fault
+                self.client.get_run(self.id)  # raises if the server is away, but not if only the artifact store fails
             elif getattr(error, "error_code", "") != "INVALID_PARAMETER_VALUE":
                 raise
-            warn(f"MLflow did not take {event.get('path', event['kind'])}: {line(error)}")
+            warn(f"MLflow did not accept {event.get('path', event['kind'])}: {line(error)}")
 
     def _apply(self, event: Event) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
@@ -80,14 +80,14 @@ class StoredRun:
         if kind == "metrics":
             self.client.log_batch(self.id, metrics=[Metric(*point) for point in event["points"]])
         elif kind == "params":
-            # MLflow refuses a second value of a parameter; a resumed run keeps its first.
+            # MLflow refuses to change a parameter: a resumed run keeps its first values.
             known = self.client.get_run(self.id).data.params
             new = [Param(key, value) for key, value in event["values"].items() if key not in known]
             self.client.log_batch(self.id, params=new)
         elif kind == "tags":
             self.client.log_batch(self.id, tags=[RunTag(key, value) for key, value in event["values"].items()])
         elif kind == "datasets":
-            # A digest holds 36 characters, so the whole hash is a tag beside it.
+            # A digest has at most 36 characters; a tag holds the whole hash.
             inputs = [
                 DatasetInput(Dataset(name, sha[:36], "local", json.dumps({"uri": source})), [InputTag("sha256", sha)])
                 for name, sha, source in event["values"]
@@ -96,7 +96,7 @@ class StoredRun:
         elif kind == "artifact":
             self.client.log_artifact(self.id, event["path"], event["folder"])
         elif kind == "end" and event["status"] and (self.client.get_run(self.id).info.end_time or 0) <= event["time"]:
-            # The condition: a file that is imported late does not end a run that was resumed since.
+            # Condition on the time: a late import of a file must not end a run that was resumed since.
             self.client.set_terminated(self.id, event["status"], event["time"])
 
 
@@ -104,10 +104,10 @@ def open_run(header: Event) -> StoredRun | None:
     """Find the run that `header` describes, or create it.
 
     Returns:
-        The run; None, after a warning, for scores of weights that no run made.
+        The run; None, after a warning, if the header is of scores and no run is tagged with their weights.
 
     Raises:
-        Exception: whatever MLflow, sqlalchemy or requests raise when the server is away.
+        Exception: of MLflow, sqlalchemy or requests, if the server is away.
     """
     client = _connect()
     everywhere = [str(experiment.experiment_id) for experiment in client.search_experiments()]
@@ -115,41 +115,44 @@ def open_run(header: Event) -> StoredRun | None:
     if header["kind"] == "scores":
         found = _newest(client, everywhere, f"tags.`weights.sha256` = '{header['weights']}'")
         if found is None:
-            warn(f"no MLflow run made the weights {header['weights'][:12]}; their scores are only in the evaluation's")
+            weights = header["weights"][:12]
+            warn(f"no MLflow run has the tag of the weights {weights}; their scores are only in the evaluation's run")
             return None
     elif header["id"]:
-        # The run itself, or the one that was created in its place.
+        # The run itself, or the run that was created for it when this one did not exist.
         found = _newest(client, everywhere, f"attributes.run_id = '{header['id']}'")
         found = found or _newest(client, everywhere, f"tags.`dlcv.origin` = '{header['id']}'")
     return StoredRun(client, found or _create(client, header))
 
 
 def identity(name: str) -> tuple[dict[str, str], str]:
-    """The tags that tie a run to DVC and git, and the key of its parent: the experiment, or commit and parameters.
+    """The tags of a run that name its DVC stage and git commit, and the key of its parent run.
+
+    The key is the DVC experiment, or without one the commit and a hash of params.yaml.
 
     Args:
-        name: the stage's, where DVC does not say it.
+        name: of the stage, used if DVC has not set `DVC_STAGE`.
     """
     experiment = os.environ.get("DVC_EXP_NAME", "")
     baseline = os.environ.get("DVC_EXP_BASELINE_REV", "")
     tags = {"dvc.stage": os.environ.get("DVC_STAGE", name), "dvc.exp": experiment, "dvc.baseline": baseline}
     commit = _git("rev-parse", "HEAD")
     if commit:
-        # What the pipeline itself rewrites while it runs does not make the code another.
+        # The pipeline itself writes these files while it runs: changes in them are no changes of the code.
         ours = [":(exclude,glob)**/dvc.lock", ":(exclude)metrics", ":(exclude)report"]
         changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *ours)
         tags |= {"git.commit": commit, "mlflow.source.git.commit": commit, "git.dirty": str(bool(changes)).lower()}
     if experiment:
-        return tags, f"{experiment}:{baseline[:7]}"  # git allows no colon in a name
+        return tags, f"{experiment}:{baseline[:7]}"  # git does not allow a colon in a name
     params = Path("params.yaml")
     digest = hashlib.sha256(params.read_bytes()).hexdigest()[:8] if params.is_file() else "no-params"
     return tags, f"{commit[:7] if commit else 'no-commit'}-{digest}"
 
 
 def initialise() -> None:
-    """Create the sqlite database where there is none, once among processes that start together.
+    """Create the sqlite database if there is none. Processes that start together create it once.
 
-    Quick, without importing mlflow, when it exists; an outdated one is upgraded when a run connects.
+    If it exists, this is quick and does not import mlflow. An outdated database is upgraded when a run connects.
 
     Raises:
         UserError: the database cannot be created.
@@ -157,8 +160,8 @@ def initialise() -> None:
     if not uri().startswith(SQLITE):
         return
     database = Path(uri().removeprefix(SQLITE))
-    # MLflow migrates a new database through its whole history, in seconds, and processes that do so together break it.
-    # It is made aside and renamed, so that one that exists is complete.
+    # MLflow runs all its migrations on a new database, which takes seconds, and two processes at once would break it.
+    # The database is made under another name and then renamed, so that an existing one is complete.
     if database.exists():
         return
     with _lock():
@@ -177,9 +180,9 @@ def _connect() -> MlflowClient:
     if not uri().startswith(SQLITE):
         return MlflowClient(uri())
     initialise()
-    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  # a second's work, better not done under the lock
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  # takes a second, so before the lock
 
-    with _lock():  # MLflow upgrades a database that lacks tables as soon as it sees it, and two such upgrades collide
+    with _lock():  # MLflow adds missing tables when it connects, and two processes that do so at once collide
         try:
             return MlflowClient(uri())
         except Exception as error:
@@ -191,13 +194,13 @@ def _connect() -> MlflowClient:
 
 
 def _newest(client: MlflowClient, experiments: Sequence[str], where: str) -> str | None:
-    """The id of the newest run that matches."""
+    """The id of the newest run for which the filter `where` holds."""
     found = client.search_runs(list(experiments), where, max_results=1, order_by=["attributes.start_time DESC"])
     return str(found[0].info.run_id) if found else None
 
 
 def _create(client: MlflowClient, header: Event) -> str:
-    """Create a stage's run and, before the first of an experiment, its parent."""
+    """Create the run of a stage, and before the first run of a group their parent run."""
     with _lock():
         experiment = _experiment(client, header["area"])
 
@@ -209,10 +212,10 @@ def _create(client: MlflowClient, header: Event) -> str:
         if parent is None:
             keep = header["tags"].keys() & {"dvc.exp", "dvc.baseline", "git.commit"}
             parent = create(group.split(":")[0], {key: header["tags"][key] for key in keep} | {"dlcv.group": group})
-            client.set_terminated(parent)  # it only groups its children; no stage knows that it is the last
+            client.set_terminated(parent)  # it only groups its children, and no stage knows whether it is the last one
         tags = header["tags"] | {"mlflow.parentRunId": parent}
         if header["id"]:
-            tags["dlcv.origin"] = header["id"]  # how a second import, or a resumed stage, finds it
+            tags["dlcv.origin"] = header["id"]  # by which a second import or a resumed stage finds it
         return create(header["name"], tags)
 
 
@@ -220,10 +223,10 @@ def _experiment(client: MlflowClient, area: str) -> str:
     """The id of the MLflow experiment of an area."""
     found = client.get_experiment_by_name(area)
     if found is None:
-        # A server keeps artifacts where it likes. Beside sqlite they would land in the working directory, which
-        # `dvc exp run --temp` and `--queue` throw away.
+        # A server chooses where it keeps artifacts. With sqlite MLflow would keep them in the working directory,
+        # which `dvc exp run --temp` and `--queue` delete.
         local = (root() / "mlartifacts" / area).as_uri() if uri().startswith(SQLITE) else None
-        # The kind chooses the UI's first page: runs and their curves rather than traces.
+        # The kind sets the first page of the UI: runs and their curves, not traces.
         kind = {"mlflow.experimentKind": "custom_model_development"}
         return client.create_experiment(area, artifact_location=local, tags=kind)
     if found.lifecycle_stage == "deleted":
@@ -232,7 +235,7 @@ def _experiment(client: MlflowClient, area: str) -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git prints; None without git or outside a repository."""
+    """The output of git; None without git or outside a repository."""
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
@@ -241,7 +244,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def _mlflow(arguments: list[str], failure: str) -> None:
-    """Run mlflow in its own process, which lets go of the database when it ends."""
+    """Run mlflow in a process of its own, so that the database is closed at its end."""
     environment = {**os.environ, **ENVIRONMENT}
     done = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -253,22 +256,22 @@ def _lock() -> FileLock:
 
 
 def uri() -> str:
-    """Where MLflow is: `MLFLOW_TRACKING_URI`, or `mlflow.db` in the repository's root."""
+    """The address of MLflow: `MLFLOW_TRACKING_URI`, or `mlflow.db` in the root of the repository."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{root() / 'mlflow.db'}"
 
 
 def redacted(text: str) -> str:
-    """`text` without the password that may stand in an address."""
+    """`text` without user and password in addresses."""
     return re.sub(r"//[^/@\s]*@", "//", text)
 
 
 def line(error: BaseException) -> str:
-    """The innermost cause on one line: "Connection refused", not the layers that wrap it."""
+    """The innermost cause of an exception, on one line: "Connection refused" without the exceptions that wrap it."""
     while cause := error.__cause__ or error.__context__:
         error = cause
     return redacted(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
 
 
 def warn(text: str) -> None:
-    """Say on stderr what is not tracked, and why."""
+    """Print a warning of tracking to stderr."""
     print(f"dlcv: {text}", file=sys.stderr)

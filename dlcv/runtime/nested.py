@@ -1,4 +1,4 @@
-"""Nested mappings: by dotted name, and one laid over another."""
+"""Nested mappings: flat with dotted keys, and merged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"a": {"b": 1}}` as `{"a.b": 1}`, in the given order."""
+    """A flat mapping with dotted keys in the given order: `{"a.b": 1}` for `{"a": {"b": 1}}`."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
@@ -18,12 +18,12 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    """The floating-point values of a nested mapping by dotted name."""
+    """The floating-point values of a nested mapping, by dotted key."""
     return {key: value for key, value in flatten(values).items() if isinstance(value, float)}
 
 
 def merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `override` in their place, key by key in nested mappings."""
+    """`base` with the values of `override` in place of its own, key by key in nested mappings too."""
     result = dict(base)
     for key, value in override.items():
         old = result.get(key)

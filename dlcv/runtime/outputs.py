@@ -1,6 +1,6 @@
-"""What an area's trainings show in `dvc plots` and offer as artifacts; declared in its `config.py`.
+"""The plots and artifacts of an area, which its `config.py` declares for DVC.
 
-DVC has no loop there, so `dlcv pipeline` writes the entries out (`dlcv/pipeline.py`).
+DVC's `plots` and `artifacts` have no loops, so `dlcv pipeline` writes one entry for each model (`dlcv/pipeline.py`).
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Plot:
-    """Columns of CSV files in one chart.
+    """A chart of columns of CSV files.
 
     Attributes:
         title: of the chart, unique in its area.
-        y: column, or columns, of each file.
-        x: column of every file.
-        template: of DVC; None for lines.
+        y: the column or columns of each file.
+        x: the column of the x axis, in every file.
+        template: DVC's name of the kind of chart; None for lines.
     """
 
     title: str
@@ -29,11 +29,12 @@ class Plot:
 
 @dataclass(frozen=True)
 class Artifact:
-    """The folder of a trained model.
+    """A trained model.
 
     Attributes:
         name: letters, digits and hyphens, unique in its area.
-        description: what the model is.
+        path: folder with its weights.
+        description: one phrase.
     """
 
     name: str

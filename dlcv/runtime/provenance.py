@@ -1,7 +1,7 @@
-"""What a result depends on: parameters, data and code, and one fingerprint over the three.
+"""What a result depends on: parameters, data and code, with one fingerprint of all three.
 
-DVC holds the same facts in dvc.lock, but writes them only after a stage has ended. A running stage
-needs them at its start, to know whether a checkpoint it finds is its own.
+DVC writes the same facts to dvc.lock, but only after a stage has ended. A stage needs them at its start, to find out
+whether a checkpoint is its own.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,54 +18,54 @@ from dlcv.runtime.files import sha256
 
 PACKAGE = Path(__file__).parent.parent
 
-# Modules that cannot change what a stage makes. They are left out of the stages' `deps` and of fingerprints; a test
-# holds everything else against `deps`, and this list against .dvcignore.
+# Modules that cannot change the outputs of a stage, with the reason. They are not in the `deps` of stages and not in
+# fingerprints. Tests compare `deps` with all other modules, and this list with .dvcignore.
 NEUTRAL = {
-    "dlcv/*.py": "the command: parses arguments, turns exceptions into exit codes, writes plots and artifacts",
-    "dlcv/runtime/*.py": "ends, locates, resumes, reports or reads back; each module says why it changes no result",
-    "dlcv/*/__init__.py": "docstrings",
-    "dlcv/*/*/__init__.py": "docstrings",
-    "dlcv/*/cli.py": "parses arguments that the stage's cmd spells out",
+    "dlcv/*.py": "the command: arguments, exit codes, plots and artifacts of dvc.yaml",
+    "dlcv/runtime/*.py": "params are in the stages' `params`; the others stop, resume, track or locate a computation",
+    "dlcv/*/__init__.py": "only a docstring",
+    "dlcv/*/*/__init__.py": "only a docstring",
+    "dlcv/*/*cli.py": "arguments, which are in the `cmd` of a stage",
 }
-# Neutral for a training or a sampling, whose values are the stage's params; not for an evaluation, which writes the
-# labels and captions that are declared there.
+# Neutral for trainings and samplings, which get its values as `params`. Not neutral for evaluations, which write the
+# labels and captions that it declares.
 DECLARATIONS = "dlcv/*/config.py"
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """The inputs of one stage instance."""
+    """The inputs of one stage."""
 
-    params: Mapping[str, Any]  # the values of the sections that it reads
-    data: Mapping[str, str]  # name of each data set: SHA-256 of its arrays
-    code: Mapping[str, str]  # path of each module: SHA-256 of its text
+    params: Mapping[str, Any]  # the values that the stage reads
+    data: Mapping[str, str]  # by name of the data set: SHA-256 of its arrays
+    code: Mapping[str, str]  # by path of the module: SHA-256 of its text
 
     @property
     def fingerprint(self) -> str:
-        """Hexadecimal SHA-256 over parameters, data and code; 64 characters."""
+        """Hexadecimal SHA-256 of parameters, data and code; 64 characters."""
         facts = {"params": self.params, "data": self.data, "code": self.code}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def as_dict(self) -> dict[str, Any]:
-        """For the JSON beside what the stage makes."""
+        """The fingerprint, the parameters and the data, for the JSON beside the outputs of the stage."""
         return {"fingerprint": self.fingerprint, "params": dict(self.params), "data": dict(self.data)}
 
 
 def code_hashes(modules: Iterable[str]) -> dict[str, str]:
-    """SHA-256 of every module of this package that can change what `modules` compute."""
+    """SHA-256 of every module of this package that can change the results of `modules`, by path."""
     return {path: sha256(PACKAGE.parent / path) for path in closure(modules) if not is_neutral(path)}
 
 
 def is_neutral(path: str) -> bool:
-    """Whether the module at `path` ("dlcv/runtime/config.py") is in the list of neutral ones."""
+    """Whether the module at `path` ("dlcv/runtime/config.py") is neutral for a training."""
     return any(Path(path).match(pattern) for pattern in (*NEUTRAL, DECLARATIONS))
 
 
-def closure(modules: Iterable[str]) -> list[str]:
-    """Paths ("dlcv/engine/loop.py") of `modules` ("dlcv.engine.loop") and of all they import from here.
+def closure(modules: Iterable[str], neutral: Callable[[str], bool] = is_neutral) -> list[str]:
+    """Paths ("dlcv/engine/loop.py") of `modules` ("dlcv.engine.loop") and of all modules of this package they import.
 
-    Imports are read from the syntax tree, those inside functions too. What stands behind a neutral
-    module is not followed: it reaches the stage only through modules that are followed anyway.
+    Imports are read from the syntax tree, also those inside functions. Imports of neutral modules are not followed:
+    a neutral module cannot pass the effect of another module on.
     """
     found: set[str] = set()
     queue = list(modules)
@@ -74,13 +74,13 @@ def closure(modules: Iterable[str]) -> list[str]:
         if path is None or path in found:
             continue
         found.add(path)
-        if not is_neutral(path):
-            queue += _imports(PACKAGE.parent / path)
+        if not neutral(path):
+            queue += imports_of(PACKAGE.parent / path)
     return sorted(found)
 
 
 def _path(module: str) -> str | None:
-    """The file of a module of this package, relative to the repository; None for a plain name."""
+    """The file of a module of this package, relative to the repository; None if `module` is not a module."""
     base = PACKAGE.parent / Path(*module.split("."))
     for file in (base.with_suffix(".py"), base / "__init__.py"):
         if file.is_file():
@@ -88,13 +88,14 @@ def _path(module: str) -> str | None:
     return None
 
 
-def _imports(file: Path) -> list[str]:
+def imports_of(file: Path) -> list[str]:
+    """The names of this package that a file imports, also inside functions: modules, and names in modules."""
     names = []
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            # `from dlcv import nn` names a module, `from dlcv.engine.averaging import EMA` something inside one;
-            # _path drops whatever is not a module.
+            # `from dlcv import engine` imports a module, `from dlcv.engine.averaging import EMA` a name in a module.
+            # `_path` drops what is not a module.
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return [name for name in names if name.split(".")[0] == PACKAGE.name]

@@ -1,8 +1,7 @@
-"""`dvc repro` of the whole pipeline with several stages at a time.
+"""`dvc repro` of the whole pipeline, with several stages at a time.
 
-DVC runs one stage after another, and a narrow network keeps few cores busy. Here each stage is run, by
-`dvc repro --single-item`, as soon as all that it depends on is up to date. What is run and what is skipped is DVC's
-word, as ever.
+DVC runs one stage at a time, and a small network does not use all cores. Here each stage is run by
+`dvc repro --single-item` as soon as all stages that it depends on are up to date. DVC still decides which stages run.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from graphlib import TopologicalSorter
 
 from dlcv.runtime.errors import UserError
 
-# What DVC says after every stage.
+# What DVC prints after every stage; not shown.
 HINTS = (
     "Updating lock file",
     "Use `dvc push`",
@@ -26,21 +25,21 @@ HINTS = (
     "To enable auto staging",
     "\tdvc config core.autostage",
 )
-AT_MOST = 4  # stages at a time unless more are asked for: each may take more than a gigabyte
+AT_MOST = 4  # the default for many cores: each stage may need more than a gigabyte
 
 
 def default_jobs() -> int:
-    """How many stages to run at a time: one where there is an NVIDIA GPU to share, else one for each core."""
+    """The number of stages to run at a time: one with an NVIDIA GPU, otherwise one for each core up to `AT_MOST`."""
     return 1 if shutil.which("nvidia-smi") else min(_cores(), AT_MOST)
 
 
 def reproduce(jobs: int) -> None:
-    """Bring every stage of the repository around the working directory up to date, `jobs` at a time.
+    """Bring all stages of the repository of the working directory up to date, `jobs` stages at a time.
 
-    After a failure the stages that run are finished and no other begins.
+    After a failure, running stages finish and no further stage starts.
 
     Raises:
-        UserError: no pipeline here, or a stage that failed.
+        UserError: there is no pipeline here, or a stage failed.
     """
     environment = {"OMP_NUM_THREADS": str(max(1, _cores() // jobs)), "PYTHONUNBUFFERED": "1", **os.environ}
     order = TopologicalSorter(_dependencies())
@@ -50,7 +49,7 @@ def reproduce(jobs: int) -> None:
     with ThreadPoolExecutor(jobs) as pool:
         while order.is_active():
             ready += order.get_ready()
-            # No more than run at once: what waited in the pool would begin before a failure is noticed.
+            # Submit no more than can run: stages that wait in the pool would start after a failure.
             while ready and len(running) < jobs:
                 stage = ready.pop(0)
                 running[pool.submit(_run, stage, environment)] = stage
@@ -58,12 +57,12 @@ def reproduce(jobs: int) -> None:
             for future in done:
                 stage = running.pop(future)
                 if future.result():
-                    raise UserError(f"stage {stage} failed; its messages begin with {_short(stage)}")
+                    raise UserError(f"stage {stage} failed; its messages start with {_short(stage)}")
                 order.done(stage)
 
 
 def _dependencies() -> dict[str, list[str]]:
-    """The stages that each stage depends on, by DVC's addresses: `stages/gan/dvc.yaml:train@sngan`."""
+    """The stages that each stage depends on, as DVC's addresses: `stages/gan/dvc.yaml:train@sngan`."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -76,8 +75,8 @@ def _dependencies() -> dict[str, list[str]]:
 
 
 def _run(stage: str, environment: Mapping[str, str]) -> int:
-    """The exit code of one stage, whose lines are printed behind its name as they come."""
-    # Others may hold DVC's lock for longer than it waits by itself.
+    """Run one stage, print its output line by line after its name, and return its exit code."""
+    # Other stages may hold DVC's lock for longer than DVC waits by default.
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
     with subprocess.Popen(
         command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -1,13 +1,12 @@
-"""One MLflow run for each stage, under a parent run for each experiment.
+"""One MLflow run for each stage, and a parent run for each experiment.
 
-Everything that a run logs is an event, a small JSON object. `dlcv.runtime.mlflow_store` sends it to the server; when the server
-is away the same events are appended to `<root>/mlruns-offline/*.jsonl`, and `import_file` sends them later. Nothing
-here raises into a training run, apart from errors of the stage itself.
+Everything that a run logs is an event, a small JSON object. `dlcv.runtime.mlflow_store` sends it to the server. If the
+server is away, events are appended to `<root>/mlruns-offline/*.jsonl`, and `import_file` sends them later. A failure of
+tracking never stops a stage.
 
-The tag `weights.sha256` belongs to the run that made the weights (`Run.set_tags` at its end) and to no other: it is how
-`add_scores` finds the training run. With accelerate, only the main process opens a run.
+Only the run that trained the weights has the tag `weights.sha256`, set at its end: `add_scores` finds it by this tag.
 
-Environment: `MLFLOW_TRACKING_URI` (default: `<root>/mlflow.db`); `DLCV_TRACKING=off` makes every run do nothing.
+Environment: `MLFLOW_TRACKING_URI` (default: `<root>/mlflow.db`). `DLCV_TRACKING=off` switches tracking off.
 """
 
 from __future__ import annotations
@@ -32,16 +31,16 @@ from dlcv.runtime.nested import flatten
 
 __all__ = ["Dataset", "Run", "add_scores", "import_file", "initialise", "run"]
 
-BATCH = 1000  # points that are sent at once: what MLflow takes in one request
+BATCH = 1000  # points that are sent at once; the most that MLflow accepts in one request
 FLUSH_SECONDS = 5.0
 
-# Servers that failed in this process: asking each of them again would cost its time-out again.
+# Servers that failed in this process. Another try would wait for the time-out again.
 _away: set[str] = set()
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Data that a run used: its hexadecimal SHA-256, and where it is (a path of the repository or a URL)."""
+    """Data that a run used: name, hexadecimal SHA-256, and source (a path in the repository or a URL)."""
 
     name: str
     sha256: str
@@ -49,10 +48,10 @@ class Dataset:
 
 
 class Run:
-    """What a stage logs to. Obtained from `run`; every method is safe when the server is away.
+    """A run to which a stage logs, made by `run`. No method raises if the server is away.
 
     Args:
-        header: describes the run; None makes one that does nothing.
+        header: describes the run; None for a run that does nothing.
     """
 
     def __init__(self, header: Event | None) -> None:
@@ -63,44 +62,44 @@ class Run:
 
     @property
     def id(self) -> str | None:
-        """Pass it as `resume` to continue this run; None when tracking is off."""
+        """The id to pass as `resume` to continue this run; None if tracking is off."""
         return self._sink.header.get("id")
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Append one point to each named curve; written in batches. Values that are not finite are left out."""
+        """Append one point to each named curve, without values that are not finite. Points are sent in batches."""
         self._points += self._finite(values, step)
         if len(self._points) >= BATCH or time.time() - self._flushed >= FLUSH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Write the buffered points now."""
-        # A killed run's curve reaches beyond its last checkpoint; the resumed steps are not drawn twice.
+        """Send the buffered points now."""
+        # The curve of a killed run goes beyond its last checkpoint; the repeated steps are not sent again.
         last = self._sink.last_steps
         self._sink.write({"kind": "metrics", "points": [p for p in self._points if p[3] > last.get(p[0], -1)]})
         self._points = []
         self._flushed = time.time()
 
     def scores(self, values: Mapping[str, float]) -> None:
-        """Final scores, each one number. Their names should differ from those of the curves."""
+        """Log final scores. Their names must differ from those of the curves."""
         self._sink.write({"kind": "metrics", "points": self._finite(values, 0)})
 
     def figure(self, path: Path, folder: str = "figures") -> None:
-        """Keep a copy of the file `path` among the run's artifacts, in `folder`; a missing one costs a warning."""
+        """Copy the file `path` into the folder `folder` of the run's artifacts. A missing file gives a warning."""
         self._sink.write({"kind": "artifact", "path": str(Path(path).resolve()), "folder": folder})
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Set tags that were not known when the run began, `weights.sha256` for example."""
+        """Set tags that were not known at the start of the run, `weights.sha256` for example."""
         self._sink.write({"kind": "tags", "values": _strings(tags)})
 
     def close(self, status: str | None) -> None:
-        """Write what is left and end the run; None leaves its status as it is. `run` does this."""
+        """Send the buffered points and end the run with `status`; None does not change its status. `run` calls this."""
         self.flush()
         if self._nonfinite:
             self.set_tags({"nonfinite": ", ".join(f"{name}@{step}" for name, step in sorted(self._nonfinite.items()))})
         self._sink.write({"kind": "end", "status": status, "time": _now()})
 
     def _finite(self, values: Mapping[str, float], step: int) -> list[tuple[str, float, int, int]]:
-        """Points as MLflow takes them. It would store infinity as 1.797e308, which ruins every axis of the UI."""
+        """The finite values as points. MLflow would store infinity as 1.797e308, which ruins the axes of the UI."""
         points: list[tuple[str, float, int, int]] = []
         if not self._sink.header:
             return points
@@ -109,7 +108,7 @@ class Run:
                 points.append((_valid(name), float(value), _now(), step))
             elif name not in self._nonfinite:
                 self._nonfinite[name] = step
-                warn(f"{name} is {value} at step {step}; MLflow gets finite values only")
+                warn(f"{name} is {value} at step {step}; MLflow gets only finite values")
         return points
 
 
@@ -122,20 +121,22 @@ def run(
     tags: Mapping[str, str] = {},
     datasets: Sequence[Dataset] = (),
     resume: str | None = None,
+    enabled: bool = True,
 ) -> Iterator[Run]:
-    """Open the run of one stage: FINISHED on success, FAILED on an exception, KILLED on Ctrl-C.
+    """Open the run of one stage. Its status becomes FINISHED on success, FAILED on an exception, KILLED on Ctrl-C.
 
-    A process that is killed outright leaves its run RUNNING in the UI, until `resume` takes it up.
+    If the process itself is killed, the status stays RUNNING until the run is resumed.
 
     Args:
-        name: the run's name, usually the stage's.
+        name: of the run, usually the name of the stage.
         area: the MLflow experiment, "adaptation" for example.
-        params: what the stage was given; nested mappings become dotted names.
-        tags: more tags, besides those of DVC and git.
-        datasets: what it reads.
-        resume: `Run.id` of a killed run, which then goes on. Its parameters stay as they were first logged.
+        params: the parameters of the stage; nested mappings get dotted names.
+        tags: more tags, in addition to those of DVC and git.
+        datasets: the data that the stage reads.
+        resume: `Run.id` of a killed run to continue. Its parameters keep the values that were logged first.
+        enabled: False for a run that does nothing: of several processes, only the main one opens a run.
     """
-    if os.environ.get("DLCV_TRACKING") == "off":
+    if not enabled or os.environ.get("DLCV_TRACKING") == "off":
         yield Run(None)
         return
     origin, group = identity(name)
@@ -152,14 +153,14 @@ def run(
 
 
 def add_scores(weights_sha256: str, values: Mapping[str, float], figures: Sequence[Path] = ()) -> None:
-    """Add final scores to the newest run tagged `weights.sha256`: one row then holds learning rate and score.
+    """Add final scores to the newest run with the tag `weights.sha256`: its row then has learning rate and score.
 
-    Without such a run (the weights came from a cache or another machine) it warns and does nothing.
+    If there is no such run (the weights are from a cache or another machine), this prints a warning and does nothing.
 
     Args:
-        weights_sha256: hexadecimal SHA-256 of the weights that were evaluated.
-        values: the scores by name.
-        figures: files to keep among the run's artifacts.
+        weights_sha256: hexadecimal SHA-256 of the evaluated weights.
+        values: scores by name.
+        figures: files to copy into the artifacts of the run.
     """
     if os.environ.get("DLCV_TRACKING") == "off":
         return
@@ -171,16 +172,16 @@ def add_scores(weights_sha256: str, values: Mapping[str, float], figures: Sequen
 
 
 def import_file(path: Path) -> int:
-    """Import what was logged while the server was away: one file, or a folder's `*.jsonl`. Repeating it is harmless.
+    """Import what was logged while the server was away: a file, or all `*.jsonl` of a folder. May be repeated.
 
-    A file is renamed to `*.imported` when all of it arrived. One without an end (its stage was killed, or still runs)
-    is imported as far as it goes and stays, and so do scores whose training run is not there yet.
+    A file is renamed to `*.imported` once all of it is imported. A file without an end (its stage was killed, or is
+    still running) is imported up to its last event and kept. Scores without a training run are kept too.
 
     Returns:
-        How many files were imported, each into its run.
+        The number of imported files.
 
     Raises:
-        UserError: no such file, not such a file, or a server that is still away.
+        UserError: no such file, a file of another kind, or a server that is still away.
     """
     count = 0
     for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
@@ -194,18 +195,18 @@ def import_file(path: Path) -> int:
                     event["path"] = str(file.parent / event["path"])
                 stored.send(event)
         except Exception as error:
-            raise UserError(f"{file}: MLflow did not take it: {line(error)}; try again later") from error
+            raise UserError(f"{file}: MLflow did not accept it: {line(error)}; try again later") from error
         count += 1
         if events and events[-1]["kind"] == "end":
             file.rename(file.with_suffix(".imported"))
             shutil.rmtree(file.with_suffix(""), ignore_errors=True)
         else:
-            warn(f"{file} has no end; imported as far as it goes and kept")
+            warn(f"{file} has no end; imported up to its last event, and kept")
     return count
 
 
 class _Sink:
-    """Where a run's events go: the server while it answers, then a file; nowhere without a header. Raises nothing."""
+    """Sends events to the server until it fails, then to a file. Does nothing without a header. Raises nothing."""
 
     def __init__(self, header: Event) -> None:
         self.header = header
@@ -221,7 +222,7 @@ class _Sink:
             if self._stored and header["id"]:
                 self.last_steps = self._stored.take_up(header["tags"])
             header["id"] = self._stored and self._stored.id
-        except Exception as error:  # whatever sqlalchemy or requests may raise, training goes on
+        except Exception as error:  # of sqlalchemy or requests, for example: the stage goes on without a server
             self._leave(error)
 
     def write(self, event: Event) -> None:
@@ -234,11 +235,11 @@ class _Sink:
             try:
                 self._append(self._file, event)
             except OSError as error:
-                warn(f"nothing more is logged: {self._file}: {line(error)}")
+                warn(f"nothing more is logged, because {self._file} cannot be written: {line(error)}")
                 self._file = None
 
     def _leave(self, error: Exception) -> None:
-        """From here on everything goes to a file that `import_file` reads."""
+        """Send all further events to a file for `import_file`."""
         self._stored = None
         _away.add(uri())
         self.header["id"] = self.header["id"] or f"offline-{uuid.uuid4().hex}"
@@ -248,15 +249,15 @@ class _Sink:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._append(file, self.header)
             self._file = file
-            then = f"logging to a file, for later: dlcv tracking import {file}"
+            then = f"logging to a file; later run: dlcv tracking import {file}"
         except OSError as failure:
-            then = f"and no file can be written, so nothing is logged: {line(failure)}"
+            then = f"no file can be written either, so nothing is logged: {line(failure)}"
         warn(f"MLflow at {redacted(uri())} is away: {line(error)}; {then}")
 
     def _append(self, file: Path, event: Event) -> None:
         if event["kind"] == "artifact":
             if not Path(event["path"]).is_file():
-                return warn(f"{event['path']} is missing, and will be so in MLflow")
+                return warn(f"{event['path']} is missing, so it is not logged")
             copy = file.with_suffix("") / event["folder"] / Path(event["path"]).name
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(event["path"], copy)
@@ -266,9 +267,9 @@ class _Sink:
 
 
 def _read(file: Path) -> list[Event]:
-    """The events of a file that `_Sink` wrote, the header first."""
+    """The events of a file that `_Sink` wrote; the first one is the header."""
     try:
-        *lines, _ = file.read_text(encoding="utf-8").split("\n")  # a kill may have cut off the last one
+        *lines, _ = file.read_text(encoding="utf-8").split("\n")  # the last line may be cut off
         events = [json.loads(text) for text in lines]
         if events[0]["kind"] in ("run", "scores"):
             return events
@@ -276,20 +277,20 @@ def _read(file: Path) -> list[Event]:
         raise UserError(f"{file} cannot be read: {line(error)}") from None
     except (ValueError, LookupError, TypeError):
         pass
-    raise UserError(f"{file} is not what dlcv logs while MLflow is away; those files are in mlruns-offline")
+    raise UserError(f"{file} is not a file of events; dlcv writes those into mlruns-offline")
 
 
 def _strings(values: Mapping[str, object]) -> dict[str, str]:
-    """Parameters or tags as MLflow takes them: {"dann": {"lr": 0.1}} becomes {"dann.lr": "0.1"}."""
+    """Parameters or tags in MLflow's form: {"dann": {"lambda": 0.1}} becomes {"dann.lambda": "0.1"}."""
     return {_valid(key): str(value) for key, value in flatten(values).items()}
 
 
 def _valid(name: str) -> str:
-    """`name` as MLflow takes it: "D(G(z))" becomes "D_G_z". It must also be a normal path."""
+    """`name` in MLflow's form: "D(G(z))" becomes "D_G_z". It also has to be a normal path."""
     allowed = "_".join(part for part in re.split(r"[^\w\-. :/]+", name) if part)
     return posixpath.normpath("/" + allowed)[:251].strip("/") or "_"
 
 
 def _now() -> int:
-    """Milliseconds, as MLflow counts time."""
+    """The time in milliseconds, MLflow's unit."""
     return int(time.time() * 1000)

@@ -1,4 +1,4 @@
-"""`dlcv vae`: parses arguments, checks all of params.yaml, and calls the stages."""
+"""`dlcv vae`: parses arguments, validates params.yaml, and calls the stages."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import typer
 
 from dlcv.runtime.config import load
 
-app = typer.Typer(no_args_is_help=True, help="Train and evaluate a VAE on faces, and draw from it.")
+app = typer.Typer(no_args_is_help=True, help="Train, sample and evaluate a VAE on faces.")
 
 
 @app.command()
 def train() -> None:
     """Train the network."""
     params = load()
-    from dlcv.vae.tasks import provenance_of
+    from dlcv.vae.config import provenance_of
 
-    provenance_of(params)  # what is missing is said before torch is imported
+    provenance_of(params)  # report missing data before torch is imported
     from dlcv.vae.train import run
 
     print(run(params))
@@ -26,7 +26,7 @@ def train() -> None:
 
 @app.command()
 def evaluate() -> None:
-    """Score reconstructions, latent and samples, and draw the figures."""
+    """Score reconstructions, latents and samples, and draw the figures."""
     params = load()
     from dlcv.vae.evaluate import run
 
@@ -36,19 +36,18 @@ def evaluate() -> None:
 @app.command()
 def sample(
     out: Annotated[Path, typer.Option(help="new folder for PNG files")],
-    count: Annotated[int | None, typer.Option(min=1, help="images; default: vae.samples")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="number of images; default: vae.samples")] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**32 - 1, help="of the latents; default: that of params.yaml")
+        int | None, typer.Option(min=0, max=2**32 - 1, help="seed of the latents; default: that of params.yaml")
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/vae/vae")] = None,
 ) -> None:
     """Draw images from trained weights."""
     params = load()
     from dlcv.runtime.errors import expect_empty
-    from dlcv.vae.config import Vae
-    from dlcv.vae.tasks import NAME, OUT
+    from dlcv.vae.config import NAME, OUT, Vae
 
-    expect_empty(out)  # said before torch is imported
+    expect_empty(out)  # before torch is imported
     from dlcv.vae.sample import draw
 
     count, seed = count or params[Vae].samples, params.seed if seed is None else seed

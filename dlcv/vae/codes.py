@@ -1,4 +1,4 @@
-"""The trained network at work: images to codes and errors, codes to images."""
+"""The trained network: images to codes and errors, latents to images."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlcv.data.batches import to_float, to_uint8
-from dlcv.engine.weights import load_weights, read_about
-from dlcv.runtime.errors import UserError
+from dlcv.engine.weights import load_network
 from dlcv.vae.losses import divergence, squared_error
-from dlcv.vae.networks import Autoencoder, sample
+from dlcv.vae.networks import Autoencoder, reparameterise
 
 BATCH = 100  # images
 
 
 @dataclass(frozen=True)
 class Codes:
-    """What the network makes of N images.
+    """Codes of N images, and the errors of their reconstructions.
 
     Attributes:
         means: of the posteriors, float32 N x latent.
         kl: divergence of each posterior from the prior in nats, float32 N.
         error: of the reconstruction from the mean, float32 N: squared, the mean over pixels and channels in [-1, 1].
-        sampled_error: the same of a reconstruction from a random latent of the posterior, as the training has it.
+        sampled_error: the same for a random latent of the posterior, as in the training.
     """
 
     means: np.ndarray
@@ -37,32 +36,32 @@ class Codes:
     sampled_error: np.ndarray
 
 
-def load_network(folder: Path) -> tuple[Autoencoder, dict[str, Any]]:
+def load_autoencoder(folder: Path) -> tuple[Autoencoder, dict[str, Any]]:
     """The network in `folder`, in eval mode, and the JSON beside its weights.
 
     Raises:
-        UserError: no weights there, or not those of an autoencoder.
+        UserError: no weights there, or those of another network.
     """
-    about = read_about(folder)
-    if about.get("area") != "vae":
-        raise UserError(f"{folder} holds no VAE's weights; `dvc repro` makes them in out/vae/vae")
-    network = Autoencoder(about["width"], about["latent"])
-    load_weights(folder, network)
-    return network.eval(), about
+    return load_network(
+        folder,
+        lambda about: Autoencoder(about["width"], about["latent"]),
+        expected={"area": "vae"},
+        what="the weights of a VAE",
+    )
 
 
 @torch.inference_mode()
 def encode(network: Autoencoder, images: np.ndarray) -> Codes:
     """Codes of images, uint8 N x 64 x 64 x 3; `network` is in eval mode."""
-    device = _to_device(network)
-    # Of its own and a row an image: the first n are the same for every N.
+    device = network.fc_mu.weight.device
+    # Seeded, with a row for each image: the noise of the first n is the same for every N.
     random = torch.Generator().manual_seed(0)
     parts = []
     for start in range(0, len(images), BATCH):
         part = to_float(images[start : start + BATCH])
         count, whole = len(part), _whole(part).to(device)
         mean, log_variance = network.encode(whole)
-        latents = sample(mean, log_variance, torch.randn(mean.shape, generator=random).to(device))
+        latents = reparameterise(mean, log_variance, torch.randn(mean.shape, generator=random).to(device))
         values = (
             mean,
             divergence(mean, log_variance),
@@ -76,21 +75,15 @@ def encode(network: Autoencoder, images: np.ndarray) -> Codes:
 @torch.inference_mode()
 def decode(network: Autoencoder, latents: Tensor | np.ndarray) -> np.ndarray:
     """Images, uint8 N x 64 x 64 x 3, of latents, N x latent; `network` is in eval mode."""
-    device = _to_device(network)
-    parts = []
+    device = network.fc_mu.weight.device
+    images = []
     for part in torch.split(torch.as_tensor(latents), BATCH):
-        parts.append(to_uint8(network.decode(_whole(part).to(device)))[: len(part)].numpy())
-    return np.concatenate(parts)
+        images.append(to_uint8(network.decode(_whole(part).to(device)))[: len(part)].numpy())
+    return np.concatenate(images)
 
 
 def _whole(part: Tensor) -> Tensor:
-    """Always a whole batch: the last bits of a matrix product depend on its number of rows, and a result is not to
-    depend on how many are made with it."""
+    """`part` padded to a whole batch: the last bits of a matrix product depend on its number of rows, and a result must
+    not depend on how many are computed with it."""
     whole = F.pad(part, (0, 0) * (part.dim() - 1) + (0, BATCH - len(part)))
     return whole.contiguous(memory_format=torch.channels_last) if part.dim() == 4 else whole
-
-
-def _to_device(network: Autoencoder) -> torch.device:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return device

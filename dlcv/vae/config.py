@@ -18,8 +18,7 @@ FACES = Path("data/faces")
 NAME = "vae"
 OUT = Path("out/vae")
 METRICS = Path("metrics/vae")
-SIZE = 64  # pixels
-VALUES = 3 * SIZE * SIZE  # of an image
+SIZE = 64  # pixels of the faces, as the network needs them
 
 Width = Annotated[float, Field(ge=1 / 32)]  # at least one channel in each layer
 
@@ -32,12 +31,10 @@ class Training(Section):
     learning_rate: PositiveFloat  # peak, of AdamW
     schedule: Schedule
     weight_decay: Nonnegative
-    # The loss is the squared error in [-1, 1], averaged over an image's 12,288 values, plus this times the KL
-    # divergence in nats, summed over the latent; both are averaged over the batch.
-    kl_weight: Nonnegative
+    kl_weight: Nonnegative  # of the KL divergence in nats, beside the mean squared error in [-1, 1]
     flip: bool  # mirror each image with probability 1/2
     ema_decay: BelowOne  # of the averaged weights, which are the result; 0 keeps the last ones
-    snapshots: Positive  # at equal distances, that of the last step among them
+    snapshots: Positive  # at equal distances, the last one at the last step
     precision: Precision
 
 
@@ -49,7 +46,7 @@ class TSNE(Section):
 
     @model_validator(mode="after")
     def _neighbours(self) -> TSNE:
-        # openTSNE uses 3 * perplexity neighbours and lowers the perplexity silently where there are fewer.
+        # openTSNE uses 3 * perplexity neighbours and lowers the perplexity silently if there are fewer.
         if 3 * self.perplexity > self.images - 1:
             raise ValueError("perplexity has to be below a third of images")
         return self

@@ -1,4 +1,4 @@
-"""The stage `evaluate`: how well the network reconstructs, what its latent holds, what it makes of the prior."""
+"""The stage `evaluate`: scores of reconstructions, latents and samples, learning curves, and figures."""
 
 from __future__ import annotations
 
@@ -9,50 +9,50 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dlcv.data.latents import normal
 from dlcv.data.prepared import Split, load_split, read_card
 from dlcv.engine.weights import load_state, origin, snapshots_of
 from dlcv.evaluation.config import Evaluation
 from dlcv.evaluation.extractors.extractor import load_extractor
 from dlcv.evaluation.figures import beside_nearest
+from dlcv.evaluation.publish import Trained, publish
 from dlcv.evaluation.reference import load_reference
 from dlcv.evaluation.scores import protocol, score
 from dlcv.figures import grids
-from dlcv.runtime import tracking
+from dlcv.figures.listing import write_listing
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
-from dlcv.runtime.nested import flatten
 from dlcv.vae import figures, scores
-from dlcv.vae.codes import Codes, decode, encode, load_network
-from dlcv.vae.config import Vae
-from dlcv.vae.networks import Autoencoder, latents
-from dlcv.vae.tasks import FACES, METRICS, NAME, OUT
+from dlcv.vae.codes import Codes, decode, encode, load_autoencoder
+from dlcv.vae.config import FACES, METRICS, NAME, OUT, Vae
+from dlcv.vae.networks import Autoencoder
 
 REFERENCE = Path("out/evaluation/faces")
-SHOWN = 32  # samples of the grid
+IN_GRID = 32  # samples
 RECONSTRUCTED = 10  # images of the figure
-WAY = 11  # images from one face to another
-CURVE_IMAGES = 1000  # at most, of training and of validation, for each snapshot
+INTERPOLATED = 11  # images from one face to another
+CURVE_IMAGES = 1000  # maximum, of each split, for each snapshot
 
 
 def run(params: Params) -> Path:
     """Score the trained network.
 
     Returns:
-        The JSON of its scores; figures lie in `out/vae/vae-evaluation/`.
+        The JSON of its scores; figures are in `out/vae/vae-evaluation/`.
 
     Raises:
-        UserError: no weights, no faces, no reference, or fewer samples than are to be compared.
+        UserError: no weights, no faces, no reference, or fewer samples than are scored.
     """
     section, own = params[Evaluation], params[Vae]
-    network, about = load_network(OUT / NAME)
+    network, about = load_autoencoder(OUT / NAME)
     attribute = read_card(FACES)["label"]
     faces = {"train": load_split(FACES, "train"), "val": load_split(FACES, "val")}
     extractor, reference = load_extractor(section), load_reference(REFERENCE)
-    samples = decode(network, latents(own.samples, about["latent"], params.seed))
-    sampled = score(samples, reference, section, params.seed, extractor)
+    samples = decode(network, normal(own.samples, (about["latent"],), params.seed))
+    sample_scores = score(samples, reference, section, params.seed, extractor)
     codes = {split: encode(network, part.images) for split, part in faces.items()}
     values = {
-        "samples": sampled,
+        "samples": sample_scores,
         "validation": scores.reconstruction(codes["val"]),
         "training": scores.reconstruction(codes["train"]),
         "active_units": scores.active_units(codes["val"].means),
@@ -60,38 +60,53 @@ def run(params: Params) -> Path:
     }
     over_steps = losses_over_steps(faces)
 
-    with replacing(OUT / f"{NAME}-evaluation") as folder:
+    out = OUT / f"{NAME}-evaluation"
+    with replacing(out) as folder:
         folder.mkdir(parents=True)
         over_steps.to_csv(folder / "losses.csv", index=False, float_format="%.6g")
         figures.curve(folder / "curve.png", pd.read_csv(OUT / NAME / "curve.csv"), over_steps, "VAE")
-        grids.grid(samples[:SHOWN], columns=8, scale=figures.SCALE).save(folder / "samples.png")
+        grids.grid(samples[:IN_GRID], columns=8, scale=figures.SCALE).save(folder / "samples.png")
         beside_nearest(samples[:8], extractor, reference, faces["train"].images).save(folder / "neighbours.png")
-        of_map = draw_codes(folder, network, faces["val"], codes["val"], attribute, params)
+        map_protocol = draw_codes(folder, network, faces["val"], codes["val"], attribute, params)
+        of = f"Stage `stages/vae/dvc.yaml:evaluate`, training `{NAME}` `{about['fingerprint'][:12]}`"
+        write_listing(folder, figures.CAPTIONS, of)
     write_json(
         METRICS / f"{NAME}.json",
         {
             "name": NAME,
             "scores": values,
             **origin(about),
-            "protocol": own_protocol(protocol(reference, section, params.seed, extractor), faces, about, params.seed)
-            | {"tsne": of_map},
+            "protocol": {
+                **own_protocol(protocol(reference, section, params.seed, extractor), faces, about, params.seed),
+                "tsne": map_protocol,
+            },
         },
     )
-    track(values, over_steps, about, params)
+    tracked = {**values, "active_units": float(values["active_units"])}
+    drawn = sorted(out.glob("*.png"))
+    publish(
+        f"evaluate-{NAME}",
+        area="vae",
+        params={**section.model_dump(), **own.tsne.model_dump()},
+        scores=tracked,
+        figures=drawn,
+        trainings=[Trained(about["sha256"], tracked, drawn)],
+    )
     return METRICS / f"{NAME}.json"
 
 
 def losses_over_steps(faces: dict[str, Split]) -> pd.DataFrame:
-    """Both terms of the loss at every snapshot, as the training has them, of training and validation images alike.
+    """Both terms of the loss, as in the training, at every snapshot on training and validation images.
 
-    Measured here and not in the training: one network in eval mode sees both sets without mirroring, so that the gap
-    between the two curves is that between known and new images and nothing else.
+    The training's own curve does not compare with validation: its images are mirrored, its batches small, its weights
+    change. Here one network in eval mode sees both splits, so that the gap between the curves is that between known
+    and new images.
 
     Returns:
         A row for each snapshot: `step`, `training_reconstruction`, `training_kl`, `validation_reconstruction`,
         `validation_kl`.
     """
-    network, _ = load_network(OUT / NAME)
+    network, _ = load_autoencoder(OUT / NAME)
     count = curve_images(faces)
     rows = []
     for step, path in snapshots_of(OUT / NAME).items():
@@ -106,40 +121,41 @@ def losses_over_steps(faces: dict[str, Split]) -> pd.DataFrame:
 
 
 def curve_images(faces: dict[str, Split]) -> int:
-    """Images of each split that a snapshot is measured on."""
+    """Number of images of each split that a snapshot is measured on."""
     return min(CURVE_IMAGES, *(len(part.images) for part in faces.values()))
 
 
 def draw_codes(
     folder: Path, network: Autoencoder, faces: Split, codes: Codes, attribute: str | None, params: Params
 ) -> dict[str, float]:
-    """Draw what is made of validation images: reconstructions, a map of the latent, the way between two faces.
+    """Draw the figures of the validation images: reconstructions, the latent map, and an interpolation.
 
     Returns:
-        The map's protocol.
+        The protocol of the map.
     """
-    own, images, means = params[Vae].tsne, np.array(faces.images[:RECONSTRUCTED]), codes.means
+    images, means = np.array(faces.images[:RECONSTRUCTED]), codes.means
     figures.reconstructions(
         folder / "reconstructions.png", images, decode(network, means[:RECONSTRUCTED]), codes.error[:RECONSTRUCTED]
     )
-    of_map = figures.latent_map(folder / "tsne.png", means, faces.images, faces.labels, attribute, own, params.seed)
     a, b = two_faces(faces.labels)
-    shares = np.linspace(0, 1, WAY)
-    between = means[a] + shares[:, None].astype(np.float32) * (means[b] - means[a])
+    alphas = np.linspace(0, 1, INTERPOLATED)
+    between = means[a] + alphas[:, None].astype(np.float32) * (means[b] - means[a])
     ends = np.array(faces.images[a]), np.array(faces.images[b])
-    figures.interpolation(folder / "interpolation.png", ends, decode(network, between), shares)
-    return of_map
+    figures.interpolation(folder / "interpolation.png", ends, decode(network, between), alphas)
+    return figures.latent_map(
+        folder / "tsne.png", means, faces.images, faces.labels, attribute, params[Vae].tsne, params.seed
+    )
 
 
 def two_faces(labels: np.ndarray | None) -> tuple[int, int]:
-    """The first image, and the first after it that differs in the attribute, where there is one."""
+    """Indices of the first image, and of the first one with another label, or of the second if there is none."""
     if labels is None or (labels == labels[0]).all():
         return 0, 1
     return 0, int((labels != labels[0]).argmax())
 
 
 def own_protocol(shared: dict[str, Any], faces: dict[str, Split], about: dict[str, Any], seed: int) -> dict[str, Any]:
-    """How the scores came about: `shared` is what the GANs' have too."""
+    """How the scores were computed: `shared`, as for every model, and what only the VAE has."""
     counts = {split: len(part.images) for split, part in faces.items()}
     return {
         **shared,
@@ -151,24 +167,9 @@ def own_protocol(shared: dict[str, Any], faces: dict[str, Split], about: dict[st
             "mse_sampled": "from one random latent of each posterior, as in the learning curves",
             "images": {"validation": counts["val"], "training": counts["train"]},
         },
-        "kl": "nats of an image, summed over the latent",
+        "kl": "nats for each image, summed over the latent",
         "beta": about["beta"],
         "active_units": f"variance of the posterior mean over the validation images above {scores.ACTIVE}",
         "probe": "logistic regression on posterior means, its penalty not tuned",
         "curve_images": curve_images(faces),
     }
-
-
-def track(values: dict[str, Any], over_steps: pd.DataFrame, about: dict[str, Any], params: Params) -> None:
-    """Show scores, curves and figures in MLflow: in a run of the evaluation, and in the run that made the weights."""
-    shown = {key: float(value) for key, value in flatten(values).items() if isinstance(value, (float, int))}
-    drawn = sorted((OUT / f"{NAME}-evaluation").glob("*.png"))
-    with tracking.run(
-        f"evaluate-{NAME}", area="vae", params={**params[Evaluation].model_dump(), **params[Vae].tsne.model_dump()}
-    ) as tracked:
-        for row in over_steps.to_dict("records"):
-            tracked.log({str(key): value for key, value in row.items() if key != "step"}, int(row["step"]))
-        tracked.scores(shown)
-        for figure in drawn:
-            tracked.figure(figure)
-    tracking.add_scores(about["sha256"], shown, drawn)

@@ -1,31 +1,32 @@
-"""Encoder and decoder of 64x64 RGB images, as report 002 prints them at width 1.
+"""The autoencoder of 64x64 RGB images, as report 002 prints it at width 1.
 
-Its source is AntixK's vanilla VAE with a latent of 512 dimensions; the linear layer that the decoder starts
-with and the ten blocks are the same.
+It is AntixK's vanilla VAE with a latent of 512 dimensions: the linear layer at the start of the decoder and the ten
+blocks are the same.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 
+SIZE = 64  # pixels
 CHANNELS = (32, 64, 128, 256, 512)  # of the encoder, at 32x32 to 2x2
-CORNER = 2  # pixels on a side where the convolutions end
-# Deviations from 4.5e-5 to 148, which every precision holds with the larger one's square: an exponential that
-# overflows would end the training. Beyond an end the gradient is 0; a unit at the upper one costs 11,000 nats.
+CORNER = 2  # pixels on a side of the last feature map
+# Standard deviations from 4.5e-5 to 148; every precision holds the square of the largest. Without the limit an
+# exponential that overflows would end the training. Beyond a limit the gradient is 0; a unit at the upper one costs
+# 11,000 nats.
 LOG_VARIANCE = (-20.0, 10.0)
 
 
 class Autoencoder(nn.Module):
     """Images, N x 3 x 64 x 64 in [-1, 1], to posteriors over latents and back.
 
-    The layers have the names of the print.
+    The layers have the names that report 002 prints.
 
     Args:
-        width: factor on the channels; the latent keeps its dimensions.
-        latent: its dimensions.
+        width: factor on the channels; it does not change the latent.
+        latent: dimensions of the latent.
     """
 
     def __init__(self, width: float = 1.0, latent: int = 512):
@@ -51,12 +52,12 @@ class Autoencoder(nn.Module):
         self.final_layer = nn.Sequential(nn.Conv2d(channels[0], 3, 3, padding=1), nn.Tanh())
 
     def forward(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Images and standard normal noise, N x latent, to reconstructions, means and log-variances."""
+        """Reconstructions, means and log-variances of images and standard normal noise, N x latent."""
         mean, log_variance = self.encode(images)
-        return self.decode(sample(mean, log_variance, noise)), mean, log_variance
+        return self.decode(reparameterise(mean, log_variance, noise)), mean, log_variance
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of each posterior, N x latent each, in fp32 whatever the precision around."""
+        """Mean and log-variance of each posterior, N x latent each, in fp32 at every precision."""
         features = self.encoder(images).flatten(1)
         return self.fc_mu(features).float(), self.fc_var(features).float().clamp(*LOG_VARIANCE)
 
@@ -67,16 +68,9 @@ class Autoencoder(nn.Module):
         return images
 
 
-def sample(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
-    """A latent of each posterior by the reparameterisation of Kingma and Welling (2014)."""
+def reparameterise(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
+    """A latent from each posterior as a function of standard normal noise (Kingma and Welling 2014)."""
     return mean + (log_variance / 2).exp() * noise
-
-
-def latents(count: int, dimensions: int, seed: int) -> Tensor:
-    """`count` latents of the prior, count x dimensions; the first n of a seed are the same for every count."""
-    # Row by row, so that no vector depends on how many are asked for.
-    generator = torch.Generator().manual_seed(seed)
-    return torch.stack([torch.randn(dimensions, generator=generator) for _ in range(count)])
 
 
 def _block(convolution: nn.Conv2d | nn.ConvTranspose2d) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""What is said of an autoencoder in numbers, from its codes."""
+"""The scores of an autoencoder that are computed from its codes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from dlcv.data.prepared import Split
 from dlcv.evaluation.metrics.linear_probe import linear_probe, linear_probe_on
 from dlcv.vae.codes import Codes
 
-ACTIVE = 0.01  # variance of a unit's mean over the data, above which it is active (Burda et al. 2016)
+ACTIVE = 0.01  # variance of a unit's mean over the images, above which it is active (Burda et al. 2016)
 
 
 def reconstruction(codes: Codes) -> dict[str, Any]:
-    """Errors of N images.
+    """Errors of the reconstructions of N images.
 
     Returns:
-        "mse", of the reconstructions from the posterior means: squared, the mean over pixels and channels in [-1, 1];
-        "mse_0_1", the same in [0, 1]; "mse_sampled", of those from random latents of the posteriors, in [-1, 1];
-        "standard_error" of the first over the images; "kl" in nats.
+        "mse", from the posterior means: squared, the mean over pixels and channels in [-1, 1]; "mse_0_1", the same in
+        [0, 1]; "mse_sampled", from random latents of the posteriors, in [-1, 1]; "standard_error" of "mse" over the
+        images; "kl" in nats.
     """
     mse = float(codes.error.mean(dtype=np.float64))
     return {
@@ -33,20 +33,20 @@ def reconstruction(codes: Codes) -> dict[str, Any]:
 
 
 def active_units(means: np.ndarray) -> int:
-    """Units whose posterior mean, N x D, varies over the data; the others carry nothing (Burda et al. 2016)."""
+    """Number of units whose posterior mean, N x D, varies over the images; the others carry no information."""
     return int((means.var(axis=0, dtype=np.float64) > ACTIVE).sum())
 
 
 def probe(attribute: str | None, faces: dict[str, Split], codes: dict[str, Codes], seed: int) -> dict[str, Any] | None:
-    """How well a linear classifier reads the attribute of the faces, "Male" for example, from the latent means.
+    """Accuracy of a linear classifier of the faces' attribute, "Male" for example, on the latent means.
 
     Args:
-        attribute: what the labels are; None where there are none.
+        attribute: what the labels are; None if there are none.
         faces, codes: by split, "train" and "val".
 
     Returns:
-        "attribute"; "cross_validated" within the training images; "validation", fitted to all training images,
-        where validation has no class of its own, as persons do. None where there is nothing to read.
+        "attribute"; "cross_validated" within the training images; "validation", fitted to all training images, unless
+        the validation images have classes of their own, as with persons. None if there are no labels to predict.
     """
     train, val = faces["train"].labels, faces["val"].labels
     if attribute is None or train is None or val is None:

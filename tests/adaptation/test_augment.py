@@ -1,4 +1,4 @@
-"""Augmentation: what moves, by how much, and what stays."""
+"""Augmentation: what changes, by how much, and what does not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dlcv.adaptation.config import Augmentation
 NOTHING = Augmentation(rotation=0, shear=0, shift=0, scale=0, blend=0, blur=0, background=0, invert=0, noise=0)
 
 
-def test_nothing_asked_nothing_changed() -> None:
+def test_zeros_change_nothing() -> None:
     images = torch.rand(4, 3, 28, 28) * 2 - 1
     state = torch.get_rng_state()
     assert augment(images, NOTHING) is images
@@ -41,7 +41,7 @@ def test_inversion_is_of_whole_channels_in_the_given_share() -> None:
     assert 0.2 < flipped.float().mean() < 0.3
 
 
-def test_background_is_in_units_of_the_images_own_deviation() -> None:
+def test_background_is_in_standard_deviations_of_the_image() -> None:
     image = torch.randn(500, 3, 28, 28) * 0.2 + 0.5
     added = (add_background(image, 1.0) - image).std((2, 3)) / image.std((2, 3))
     assert added.max() < 2 and 0.2 < added.mean() < 0.6
@@ -76,7 +76,7 @@ def test_a_blur_smooths_the_given_share_and_keeps_the_brightness() -> None:
     assert sum(shares) == 1 and 0.45 < shares[0] < 0.55 and 0.2 < shares[1] < 0.3
 
 
-def test_shear_slants_and_noise_is_in_units_of_the_images_own_deviation() -> None:
+def test_shear_slants_and_noise_is_in_standard_deviations_of_the_image() -> None:
     image = torch.zeros(300, 1, 28, 28)
     image[:, :, 4, 14] = image[:, :, 23, 14] = 1
     moved = move(image, rotation=0, shift=0, scale=0, shear=0.3)

@@ -1,4 +1,4 @@
-"""The choice without labels, scores over seeds, and what sections refuse."""
+"""The choice without labels, scores over seeds, and the checks of the sections."""
 
 from __future__ import annotations
 
@@ -9,38 +9,41 @@ import numpy as np
 import pytest
 
 from dlcv.adaptation.config import Adaptation, Dann
-from dlcv.adaptation.scores import Judged, choose, gain, score
-from dlcv.adaptation.tasks import Domain
-from dlcv.adaptation.trained import Answers
-from dlcv.adaptation.validators import choice, signs
-from dlcv.adaptation.variants import with_variant
-from dlcv.runtime.config import load
+from dlcv.adaptation.predict import Predictions
+from dlcv.adaptation.scores import Evaluated, choose, gain, score
+from dlcv.adaptation.trainings import Domain, Task, baseline_of, task_of
+from dlcv.adaptation.validators import choice, validate
+from dlcv.runtime.config import Params, load
 from dlcv.runtime.errors import UserError
 
 LABELS = np.arange(200) % 10
 SET = Domain("usps", {}, np.zeros((200, 28, 28, 3), np.uint8), LABELS)
 
 
-def answers(right: float, seed: int = 0) -> Answers:
+def predictions(accuracy: float, seed: int = 0) -> Predictions:
     rng = np.random.default_rng(seed)
-    digits = np.where(rng.random(200) < right, LABELS, (LABELS + 1) % 10)
-    return Answers((10 * np.eye(10)[digits]).astype(np.float32), None, rng.normal(size=(200, 4)).astype(np.float32))
+    digits = np.where(rng.random(200) < accuracy, LABELS, (LABELS + 1) % 10)
+    return Predictions((10 * np.eye(10)[digits]).astype(np.float32), None, rng.normal(size=(200, 4)).astype(np.float32))
 
 
-def judged(right: float, seed: int = 0) -> Judged:
-    return Judged({"seed": seed}, answers(1.0), answers(right, seed), {})
+def network(accuracy: float, seed: int = 0) -> Evaluated:
+    return Evaluated({"seed": seed}, predictions(1.0), predictions(accuracy, seed), {})
 
 
-def test_signs_prefer_what_is_sure_and_diverse() -> None:
-    sure = 50 * np.eye(10)
+def test_validators_prefer_confident_and_diverse_predictions() -> None:
+    confident = 50 * np.eye(10)
     values = {
-        name: signs(answers(1.0), SET, logits)
-        for name, logits in {"sure": sure, "unsure": np.zeros((10, 10)), "collapsed": sure[[0] * 10]}.items()
+        name: validate(logits, predictions(1.0).digits == LABELS)
+        for name, logits in {
+            "confident": confident,
+            "unconfident": np.zeros((10, 10)),
+            "collapsed": confident[[0] * 10],
+        }.items()
     }
-    assert values["sure"]["information"] == pytest.approx(math.log(10), abs=1e-6)
+    assert values["confident"]["information"] == pytest.approx(math.log(10), abs=1e-6)
     assert values["collapsed"]["information"] == pytest.approx(0, abs=1e-6)
-    assert values["unsure"]["entropy"] == pytest.approx(-math.log(10))
-    assert values["sure"]["source_accuracy"] == 1
+    assert values["unconfident"]["entropy"] == pytest.approx(-math.log(10))
+    assert values["confident"]["source_accuracy"] == 1
 
 
 def test_the_choice_does_not_depend_on_the_targets_labels() -> None:
@@ -59,36 +62,62 @@ NAMES = [("a", "x"), ("b", "y"), ("c", "x")]
 
 
 def test_networks_with_the_same_weights_are_one_candidate() -> None:
-    signs_of = {"information": 1.0, "entropy": -0.1, "source_accuracy": 0.8}
-    judged = [Judged({"name": name, "sha256": sha}, answers(1.0), answers(0.5), signs_of) for name, sha in NAMES]
-    assert list(choose(judged, SET, "information")["candidates"]) == ["a", "b"]
+    values = {"information": 1.0, "entropy": -0.1, "source_accuracy": 0.8}
+    networks = [
+        Evaluated({"name": name, "sha256": sha}, predictions(1.0), predictions(0.5), values) for name, sha in NAMES
+    ]
+    assert list(choose(networks, SET, "information")["candidates"]) == ["a", "b"]
 
 
 def test_scores_are_means_over_the_seeds() -> None:
-    both = [judged(0.8, 0), judged(0.6, 1)]
+    both = [network(0.8, 0), network(0.6, 1)]
     values = score(both, SET, SET, seed=0)
-    each = [float((one.on_target.digits == LABELS).mean()) for one in both]
+    each = [float((one.target.digits == LABELS).mean()) for one in both]
     assert values["accuracy"] == pytest.approx(np.mean(each))
     assert values["standard_deviation"] == pytest.approx(np.std(each, ddof=1))
     assert values["seeds"] == {"0": each[0], "1": each[1]}
     assert values["interval"]["low"] < values["accuracy"] < values["interval"]["high"]
     assert np.sum(values["confusion"]) == 400
     assert "standard_deviation" not in score(both[:1], SET, SET, seed=0)
-    gained = gain(both, [judged(0.5, 0), judged(0.5, 1)], SET, seed=0)
+    gained = gain(both, [network(0.5, 0), network(0.5, 1)], SET, seed=0)
     assert gained["interval"]["low"] <= gained["over_trained_on_source"] <= gained["interval"]["high"]
 
 
+def with_variant(name: str) -> Params:
+    return Task("dann", "usps-mnistm", 0, name).params(load())
+
+
 def test_a_variant_changes_what_it_names(study: Any) -> None:
-    params = load()
-    changed = with_variant("wide", params)
+    params, changed = load(), with_variant("wide")
     assert (changed[Adaptation].network, changed[Adaptation].training.schedule) == ("wide", "restarts")
     assert changed[Adaptation].training.steps == params[Adaptation].comparison.steps
     assert changed[Dann] == params[Dann]
-    assert with_variant("deep-5", params)[Adaptation].networks.deep.poolings == 5
-    assert with_variant("alternating", params)[Dann].update == "alternating"
-    assert with_variant("paper", params)[Dann].lambda_ == 1.0
+    assert with_variant("deep-5")[Adaptation].networks.deep.poolings == 5
+    assert with_variant("mish-shallow")[Adaptation].networks.mish.hidden == [128]
+    assert with_variant("alternating")[Dann].update == "alternating"
+    assert with_variant("paper")[Dann].lambda_ == 1.0
     with pytest.raises(UserError, match="no variant depp; did you mean deep"):
-        with_variant("depp", params)
+        task_of("dann", "usps-mnistm", params, variant="depp")
+    with pytest.raises(UserError, match="gta has no variants; use --variant with dann or supervised"):
+        task_of("gta", "usps-mnistm", params, variant="deep")
+    with pytest.raises(UserError, match="leave out --seed"):
+        task_of("dann", "usps-mnistm", params, seed=0, variant="deep")
+
+
+def test_the_baseline_of_a_variant_has_equal_settings(domains: Any, set_params: Any) -> None:
+    def baseline(variant: str) -> Task:
+        return baseline_of(Task("dann", "usps-mnistm", 0, variant), load())
+
+    assert baseline("wide") == Task("supervised", "usps", 0, "wide")
+    # Their updates differ from that of `lenet`, which no source-only training reads.
+    assert baseline("paper") == baseline("alternating") == Task("supervised", "usps", 0, "lenet")
+    # With the steps of every training, the scenario's own source-only training has these settings.
+    baselines = {"adaptation.comparison.baselines": ["deep", "wide", "mish"]}
+    set_params({**baselines, "adaptation.comparison.steps": 400})
+    assert baseline("paper") == Task("supervised", "usps", 0)
+    set_params({"adaptation.comparison.seed": 1})
+    with pytest.raises(UserError, match="variant lenet has no source-only baseline of equal settings; add it to"):
+        load()
 
 
 @pytest.mark.parametrize(
@@ -96,9 +125,16 @@ def test_a_variant_changes_what_it_names(study: Any) -> None:
     [
         ({"adaptation.methods.gta": ["usps-svhn"]}, "methods.gta names usps-svhn, which scenarios does not have"),
         ({"adaptation.methods.dann": ["mnistm-usps"]}, "no list of methods has the scenario mnistm-svhn"),
+        ({"adaptation.methods.gan": []}, "methods names gan, which dlcv.adaptation.config.METHODS does not have"),
+        ({"adaptation.baselines.selftraining": ["svhn"]}, r"baselines.selftraining has to be .* \['usps'\], not"),
         ({"adaptation.seeds": [0, 0]}, "seeds names something twice"),
-        ({"adaptation.comparison.variants": ["depp"]}, "comparison.variants names depp"),
+        ({"adaptation.comparison.networks": ["depp"]}, "comparison.networks names depp"),
+        ({"adaptation.comparison.networks": ["paper"]}, "variant paper has a section dann; list it in .*updates"),
+        ({"adaptation.comparison.updates": ["wide"]}, "variant wide lacks a section dann; list it in .*networks"),
+        ({"adaptation.comparison.baselines": ["deep"]}, "variant lenet has no source-only baseline"),
         ({"adaptation.networks.deep.poolings": 3}, "adaptation.networks.deep.poolings"),
+        ({"adaptation.network": "lennet"}, "adaptation.network: there is no lennet; did you mean lenet"),
+        ({"adaptation.validator": "informatoin"}, "adaptation.validator: .*did you mean information"),
         ({"dann.update": "both"}, "dann.update"),
     ],
 )

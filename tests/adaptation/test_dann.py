@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from dlcv.adaptation.config import Augmentation
-from dlcv.adaptation.methods.common import information, rate, strength
-from dlcv.adaptation.methods.dann import DANN, build
+from dlcv.adaptation.methods.common import information, strength
+from dlcv.adaptation.methods.dann import DANN
+from dlcv.adaptation.methods.dann import dann as build
 from dlcv.adaptation.networks.digits import DomainNetwork
 from dlcv.runtime.config import load
 from tests.adaptation.conftest import batch
@@ -96,11 +97,11 @@ def test_the_curve_has_the_domain_head_and_lambda(set_params: Any) -> None:
     assert 0 <= values["domain_accuracy"] <= 1
 
 
-def test_information_of_sure_diverse_unsure_and_collapsed_predictions() -> None:
-    sure = 50 * torch.eye(10)
-    assert information(sure).item() == pytest.approx(math.log(10), abs=1e-3)
-    assert information(torch.zeros(10, 10)).item() == pytest.approx(0, abs=1e-3)  # unsure
-    assert information(sure[:1].expand(10, 10)).item() == pytest.approx(0, abs=1e-3)  # collapsed
+def test_information_of_confident_diverse_unconfident_and_collapsed_predictions() -> None:
+    confident = 50 * torch.eye(10)
+    assert information(confident).item() == pytest.approx(math.log(10), abs=1e-3)
+    assert information(torch.zeros(10, 10)).item() == pytest.approx(0, abs=1e-3)  # unconfident
+    assert information(confident[:1].expand(10, 10)).item() == pytest.approx(0, abs=1e-3)  # collapsed
 
 
 def changed(before: dict[str, Tensor], dann: DANN) -> set[str]:
@@ -144,15 +145,3 @@ def test_alternating_leaves_the_domain_head_alone_in_the_second_step(set_params:
         optimizer.step = spy  # type: ignore[method-assign,assignment]
     step(dann, batch())
     assert all(torch.equal(a, b) for a, b in zip(*heads, strict=True))
-
-
-def test_restarts_fall_four_times_each_twice_as_long() -> None:
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    schedule = rate("restarts", optimizer, 150)
-    rates = []
-    for _ in range(150):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        schedule.step()
-    assert [index for index, value in enumerate(rates) if value == 1.0] == [0, 10, 30, 70]
-    assert rates[5] == pytest.approx(0.5) and min(rates) < 0.001

@@ -1,4 +1,4 @@
-"""Generate To Adapt's step against the report: the order, who learns from what, and that torch takes it."""
+"""Generate To Adapt's step against the report: the order of the updates, the losses, and that torch accepts it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from dlcv.adaptation.config import Augmentation
-from dlcv.adaptation.methods import gta_source
-from dlcv.adaptation.methods.gta import GTA, build, judged
+from dlcv.adaptation.methods.gta import GTA, gta_source, real_or_fake
+from dlcv.adaptation.methods.gta import gta as build
 from dlcv.adaptation.networks.gta import GTANetworks
 from dlcv.runtime.config import load
 from tests.adaptation.conftest import batch, recording
@@ -60,7 +60,7 @@ def test_the_four_losses_are_the_reports(set_params: Any, monkeypatch: pytest.Mo
     (source, labels), (target, _) = batch()["source"], batch()["target"]
 
     def seen(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """How wrong D is about their classes, about their being real, and about their being painted."""
+        """D's losses: of their classes, of "real", and of "fake"."""
         classes, score = networks.discriminator(images)
         real = score.sigmoid()
         return functional.cross_entropy(classes, labels), -real.log().mean(), -(1 - real).log().mean()
@@ -90,12 +90,12 @@ def test_the_targets_labels_are_not_read(set_params: Any) -> None:
     assert all(torch.equal(value, results[1][1][key]) for key, value in results[0][1].items())
 
 
-def test_the_source_alone_learns_as_the_whole_does_where_d_has_no_say(set_params: Any) -> None:
+def test_the_baseline_trains_like_the_method_where_the_adversarial_weight_is_0(set_params: Any) -> None:
     set_params({"gta.adversarial_weight": 0.0})
     set_params({"adaptation.training.augmentation": dict.fromkeys(Augmentation.model_fields, 0.0)})
     whole = method(set_params)
     torch.manual_seed(0)
-    alone = gta_source.build("usps-mnistm", load()).method  # from one seed, from the same weights
+    alone = gta_source("usps-mnistm", load()).method  # the same seed gives the same weights
     for _ in range(2):
         whole.step(batch(), 0.5, torch.Tensor.backward)
         alone.step({"source": batch()["source"]}, 0.5, torch.Tensor.backward)
@@ -104,12 +104,12 @@ def test_the_source_alone_learns_as_the_whole_does_where_d_has_no_say(set_params
     assert all(torch.equal(value, of_whole[key]) for key, value in of_alone.items())
 
 
-def test_grey_is_a_matter_of_the_scenario(set_params: Any) -> None:
+def test_the_scenario_decides_about_grey(set_params: Any) -> None:
     assert method(set_params, "mnistm-svhn").networks["network"].grey
     assert not method(set_params, "usps-mnistm").networks["network"].grey
 
 
-def test_judgement_is_binary_cross_entropy() -> None:
+def test_real_or_fake_is_binary_cross_entropy() -> None:
     score = torch.tensor([0.0, 0.0])
-    assert torch.allclose(judged(score, 1.0), torch.tensor(2.0).log())
-    assert judged(torch.tensor([10.0]), 1.0) < 0.001 < 9 < judged(torch.tensor([10.0]), 0.0)
+    assert torch.allclose(real_or_fake(score, 1.0), torch.tensor(2.0).log())
+    assert real_or_fake(torch.tensor([10.0]), 1.0) < 0.001 < 9 < real_or_fake(torch.tensor([10.0]), 0.0)

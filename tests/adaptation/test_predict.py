@@ -1,4 +1,4 @@
-"""`dlcv adaptation predict`: any images in, one table out, and what it refuses."""
+"""`dlcv adaptation predict`: images of any kind in, one table out, and what it refuses."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from dlcv.adaptation import predict, train
-from dlcv.adaptation.tasks import Task
-from dlcv.adaptation.trained import answer, load
+from dlcv.adaptation.predict import load
+from dlcv.adaptation.trainings import Task
 from dlcv.runtime.config import load as load_params
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import write_json
@@ -50,20 +50,20 @@ def test_a_table_of_every_image_in_the_order_of_names(
     assert [name for name, _ in rows[1:]] == ["a.png", "b grey.png", "c,large.jpg", "d.png", "e.png"]
     assert all(label in set("0123456789") for _, label in rows[1:])
     network, _ = load(weights)
-    expected = answer(network, np.asarray(Image.open(images / "a.png"))[None]).digits
+    expected = predict.predict(network, np.asarray(Image.open(images / "a.png"))[None]).digits
     assert int(rows[1][1]) == expected[0]
 
 
-def test_without_a_method_the_one_that_the_validator_finds_best(
+def test_without_a_method_the_one_that_the_validator_chooses(
     weights: Path, tmp_path: Path, dlcv: Callable[[str], tuple[int, str]]
 ) -> None:
     images, out = folder_of(tmp_path / "in"), tmp_path / "predictions.csv"
     command = f"adaptation predict {images} --scenario svhn-usps --out {out}"
     code, message = dlcv(command)
-    assert code == 1 and "metrics/adaptation/svhn-usps.json is missing" in message and not out.exists()
-    # The source alone is not chosen, however sure it is.
-    signs = {"svhn/supervised-0": 2.0, "svhn-usps/gta_source-0": 1.5, "svhn-usps/gta-0": 0.5, "svhn-usps/dann-0": 1.0}
-    candidates = {name: {"information": value} for name, value in signs.items()}
+    assert code == 1 and "metrics/adaptation/svhn-usps.json, which has the choice" in message and not out.exists()
+    # A source-only training is not chosen, whatever its value is.
+    values = {"svhn/supervised-0": 2.0, "svhn-usps/gta_source-0": 1.5, "svhn-usps/gta-0": 0.5, "svhn-usps/dann-0": 1.0}
+    candidates = {name: {"information": value} for name, value in values.items()}
     choice = {"criterion": "information", "candidates": candidates}
     write_json(weights.parents[3] / "metrics/adaptation/svhn-usps.json", {"choice": choice})
     assert dlcv(command) == (0, "")
@@ -86,7 +86,7 @@ def test_bad_input_is_named_and_writes_nothing(weights: Path, tmp_path: Path) ->
     refused("there is no folder .*nowhere; give one", tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     refused("empty holds no images; give the folder", tmp_path / "empty")
-    refused("holds weights of svhn-usps, not of mnistm-usps", scenario="mnistm-usps")
+    refused("has weights of svhn-usps, not of mnistm-usps", scenario="mnistm-usps")
     refused("in is a folder; name a file for the table", place=images)
     (images / "broken.png").write_bytes((images / "a.png").read_bytes()[:200])
     refused("broken.png is truncated or damaged .*; replace it")
@@ -112,11 +112,14 @@ def test_missing_weights_are_named(domains: Path, tmp_path: Path, dlcv: Callable
         ("predict in --out x.csv --scenario svhn-usps --method dann --weights w", "give one of them"),
         ("train dan svhn-usps", "no method dan; did you mean dann?"),
         ("train dann svhn-usps", "data/digits/svhn"),
-        ("variant depp usps-mnistm", "no variant depp; did you mean deep?"),
+        ("train dann usps", "no scenario usps; did you mean svhn-usps?"),
+        ("train supervised usps-mnistm", "no domain usps-mnistm; did you mean mnistm?"),
+        ("train dann usps-mnistm --variant depp", "no variant depp; did you mean deep?"),
+        ("train gta usps-mnistm --variant deep", "gta has no variants; use --variant with dann or supervised"),
         ("evaluate svhn-upss", "no scenario svhn-upss; did you mean svhn-usps?"),
     ],
 )
-def test_what_is_wrong_is_answered_before_torch_is_imported(
+def test_errors_are_found_before_torch_is_imported(
     study: Path, dlcv_alone: Callable[[str], tuple[int, str, set[str]]], words: str, message: str
 ) -> None:
     code, error, heavy = dlcv_alone(f"adaptation {words}")

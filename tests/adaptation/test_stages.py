@@ -16,25 +16,27 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dlcv.adaptation import compare, evaluate, train, trained, variant
+from dlcv.adaptation import evaluate, predict, train
 from dlcv.adaptation.config import METHODS
 from dlcv.adaptation.methods import gta, selftraining
-from dlcv.adaptation.networks.digits import DomainNetwork
-from dlcv.adaptation.scores import accuracy_by_target_statistics, judge
-from dlcv.adaptation.statistics import adapt_statistics
-from dlcv.adaptation.tasks import Task, domain
+from dlcv.adaptation.networks.digits import adapt_statistics
+from dlcv.adaptation.scores import accuracy_by_target_statistics, evaluated
+from dlcv.adaptation.trainings import Task, load_domain, variants_of
 from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json
 
 REPOSITORY = Path(__file__).parent.parent.parent
 SMALL = {"adaptation.training.steps": 40, "adaptation.training.batch_size": 16, "adaptation.tsne.images": 20}
-SMALL |= {"adaptation.tsne.perplexity": 5, "adaptation.comparison.variants": ["alternating"]}
-SMALL |= {"adaptation.comparison.scenarios": ["mnistm-usps"], "adaptation.comparison.steps": 2}
+SMALL |= {"adaptation.tsne.perplexity": 5, "adaptation.comparison.networks": []}
+SMALL |= {"adaptation.comparison.updates": ["alternating", "paper"], "adaptation.comparison.baselines": ["lenet"]}
+SMALL |= {"adaptation.comparison.scenarios": ["mnistm-usps"], "adaptation.comparison.sources": ["mnistm"]}
+SMALL |= {"adaptation.comparison.steps": 2}
 SMALL |= {"gta.steps": 2, "gta.width": 0.0625, "gta.noise": 8, "selftraining.steps": 4}
 SMALL |= {"adaptation.methods.gta": ["mnistm-usps"], "adaptation.methods.selftraining": ["mnistm-usps"]}
-FIGURES = ["confusion.png", "curve-dann.png", "curve-gta.png", "curve-selftraining.png", "inputs.png", "painted.png"]
-FIGURES += ["tsne-class.png", "tsne-domain.png"]
+SMALL |= {"adaptation.baselines.selftraining": ["mnistm"]}
+FIGURES = ["tsne-class.png", "tsne-domain.png", "confusion.png", "inputs.png"]
+FIGURES += ["curve-dann.png", "curve-gta.png", "examples-gta.png", "curve-selftraining.png"]
 CLASSES_OF = {"gta": gta.GTA, "selftraining": selftraining.SelfTraining}
 
 
@@ -65,7 +67,7 @@ def test_killed_with_sigkill_and_run_again_equals_an_uninterrupted_run(domains: 
 
 
 @pytest.mark.parametrize("method", ["gta", "selftraining"])
-def test_a_method_that_died_goes_on_from_its_checkpoint_to_the_same_result(
+def test_a_killed_training_resumes_from_its_checkpoint_to_the_same_result(
     _often: None, method: str, domains: Path, set_params: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_params({**SMALL, f"{method}.steps": 12})
@@ -95,7 +97,8 @@ def test_evaluation_scores_every_row_and_draws_the_figures(domains: Path, set_pa
             train.run(Task("supervised", name, seed), params)
         for method in METHODS:
             if method != "supervised":
-                train.run(Task(method, "mnistm-usps", seed), params)
+                train.run(Task(method, "mnistm" if METHODS[method].on == "domain" else "mnistm-usps", seed), params)
+    train_variants()
     path = evaluate.run("mnistm-usps", params)
     scores = read_json(path)
     rows = scores["rows"]
@@ -117,30 +120,49 @@ def test_evaluation_scores_every_row_and_draws_the_figures(domains: Path, set_pa
         gained = rows[row]["accuracy"] - rows[base]["accuracy"]
         assert rows[row]["gain"]["over_trained_on_source"] == pytest.approx(gained)
     assert [row for row, values in rows.items() if "domain_accuracy" in values] == ["dann"]
+    assert [row for row, values in rows.items() if values["adapts"]] == ["dann", "gta", "selftraining"]
+    assert [values["label"] for values in rows.values()] == [
+        "trained on source",
+        "DANN + information maximisation",
+        "trained on source, as Generate To Adapt",
+        "Generate To Adapt",
+        "trained on source, as self-training",
+        "self-training",
+        "trained on target",
+    ]
     assert (rows["dann"]["network"], rows["gta"]["network"], rows["selftraining"]["network"]) == (
         "lenet",
         "gta",
         "compact",
     )
     assert scores["choice"]["tried"] == 12
+    assert list(scores["variants"]["variants"]) == ["alternating", "paper"]
     for who, score in (("chosen", "information"), ("oracle", "accuracy")):
         candidates = scores["choice"]["candidates"]
         best = max(candidate[score] for candidate in candidates.values())
         assert candidates[scores["choice"][who]["training"]][score] == best
     out = domains / "out/adaptation/mnistm-usps-evaluation"
-    assert sorted(p.name for p in out.glob("*.png")) == FIGURES
+    assert sorted(path.name for path in out.glob("*.png")) == sorted(FIGURES)
     for image in out.glob("*.png"):
         assert min(Image.open(image).size) > 100
+    listing = read_json(out / "figures.json")
+    assert [figure["file"] for figure in listing["figures"]] == FIGURES
+    assert all(figure["caption"].endswith(".") for figure in listing["figures"])
+    first = rows["trained_on_source"]["trainings"][0]["fingerprint"]
+    assert listing["of"].startswith(f"Stage `evaluate@mnistm-usps`, trainings `mnistm/supervised-0` `{first[:12]}`, ")
 
     table = pd.read_csv(out / "accuracy.csv")
     assert list(table["trained_by"]) == [row["label"] for row in rows.values()]
     assert table["accuracy"].to_list() == pytest.approx([row["accuracy"] for row in rows.values()], abs=1e-6)
 
-    before = path.read_bytes(), (out / "tsne-class.png").read_bytes(), (out / "painted.png").read_bytes()
+    before = path.read_bytes(), (out / "tsne-class.png").read_bytes(), (out / "examples-gta.png").read_bytes()
     evaluate.run("mnistm-usps", params)
-    assert before == (path.read_bytes(), *((out / f"{name}.png").read_bytes() for name in ("tsne-class", "painted")))
+    assert before == (
+        path.read_bytes(),
+        *((out / f"{name}.png").read_bytes() for name in ("tsne-class", "examples-gta")),
+    )
 
-    # What the evaluation says of the choice reads no label of the target.
+    # The choice without labels does not depend on the labels of the target.
     labels = domains / "data/digits/usps/val_labels.npy"
     np.save(labels, np.roll(np.load(labels), 1))
     evaluate.run("mnistm-usps", params)
@@ -158,52 +180,77 @@ def test_evaluation_scores_every_row_and_draws_the_figures(domains: Path, set_pa
     assert path.read_bytes() == before_damage
 
 
-def test_self_training_is_asked_about_each_domain_with_that_domains_statistics(domains: Path, set_params: Any) -> None:
+def test_self_training_is_evaluated_on_each_domain_with_its_statistics(domains: Path, set_params: Any) -> None:
     set_params(SMALL)
     folder = train.run(Task("selftraining", "mnistm-usps", 0), load())
-    source, target = (domain(name, "val").images for name in ("mnistm", "usps"))
-    judged = judge(folder, domain("mnistm", "val"), domain("usps", "val"))
-    network, _ = trained.load(folder)  # it has the target's
-    assert isinstance(network, DomainNetwork)
-    assert np.array_equal(judged.on_target.logits, trained.answer(network, target).logits)
-    assert not np.array_equal(judged.on_source.logits, trained.answer(network, source).logits)
-    adapt_statistics(network, domain("mnistm", "train").images)
-    assert np.array_equal(judged.on_source.logits, trained.answer(network, source).logits)
+    assert read_json(folder / "weights.json")["statistics"] == "domain"
+    source, target = (load_domain(name, "val") for name in ("mnistm", "usps"))
+    network, _ = predict.load(folder)  # it has the statistics of the target
+    result = evaluated(folder, source, target)
+    assert np.array_equal(result.target.logits, predict.predict(network, target.images).logits)
+    assert not np.array_equal(result.source.logits, predict.predict(network, source.images).logits)
+    adapt_statistics(network, load_domain("mnistm", "train").images)
+    assert np.array_equal(result.source.logits, predict.predict(network, source.images).logits)
 
 
-@pytest.mark.parametrize(("method", "reads"), [("dann", ["mnistm", "usps"]), ("gta_source", ["mnistm"])])
-def test_a_training_knows_what_it_was_made_of(method: str, reads: list[str], domains: Path, set_params: Any) -> None:
+@pytest.mark.parametrize(
+    ("task", "reads", "stage"),
+    [
+        (Task("dann", "mnistm-usps", 5), ["mnistm", "usps"], "dann@mnistm-usps-5"),
+        (Task("gta_source", "mnistm-usps", 5), ["mnistm"], "gta_source@mnistm-usps-5"),
+        (Task("selftraining_source", "mnistm", 5), ["mnistm"], "selftraining_source@mnistm-5"),
+    ],
+)
+def test_a_training_records_its_inputs(
+    task: Task, reads: list[str], stage: str, domains: Path, set_params: Any
+) -> None:
     set_params({**SMALL, "adaptation.training.steps": 2})
-    about = read_json(train.run(Task(method, "mnistm-usps", 5), load()) / "weights.json")
+    about = read_json(train.run(task, load()) / "weights.json")
     assert (about["params"]["seed"], list(about["data"])) == (5, reads)
+    assert about["stage"] == f"stages/adaptation/dvc.yaml:{stage}"
+    assert about["label"].startswith(METHODS[task.method].label)
 
 
-def test_statistics_of_the_target_are_all_that_adabn_changes(domains: Path, set_params: Any) -> None:
+def test_adabn_changes_only_the_statistics_of_the_baseline(domains: Path, set_params: Any) -> None:
     set_params(SMALL)
-    folder = train.run(Task("selftraining_source", "mnistm-usps", 0), load())
-    target = domain("usps", "val")
-    network, _ = trained.load(folder)
-    assert isinstance(network, DomainNetwork)
-    plain = trained.answer(network, target.images).logits
-    adapt_statistics(network, domain("usps", "train").images)
-    adapted = trained.answer(network, target.images)
+    folder = train.run(Task("selftraining_source", "mnistm", 0), load())
+    target = load_domain("usps", "val")
+    network, about = predict.load(folder)
+    assert about["statistics"] is None
+    plain = predict.predict(network, target.images).logits
+    adapt_statistics(network, load_domain("usps", "train").images)
+    adapted = predict.predict(network, target.images)
     assert not np.array_equal(plain, adapted.logits)
     assert accuracy_by_target_statistics(folder, target) == (adapted.digits == target.labels).mean()
 
 
+def train_variants() -> None:
+    """Train the variants, and their source-only baselines."""
+    params = load()
+    for task in {task for tasks in variants_of("mnistm-usps", params).values() for task in tasks}:
+        train.run(task, params)
+
+
 def test_variants_are_trained_and_compared(domains: Path, set_params: Any) -> None:
     set_params(SMALL)
-    params = load()
-    folder = variant.run("alternating", "mnistm-usps", params)
-    assert sorted(path.name for path in folder.iterdir()) == ["dann", "supervised"]
-    about = read_json(folder / "dann/weights.json")
-    assert about["name"] == "mnistm-usps-variants/alternating/dann"
+    train_variants()
+    about = read_json(domains / "out/adaptation/mnistm-usps/variants/alternating/weights.json")
+    assert about["name"] == "mnistm-usps/variants/alternating"
+    assert about["stage"] == "stages/adaptation/dvc.yaml:update@alternating-mnistm-usps"
     assert about["params"]["dann"]["update"] == "alternating" and about["params"]["training"]["steps"] == 2
-    scores = read_json(compare.run("mnistm-usps", params))
+    baseline = read_json(domains / "out/adaptation/mnistm/variants/lenet/weights.json")
+    assert baseline["stage"] == "stages/adaptation/dvc.yaml:baseline@lenet-mnistm"
+    source, target = load_domain("mnistm", "val"), load_domain("usps", "val")
+    scores = evaluate.compare("mnistm-usps", source, target, load())
+    assert (scores["steps"], scores["seed"]) == (2, 0)
     values = scores["variants"]["alternating"]
     assert values["label"] == "DANN (alternating)"
+    assert values["settings"] == {"network": "lenet", "lambda": 1.0, "update": "alternating", "information": 0.0}
     assert {"trained_on_source", "dann", "gain", "parameters"} <= set(values)
-    assert scores["choice"]["tried"] == 2
+    for variant, both in scores["variants"].items():
+        names = [training["name"] for training in both["trainings"]]
+        assert names == ["mnistm/variants/lenet", f"mnistm-usps/variants/{variant}"]
+    assert scores["choice"]["tried"] == 3  # one source-only training for both variants
 
 
 def test_a_batch_larger_than_the_set_is_the_whole_set(domains: Path, set_params: Any) -> None:

@@ -1,4 +1,4 @@
-"""The stage `evaluate` with a judge that was never trained and a small extractor: cells, counts, what is written."""
+"""The evaluation of digits with an untrained judge and a small extractor: scores, tables and files."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dlcv.data.images import read_images
 from dlcv.data.prepared import load_split
-from dlcv.diffusion import evaluate, sample
-from dlcv.diffusion.tasks import REFERENCE
+from dlcv.diffusion import evaluate_digits, sample_digits
+from dlcv.diffusion.config import DIGITS_REFERENCE, Diffusion, Guidance
+from dlcv.diffusion.digits import load_model
 from dlcv.engine.weights import load_state
-from dlcv.evaluation.judge.network import JudgeNetwork, classify
+from dlcv.evaluation.judge.network import JudgeNetwork, classify, load_judge
 from dlcv.evaluation.reference import of_images, save_reference
 from dlcv.runtime.config import load
 from dlcv.runtime.files import read_json
@@ -24,41 +26,41 @@ FOLDER = Path("out/diffusion/attention-unet-evaluation")
 
 
 @pytest.fixture
-def evaluated(digits: Path, trained: Path, judge: JudgeNetwork, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def evaluated(
+    digits: Path, trained_digits: Path, judge: JudgeNetwork, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
     extractor: Any = Means()
-    monkeypatch.setattr(evaluate, "load_extractor", lambda section: extractor)
+    monkeypatch.setattr(evaluate_digits, "load_extractor", lambda section: extractor)
     train, val = (np.array(load_split(Path("data/digits/mnistm"), split).images) for split in ("train", "val"))
-    save_reference(REFERENCE, of_images("digits/mnistm", train, val, extractor))
-    sample.run(MODEL, load())
-    path = evaluate.run(MODEL, load())
+    save_reference(DIGITS_REFERENCE, of_images("digits/mnistm", train, val, extractor))
+    sample_digits.run(MODEL, load())
+    path = evaluate_digits.run(MODEL, load())
     assert path == Path("metrics/diffusion/attention-unet.json")
     scores: dict[str, Any] = read_json(path)
     return scores
 
 
 def test_scores_are_the_judges_and_those_of_the_images(evaluated: dict[str, Any], judge: JudgeNetwork) -> None:
-    from dlcv.evaluation.folder import read_images
-
     images = read_images(Path("out/diffusion/attention-unet-samples/images"))
-    answers, labels = classify(judge, images), np.repeat(np.arange(10), 2)
+    predictions, labels = classify(judge, images), np.repeat(np.arange(10), 2)
     scores = evaluated["scores"]
-    assert scores["accuracy"] == (answers == labels).mean()
+    assert scores["accuracy"] == (predictions == labels).mean()
     assert scores["interval"]["low"] <= scores["accuracy"] <= scores["interval"]["high"]
     assert list(scores["digits"]) == [str(digit) for digit in range(10)]
     assert np.array(scores["confusion"]).sum(axis=1).tolist() == [2] * 10
     for digit, values in scores["digits"].items():
-        assert values["accuracy"] == (answers[labels == int(digit)] == int(digit)).mean()
+        assert values["accuracy"] == (predictions[labels == int(digit)] == int(digit)).mean()
         assert values["interval"]["low"] <= values["accuracy"] <= values["interval"]["high"]
     assert {"frechet_means", "kid", "precision", "recall", "density", "coverage", "memorised"} < set(scores)
     assert "face_score" not in scores and evaluated["real"]["frechet_means"]["value"] > 0
 
 
-def test_the_table_has_a_cell_for_every_w_and_share_with_its_cost(evaluated: dict[str, Any]) -> None:
+def test_the_table_has_a_row_for_every_w_and_skip_with_its_network_evaluations(evaluated: dict[str, Any]) -> None:
     table = evaluated["guidance"]
     assert list(table) == ["w 0", "w 2", "skip 0.5", "real"]
     costs = [cell["network_evaluations_per_image"] for cell in table.values()]
     assert costs[:2] == [3, 6] and 3 <= costs[2] <= 6 and costs[3] == 0
-    # The samples are the cell at the model's own w: the same noises, as many images.
+    # The samples are those of the row at the model's own w: the same noise, the same number of images.
     assert table["w 2"]["accuracy"] == evaluated["scores"]["accuracy"]
     own = evaluated["scores"]["frechet_means"]["value"]
     assert table["w 2"]["distance"] == pytest.approx(own, rel=1e-3)
@@ -77,7 +79,14 @@ def test_protocol_and_figures_are_written_and_no_seconds(evaluated: dict[str, An
     assert evaluated["judge"]["fingerprint"] == "e" * 64 and evaluated["training"]["fingerprint"] == "f" * 64
     assert "second" not in str(evaluated)
     figures = ["confusion.png", "curve.png", "diagram.png", "guidance.png", "neighbours.png"]
-    assert sorted(path.name for path in FOLDER.iterdir()) == sorted([*figures, "guidance.csv", "snapshots.csv"])
+    assert sorted(path.name for path in FOLDER.iterdir()) == sorted(
+        [*figures, "figures.json", "guidance.csv", "snapshots.csv"]
+    )
+    listed = read_json(FOLDER / "figures.json")
+    assert [figure["file"] for figure in listed["figures"]] == list(evaluate_digits.CAPTIONS)
+    assert sorted(evaluate_digits.CAPTIONS) == figures
+    stage = "stages/diffusion/dvc.yaml:evaluate@attention-unet"
+    assert listed["of"] == f"Stage `{stage}`, training `attention-unet` `ffffffffffff`"
     table = pd.read_csv(FOLDER / "guidance.csv")
     assert list(table["row"]) == ["w", "w", "skip", "real"] and list(table["evaluations"])[:2] == [3, 6]
     assert list(pd.read_csv(FOLDER / "snapshots.csv")["step"]) == [4, 12]
@@ -87,38 +96,38 @@ def test_the_same_inputs_give_the_same_bytes(evaluated: dict[str, Any]) -> None:
     first = {path.name: path.read_bytes() for path in FOLDER.iterdir()}
     path = Path("metrics/diffusion/attention-unet.json")
     scores = path.read_bytes()
-    evaluate.run(MODEL, load())
+    evaluate_digits.run(MODEL, load())
     assert path.read_bytes() == scores
     assert {path.name: path.read_bytes() for path in FOLDER.iterdir()} == first
 
 
-def test_few_images_are_still_of_every_digit() -> None:
-    """The first 20 of 100 images in the order of their names are zeros and ones."""
+def test_few_images_still_have_every_digit() -> None:
+    """The first 20 of 100 images, in the order of their names, are zeros and ones."""
     digits = np.repeat(np.arange(10), 10)
     images = np.arange(100)
-    assert evaluate.of_each(images, digits, 20).tolist() == [10 * digit + n for digit in range(10) for n in (0, 1)]
-    # And every tenth of them, which the jackknife leaves out, is not one digit.
-    hundred = evaluate.of_each(np.repeat(images, 10), np.repeat(digits, 10), 100)
+    assert evaluate_digits.of_each(images, digits, 20).tolist() == [
+        10 * digit + n for digit in range(10) for n in (0, 1)
+    ]
+    # A group of the jackknife, every tenth image, has all digits.
+    hundred = evaluate_digits.of_each(np.repeat(images, 10), np.repeat(digits, 10), 100)
     assert len({int(image) // 10 for image in hundred[::10]}) == 10
 
 
-def test_the_model_is_left_with_its_own_weights(evaluated: dict[str, Any], judge: JudgeNetwork) -> None:
-    from dlcv.diffusion.config import Diffusion, Guidance
-    from dlcv.diffusion.model import load_model
-    from dlcv.evaluation.judge.network import load_judge
-
-    loaded = load_model(Path("out/diffusion") / MODEL, MODEL)
+def test_the_model_has_its_own_weights_after_the_snapshots(evaluated: dict[str, Any], judge: JudgeNetwork) -> None:
+    loaded = load_model(Path("out/diffusion") / MODEL)
     before = {name: value.clone() for name, value in loaded.network.state_dict().items()}
     load_state(Path("out/diffusion") / MODEL / "snapshots/step-000004.safetensors", loaded.network)
     guidance = Guidance(w=0.0, skip_unconditional=0.0)
-    table = evaluate.over_snapshots(loaded, load()[Diffusion], guidance, 0, load_judge(Path("out/evaluation/judge")))
+    table = evaluate_digits.over_snapshots(
+        loaded, load()[Diffusion], guidance, 0, load_judge(Path("out/evaluation/judge"))
+    )
     assert list(table["step"]) == [4, 12] and all(
         (value == before[name]).all() for name, value in loaded.network.state_dict().items()
     )
 
 
 @pytest.mark.usefixtures("digits")
-def test_no_judge_is_one_line(trained: Path, dlcv: Any) -> None:
-    sample.run(MODEL, load())
+def test_no_judge_is_one_line(trained_digits: Path, dlcv: Any) -> None:
+    sample_digits.run(MODEL, load())
     code, error = dlcv(f"diffusion evaluate {MODEL}")
     assert code == 1 and error.startswith("dlcv: error: out/evaluation/judge/weights.json is missing; `dvc repro`")

@@ -1,4 +1,4 @@
-"""The stage `evaluate` with a small extractor: the table's cells, what is written, and the report's reading of it."""
+"""The evaluation of faces with a small extractor: the cells of the table, the files, and the order of the distances."""
 
 from __future__ import annotations
 
@@ -9,38 +9,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dlcv.data.latents import normal
 from dlcv.data.prepared import load_split
-from dlcv.ddim import evaluate, model, sample
-from dlcv.ddim import noise as noises
-from dlcv.ddim.sections import Ddim
+from dlcv.diffusion import evaluate_faces, sample_faces
+from dlcv.diffusion.config import FACES_REFERENCE, Ddim
+from dlcv.diffusion.faces import SHAPE, generate, load_model
 from dlcv.evaluation.metrics import frechet
 from dlcv.evaluation.reference import of_images, save_reference
 from dlcv.runtime.config import load
 from dlcv.runtime.files import read_json
-
-
-class Means:
-    """Mean colours of the four quarters in place of a network's features."""
-
-    name, score = "means", "frechet_means"
-
-    def protocol(self) -> dict[str, Any]:
-        return {"name": self.name}
-
-    def __call__(self, images: np.ndarray, progress: bool = False) -> np.ndarray:
-        quarters = np.asarray(images, dtype=np.float32).reshape(len(images), 2, 32, 2, 32, 3)
-        return quarters.mean(axis=(2, 4)).reshape(len(images), 12) / 50
+from tests.diffusion.conftest import Means
 
 
 @pytest.fixture
-def evaluated(faces: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def evaluated(faces: Path, trained_faces: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The scores of a network that was never trained."""
     extractor: Any = Means()
-    monkeypatch.setattr(evaluate, "load_extractor", lambda section: extractor)
+    monkeypatch.setattr(evaluate_faces, "load_extractor", lambda section: extractor)
     train, val = (np.array(load_split(Path("data/faces"), split).images) for split in ("train", "val"))
-    save_reference(evaluate.REFERENCE, of_images("faces", train, val, extractor))
-    sample.run(load())
-    path = evaluate.run(load())
+    save_reference(FACES_REFERENCE, of_images("faces", train, val, extractor))
+    sample_faces.run(load())
+    path = evaluate_faces.run(load())
     assert path == Path("metrics/ddim/unet.json")
     scores: dict[str, Any] = read_json(path)
     return scores
@@ -52,14 +41,15 @@ def test_the_table_has_a_cell_for_every_sampler_and_real_images_of_the_same_numb
     section, extractor = load()[Ddim], Means()
     table = evaluated["table"]
     assert list(table) == ["eta 0", "eta 1", "sigma-hat", "real"]
+    assert evaluated["rows"] == ["eta 0", "eta 1", "sigma-hat"]
     cells = {(row, steps): table[row][steps] for row in ("eta 0", "eta 1", "sigma-hat") for steps in ("2", "3")}
     assert all(cell["evaluations"] == int(steps) for (_, steps), cell in cells.items())
     assert len({cell["distance"] for cell in cells.values()}) == 6
-    # One cell by hand: the same noises, the spacing of the table.
+    # One cell computed here: the same noise, the spacing of the table.
     sampling = section.sampling.model_copy(update={"steps": 3, "eta": 0.0, "spacing": "uniform"})
-    drawn = model.generate(model.load_model(Path("out/ddim/unet")), noises.draw(6, 0), [0] * 6, sampling)
+    drawn = generate(load_model(Path("out/ddim/unet")), normal(6, SHAPE, 0), [0] * 6, sampling)
     reference = frechet.statistics(extractor(load_split(Path("data/faces"), "train").images))
-    images = evaluate.to_uint8(drawn).numpy()
+    images = evaluate_faces.to_uint8(drawn).numpy()
     by_hand = frechet.distance(frechet.statistics(extractor(images)), reference)
     assert table["eta 0"]["3"]["distance"] == pytest.approx(by_hand, rel=1e-4)
     real = extractor(load_split(Path("data/faces"), "val").images[:6])
@@ -77,18 +67,34 @@ def test_scores_protocol_and_figures_are_written(evaluated: dict[str, Any]) -> N
         evaluated["interpolation"]["linear"]["smallest_norm"] < evaluated["interpolation"]["spherical"]["smallest_norm"]
     )
     assert evaluated["training"]["fingerprint"] == "f" * 64
+    order = evaluate_faces.deviations_from_paper(evaluated["table"], ["eta 0", "eta 1"], ["2", "3"])
+    assert evaluated["order"] == order
     folder = Path("out/ddim/unet-evaluation")
-    assert sorted(path.name for path in folder.iterdir()) == ["curve.png", "neighbours.png", "table.csv", "table.png"]
+    figures = ["curve.png", "neighbours.png", "table.png"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*figures, "figures.json", "table.csv"])
+    listed = read_json(folder / "figures.json")
+    assert [figure["file"] for figure in listed["figures"]] == list(evaluate_faces.CAPTIONS)
+    assert sorted(evaluate_faces.CAPTIONS) == figures
+    assert listed["of"] == "Stage `stages/ddim/dvc.yaml:evaluate`, training `unet` `ffffffffffff`"
     table = pd.read_csv(folder / "table.csv")
     assert list(table["row"]) == ["eta 0"] * 2 + ["eta 1"] * 2 + ["sigma-hat"] * 2
     assert list(table["evaluations"]) == [2, 3, 2, 3, 2, 3]
 
 
-def test_the_jumps_of_a_way_are_told() -> None:
+def test_the_changes_along_each_path() -> None:
     table = pd.DataFrame(
         {"path": ["a"] * 3 + ["b"] * 3, "change": [np.nan, 1.0, 3.0] * 2, "norm": [5.0, 4.0, 5.0, 9.0, 8.0, 7.0]}
     )
-    assert evaluate.smoothness(table) == {
+    assert evaluate_faces.smoothness(table) == {
         "a": {"mean_change": 2.0, "largest_change": 3.0, "smallest_norm": 4.0},
         "b": {"mean_change": 2.0, "largest_change": 3.0, "smallest_norm": 7.0},
     }
+
+
+def test_deviations_from_the_papers_order_are_found_in_rows_and_columns() -> None:
+    table = {row: {"10": {"distance": 20.0 + eta}, "20": {"distance": 10.0 + eta}} for eta, row in enumerate("ab")}
+    assert evaluate_faces.deviations_from_paper(table, ["a", "b"], ["10", "20"]) == []
+    table["b"]["20"]["distance"] = 30.0
+    assert evaluate_faces.deviations_from_paper(table, ["a", "b"], ["10", "20"]) == ["at b 20 steps are above 10"]
+    table["b"]["20"]["distance"] = 9.0
+    assert evaluate_faces.deviations_from_paper(table, ["a", "b"], ["10", "20"]) == ["at 20 steps b is below a"]

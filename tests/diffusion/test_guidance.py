@@ -1,4 +1,4 @@
-"""Guidance: one convention of w, the conditional branch to the bit, what is skipped, and what it costs."""
+"""Guidance: the convention of w, the exact conditional prediction, skipped steps, and network evaluations."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlcv.diffusion.config import MODELS, Target
+from dlcv.diffusion.config import Prediction
 from dlcv.diffusion.guidance import Guided, guide
 from dlcv.diffusion.networks.conditioning import NONE
 from dlcv.diffusion.samplers import ddim, ddpm, spaced
 from dlcv.diffusion.schedule import linear
-from tests.diffusion.conftest import TIMESTEPS, network
+from tests.diffusion.conftest import MODELS, digit_network
 from tests.diffusion.test_samplers import gaussian, moments
 
 LABELS = torch.tensor([3, 0, 9])
 
 
-def test_w_is_that_of_ho_and_salimans_and_other_scales_are_one_more() -> None:
+def test_w_is_that_of_ho_and_salimans_and_other_scales_are_1_plus_w() -> None:
     conditional, unconditional = torch.randn(2, 2, 3, 4, 4, dtype=torch.float64)
     for w in (0.5, 1.8, 2.0, 4.0):
-        # What other code calls the scale s = 1 + w, among them lerp(u, c, 3), is w = 2.
+        # Other code has a scale s = 1 + w: lerp(u, c, 3) is w = 2.
         assert torch.allclose(guide(conditional, unconditional, w), torch.lerp(unconditional, conditional, 1 + w))
     assert torch.equal(guide(conditional, unconditional, 0.0), conditional)
     assert torch.equal(guide(conditional, unconditional, -1.0), unconditional)
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_w_0_is_the_conditional_branch_to_the_bit_and_no_class_the_unconditional(model: str) -> None:
-    made, schedule = network(model), linear(TIMESTEPS[model], 1e-4, 0.02)
+def test_w_0_is_exactly_the_conditional_prediction_and_no_class_the_unconditional_one(model: str) -> None:
+    made, schedule = digit_network(model), linear(MODELS[model][1], 1e-4, 0.02)
     x, t = torch.randn(3, 3, 28, 28), torch.tensor([50, 50, 50])
     none = torch.full_like(LABELS, NONE)
     with torch.no_grad():
         conditional, unconditional = made(x, t, LABELS), made(x, t, none)
         assert torch.equal(Guided(made, schedule, "noise", LABELS, w=0.0)(x, t), conditional)
-        # An image that is asked for without a class is the unconditional branch, guided or not.
+        # Without a class the prediction is the unconditional one, with and without guidance.
         assert torch.equal(Guided(made, schedule, "noise", none, w=0.0)(x, t), unconditional)
         assert torch.allclose(Guided(made, schedule, "noise", none, w=3.0)(x, t), unconditional, atol=1e-4)
         guided = Guided(made, schedule, "noise", LABELS, w=2.0)(x, t)
-    # Both halves in one batch are the two branches.
+    # Both predictions are computed in one batch.
     assert torch.allclose(guided, 3 * conditional - 2 * unconditional, atol=1e-4)
     assert (guided - conditional).abs().max() > 1e-4
 
 
 class Counting(nn.Module):
-    """Remembers how many images it was shown at once."""
+    """Records the batch size of each call."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,9 +57,9 @@ class Counting(nn.Module):
         return x * 0 + labels.view(-1, 1, 1, 1)
 
 
-def ask(guided: Guided, times: int = 200) -> list[Tensor]:
+def predictions(guided: Guided, calls: int = 200) -> list[Tensor]:
     x = torch.zeros(3, 3, 4, 4)
-    return [guided(x, torch.full((3,), 10)) for _ in range(times)]
+    return [guided(x, torch.full((3,), 10)) for _ in range(calls)]
 
 
 def test_evaluations_are_counted_for_each_image() -> None:
@@ -67,72 +67,73 @@ def test_evaluations_are_counted_for_each_image() -> None:
     for w, skip, expected in ((0.0, 0.0, 200), (2.0, 0.0, 400), (2.0, 1.0, 200), (0.0, 0.5, 200)):
         made = Counting()
         guided = Guided(made, schedule, "noise", LABELS, w, skip)
-        ask(guided)
+        predictions(guided)
         assert guided.evaluations == expected == sum(made.batches) / 3
 
 
 def test_skipped_steps_are_conditional_and_the_same_in_every_batch() -> None:
-    """Report 001 leaves the unconditional pass out with a probability, to save time."""
+    """Report 001 skips the unconditional prediction with some probability, to save time."""
     schedule = linear(100, 1e-4, 0.02)
     made = Counting()
     guided = Guided(made, schedule, "noise", LABELS, 2.0, 0.25, seed=4)
-    answers = ask(guided)
+    predicted = predictions(guided)
     skipped = [batch == 3 for batch in made.batches]
     assert 30 <= sum(skipped) <= 70 and guided.evaluations == 400 - sum(skipped)
     conditional, both = LABELS.float(), 3.0 * LABELS + 2
-    for answer, alone in zip(answers, skipped, strict=True):
-        assert torch.equal(answer[:, 0, 0, 0], conditional if alone else both)
+    for prediction, alone in zip(predicted, skipped, strict=True):
+        assert torch.equal(prediction[:, 0, 0, 0], conditional if alone else both)
     again, other = Counting(), Counting()
-    ask(Guided(again, schedule, "noise", LABELS, 2.0, 0.25, seed=4))
-    ask(Guided(other, schedule, "noise", LABELS, 2.0, 0.25, seed=5))
+    predictions(Guided(again, schedule, "noise", LABELS, 2.0, 0.25, seed=4))
+    predictions(Guided(other, schedule, "noise", LABELS, 2.0, 0.25, seed=5))
     assert again.batches == made.batches != other.batches
 
 
 class Gaussians(nn.Module):
-    """The best predictor where images of the class k are N(k / 10, 0.5^2), in terms of noise, velocity or image."""
+    """The optimal network for images of class k from N(k / 10, 0.5^2), which predicts noise, velocity or x0."""
 
-    def __init__(self, schedule: Any, target: str) -> None:
+    def __init__(self, schedule: Any, prediction: str) -> None:
         super().__init__()
-        self.schedule, self.target = schedule, target
+        self.schedule, self.prediction = schedule, prediction
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
         eps = gaussian(labels.view(-1, 1, 1, 1).double() / 10, 0.5, self.schedule)(x, t)
-        if self.target == "noise":
+        if self.prediction == "noise":
             return eps
         a = self.schedule.alpha_bar_of(t).to(x.dtype)
         velocity: Tensor = (eps - (1 - a).sqrt() * x) / a.sqrt()
-        image: Tensor = (x - (1 - a).sqrt() * eps) / a.sqrt()
-        return velocity if self.target == "velocity" else image
+        x0: Tensor = (x - (1 - a).sqrt() * eps) / a.sqrt()
+        return velocity if self.prediction == "velocity" else x0
 
 
-@pytest.mark.parametrize("target", ["noise", "velocity", "image"])
+@pytest.mark.parametrize("prediction", ["noise", "velocity", "x0"])
 @pytest.mark.parametrize(("steps", "std"), [(10, 0.3741), (50, 0.4724)])
-def test_a_class_that_is_a_gaussian_has_the_exact_moments(target: Any, steps: int, std: float) -> None:
+def test_a_class_that_is_a_gaussian_has_the_exact_moments(prediction: Any, steps: int, std: float) -> None:
     schedule = linear(1000, 1e-4, 0.02)
     times = spaced("uniform", steps, 1000)
 
     def sample(x: Tensor, draw: Any) -> Tensor:
-        # The moments come of a batch of impulses: all of the class 3.
+        # The moments come from a batch of impulses, all of the class 3.
         labels = torch.full((len(x),), 3)
-        return ddim(Guided(Gaussians(schedule, target), schedule, target, labels, 0.0), x, schedule, times, draw=draw)
+        guided = Guided(Gaussians(schedule, prediction), schedule, prediction, labels, 0.0)
+        return ddim(guided, x, schedule, times, draw=draw)
 
     mean, deviation = moments(sample, steps)
     assert deviation == pytest.approx(std, abs=6e-5) and 0.2981 <= mean <= 0.3001
 
 
-def test_guidance_is_the_same_of_noise_velocity_and_image() -> None:
+def test_guidance_is_the_same_for_noise_velocity_and_x0() -> None:
     schedule = linear(1000, 1e-4, 0.02)
     x, t = torch.randn(3, 3, 4, 4, dtype=torch.float64), torch.tensor([20, 500, 990])
-    targets: tuple[Target, ...] = ("noise", "velocity", "image")
-    noise, velocity, image = (
-        Guided(Gaussians(schedule, target), schedule, target, LABELS, 2.0)(x, t) for target in targets
+    every: tuple[Prediction, ...] = ("noise", "velocity", "x0")
+    noise, velocity, x0 = (
+        Guided(Gaussians(schedule, prediction), schedule, prediction, LABELS, 2.0)(x, t) for prediction in every
     )
-    assert torch.allclose(noise, velocity, atol=1e-9) and torch.allclose(noise, image, atol=1e-9)
+    assert torch.allclose(noise, velocity, atol=1e-9) and torch.allclose(noise, x0, atol=1e-9)
 
 
 @pytest.mark.parametrize(("timesteps", "beta_end"), [(400, 0.02), (1000, 0.02), (200, 0.1)])
 def test_ancestral_sampling_over_all_times_has_nearly_the_moments_of_the_class(timesteps: int, beta_end: float) -> None:
-    """The schedules of all reports; 400 steps leave 13 % of an image in the noise, which shifts little."""
+    """The schedules of all reports; with 400 steps 13 % of the image remains in the noise, which changes little."""
     schedule = linear(timesteps, 1e-4 if beta_end == 0.02 else 5e-4, beta_end)
     labels = torch.full((timesteps + 2,), 3)
 

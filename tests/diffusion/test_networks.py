@@ -1,8 +1,7 @@
-"""The conditional networks against what the reports print, and how they say that an image has no class."""
+"""The conditional networks: the layers that the reports print, image sizes, and images without a class."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import Any
 
@@ -10,18 +9,17 @@ import pytest
 import torch
 from torch import nn
 
-from dlcv.diffusion.config import MODELS
-from dlcv.diffusion.networks.build import build
-from dlcv.diffusion.networks.conditioning import NONE, describe, one_hot
+from dlcv.diffusion.networks.build import ARCHITECTURES, build
+from dlcv.diffusion.networks.conditioning import NONE, one_hot
+from dlcv.diffusion.networks.interface import describe
 from dlcv.engine.weights import count_parameters
-from dlcv.runtime.errors import UserError
-from tests.diffusion.conftest import NARROW, TIMESTEPS, network
+from tests.diffusion.conftest import MODELS, digit_network, digit_settings
 
 THREE = ["context-unet", "attention-unet", "residual-unet"]
 PARAMETERS = {"context-unet": 26_320_387, "attention-unet": 23_335_299, "residual-unet": 33_293_187}
 
-# Every layer with parameters in the prints of reports 000 (and 003), 001 and 004, with its number; "3x3 256 512" is a
-# convolution of that kernel from 256 to 512 channels, T a transposed one, a second number after "/" its stride.
+# The number of layers of each kind with parameters in the prints of reports 000 (and 003), 001 and 004. "3x3 256 512"
+# is a convolution with this kernel from 256 to 512 channels; T is a transposed one; "/2" is the stride.
 PRINTS = {
     "context-unet": {
         "batch 256": 12, "batch 512": 2, "group 8 256": 1, "group 8 512": 1,
@@ -36,7 +34,7 @@ PRINTS = {
         "3x3 512 256 no bias": 2, "3x3 256 128 no bias": 2, "3x3 128 64 no bias": 2, "1x1 64 3": 1,
         "group 1 64": 7, "group 1 128": 8, "group 1 256": 11, "group 1 512": 6,
         "layer (64,)": 4, "layer (128,)": 4, "layer (256,)": 4, "table 10 256": 1,
-        # Those of the attentions' outputs among them.
+        # The output layers of the attention blocks are among them.
         "linear 64 64": 6, "linear 128 128": 6, "linear 256 256": 8, "linear 256 128": 2, "linear 256 64": 2,
     },
     "residual-unet": {
@@ -52,7 +50,7 @@ PRINTS = {
 
 
 def named(module: nn.Module) -> str | None:
-    """A layer as `PRINTS` names it; None for what has no parameters of its own."""
+    """The key of a layer in `PRINTS`; None for a module without parameters of its own."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
         (kernel, other), (stride, _) = module.kernel_size, module.stride
         name = f"{kernel}x{other}" + (f"/{stride}" if stride > 1 else "")
@@ -70,16 +68,16 @@ def named(module: nn.Module) -> str | None:
         return f"layer {module.normalized_shape}"
     if isinstance(module, nn.Embedding):
         return f"table {module.num_embeddings} {module.embedding_dim}"
-    # The attention's first three layers are parameters of its own, as in the print.
+    # The first three layers of an attention block are parameters of the block, as in the print.
     assert isinstance(module, nn.MultiheadAttention) or not list(module.parameters(recurse=False)), module
     return None
 
 
 @pytest.mark.parametrize("model", THREE)
 def test_at_width_1_every_layer_is_a_printed_one(model: str) -> None:
-    settings = {"width": 1.0, "conditioning": "printed", "patch": 1, "dropout": 0.15 if model == "residual-unet" else 0}
+    settings = digit_settings(model, width=1.0, dropout=0.15 if model == "residual-unet" else 0.0)
     with torch.device("meta"):
-        made = build(model, settings, TIMESTEPS[model])
+        made = build(settings, MODELS[model][1])
     assert count_parameters(made) == PARAMETERS[model]
     assert Counter(name for module in made.modules() if (name := named(module))) == PRINTS[model]
     dropouts = [module.p for module in made.modules() if isinstance(module, nn.Dropout)]
@@ -87,11 +85,11 @@ def test_at_width_1_every_layer_is_a_printed_one(model: str) -> None:
 
 
 def test_report_003_has_the_network_of_report_000() -> None:
-    first, second = network("context-unet"), network("context-unet-t1000")
+    first, second = digit_network("context-unet"), digit_network("context-unet-t1000")
     assert {name: value.shape for name, value in first.state_dict().items()} == {
         name: value.shape for name, value in second.state_dict().items()
     }
-    # The time is the share of T that has passed: 1 at the last step of either.
+    # The time is a fraction of T: 1 at the last step of both.
     second.load_state_dict(first.state_dict())
     x, label = torch.randn(1, 3, 28, 28), torch.tensor([3])
     with torch.no_grad():
@@ -102,8 +100,8 @@ def test_report_003_has_the_network_of_report_000() -> None:
 @pytest.mark.parametrize("patch", [1, 2])
 @pytest.mark.parametrize("model", THREE)
 def test_any_size_of_image_goes_through(model: str, patch: int, conditioning: str) -> None:
-    made = network(model, patch=patch, conditioning=conditioning)
-    t, labels = torch.tensor([0, TIMESTEPS[model] - 1]), torch.tensor([9, NONE])
+    made = digit_network(model, patch=patch, conditioning=conditioning)
+    t, labels = torch.tensor([0, MODELS[model][1] - 1]), torch.tensor([9, NONE])
     for height, width in ((28, 28), (21, 21), (32, 19)):
         with torch.no_grad():
             out = made(torch.randn(2, 3, height, width), t, labels)
@@ -112,7 +110,7 @@ def test_any_size_of_image_goes_through(model: str, patch: int, conditioning: st
     assert sum(layer["parameters"] for layer in layers) == count_parameters(made)
     skips = [(layers[layer["skip"]], layer) for layer in layers if layer["skip"] is not None]
     assert len(skips) == {"context-unet": 3, "attention-unet": 3, "residual-unet": 9}[model]
-    # What is set beside an input has the size of what it is made into, or half of it before a doubling.
+    # The size of a skipped output is that of the part's output, or half of it where the part upsamples.
     for before, after in skips:
         sides = [int(layer["output"].split(" x ")[1]) for layer in (before, after)]
         assert sides[1] in (sides[0], 2 * sides[0])
@@ -120,7 +118,7 @@ def test_any_size_of_image_goes_through(model: str, patch: int, conditioning: st
 
 def test_at_28_pixels_the_sizes_are_the_reports() -> None:
     def sides(model: str) -> list[int]:
-        outputs = [str(layer["output"]) for layer in describe(network(model), 28)]
+        outputs = [str(layer["output"]) for layer in describe(digit_network(model), 28)]
         return [int(output.split(" x ")[1]) for output in outputs if " x " in output]
 
     assert sides("context-unet") == [28, 14, 7, 1, 7, 14, 28, 28]
@@ -131,8 +129,8 @@ def test_at_28_pixels_the_sizes_are_the_reports() -> None:
 
 @pytest.mark.parametrize("conditioning", ["printed", "adaptive"])
 @pytest.mark.parametrize("model", MODELS)
-def test_class_and_time_change_the_answer_and_the_batch_does_not(model: str, conditioning: str) -> None:
-    made = network(model, conditioning=conditioning)
+def test_class_and_time_change_the_output_and_the_batch_does_not(model: str, conditioning: str) -> None:
+    made = digit_network(model, conditioning=conditioning)
     x, t = torch.randn(3, 3, 28, 28), torch.tensor([5, 5, 100])
     with torch.no_grad():
         whole = made(x, t, torch.tensor([1, NONE, 7]))
@@ -146,14 +144,14 @@ def test_class_and_time_change_the_answer_and_the_batch_does_not(model: str, con
     assert (outputs - later).abs().amax((1, 2, 3)).min() > 1e-5
 
 
-def test_the_absent_class_is_zeros_in_place_of_one_hot() -> None:
+def test_the_absent_class_is_zeros_instead_of_one_hot() -> None:
     """Reports 000 and 003. The reference turns kept labels into minus one-hot; here they are one-hot."""
     assert torch.equal(one_hot(torch.tensor([2, NONE])), torch.stack([torch.eye(10)[2], torch.zeros(10)]))
 
 
 def test_the_absent_class_adds_nothing_to_the_time() -> None:
-    """Report 001: without a class there is the time alone, whatever the table holds."""
-    made = network("attention-unet")
+    """Report 001: without a class the condition is the time alone, whatever the table holds."""
+    made = digit_network("attention-unet")
     table: Any = made.inner.label_emb
     x, t, none = torch.randn(1, 3, 28, 28), torch.tensor([7]), torch.tensor([NONE])
     with torch.no_grad():
@@ -165,8 +163,8 @@ def test_the_absent_class_adds_nothing_to_the_time() -> None:
 
 
 def test_the_absent_class_is_entry_0_which_stays_zero() -> None:
-    """Report 004: classes are counted from 1; the linear layers behind the table are passed all the same."""
-    made = network("residual-unet").train()
+    """Report 004: classes are counted from 1; the zero entry still passes the linear layers after the table."""
+    made = digit_network("residual-unet").train()
     table: Any = made.inner.cond_embedding[0]  # type: ignore[index]
     assert not table.weight[0].any() and table.weight[1:].any(dim=1).all()
     optimizer = torch.optim.SGD(made.parameters(), lr=1.0)
@@ -177,21 +175,20 @@ def test_the_absent_class_is_entry_0_which_stays_zero() -> None:
     assert not table.weight[0].any()
 
 
-def test_times_begin_as_waves_and_are_trained() -> None:
-    made = network("residual-unet")
+def test_the_table_of_times_starts_as_sines_and_cosines_and_is_trained() -> None:
+    made = digit_network("residual-unet")
     table: Any = made.inner.time_embedding[0]  # type: ignore[index]
     assert table.weight.requires_grad and table.weight.shape == (200, 4)
     assert torch.equal(table.weight[0], torch.tensor([0.0, 0.0, 1.0, 1.0]))
 
 
-def test_adaptive_networks_have_no_batch_norm_and_start_with_a_loud_class() -> None:
+def test_adaptive_networks_have_no_batch_norm() -> None:
     for model in THREE:
-        made = network(model, conditioning="adaptive")
+        made = digit_network(model, conditioning="adaptive")
         names = [type(module).__name__ for module in made.modules()]
         assert "BatchNorm2d" not in names and names.count("Modulation") > 5 and names.count("Condition") == 1
-    assert "BatchNorm2d" in [type(module).__name__ for module in network("context-unet").modules()]
+    assert "BatchNorm2d" in [type(module).__name__ for module in digit_network("context-unet").modules()]
 
 
-def test_an_unknown_model_is_named() -> None:
-    with pytest.raises(UserError, match=re.escape("no noise predictor unet")):
-        build("unet", {"width": NARROW["context-unet"], "conditioning": "printed", "patch": 1, "dropout": 0.0}, 10)
+def test_every_architecture_is_in_the_tests() -> None:
+    assert set(THREE) == set(ARCHITECTURES) == {architecture for architecture, _, _ in MODELS.values()}

@@ -1,11 +1,9 @@
-"""Digits from trained weights: by the stage with its figures, and by `dlcv diffusion sample`."""
+"""Digits from trained weights: the stage with its figures, and `dlcv diffusion sample --digit`."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +13,16 @@ import torch
 from PIL import Image
 
 from dlcv.data.batches import to_uint8
-from dlcv.diffusion import model as module
-from dlcv.diffusion import sample
+from dlcv.data.latents import seeds_of
+from dlcv.diffusion import digits as module
+from dlcv.diffusion import sample_digits
 from dlcv.diffusion.config import Diffusion, DigitSampling, Guidance
-from dlcv.diffusion.model import draw, load_model, seeds_of, times_of
-from dlcv.diffusion.tasks import digit_of, name_of
+from dlcv.diffusion.digits import digit_of, draw, load_model, name_of, names_of
+from dlcv.diffusion.samplers import times_of
 from dlcv.engine.weights import save_weights
 from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, write_json
-from tests.diffusion.conftest import REPOSITORY
 
 MODEL = "attention-unet"
 
@@ -34,14 +32,19 @@ def saved_images(folder: Path) -> dict[str, np.ndarray]:
 
 
 def close(a: np.ndarray, b: np.ndarray) -> bool:
-    """Of another batch, so to rounding."""
+    """Equal except for rounding: the batch size may differ."""
     return a.shape == b.shape and int(np.abs(a.astype(int) - b).max()) <= 1
 
 
-def test_the_stage_draws_equally_many_of_each_digit_and_the_figures(trained: Path) -> None:
-    out = sample.run(MODEL, load())
+def test_the_stage_draws_the_same_number_of_each_digit_and_the_figures(trained_digits: Path) -> None:
+    out = sample_digits.run(MODEL, load())
     assert out == Path("out/diffusion/attention-unet-samples")
-    assert sorted(path.name for path in out.iterdir()) == ["drawn.json", "grid.png", "images", "process.png"]
+    files = ["drawn.json", "figures.json", "grid.png", "images", "process.png"]
+    assert sorted(path.name for path in out.iterdir()) == files
+    listed = read_json(out / "figures.json")
+    assert [figure["file"] for figure in listed["figures"]] == ["grid.png", "process.png"]
+    stage = "stages/diffusion/dvc.yaml:sample@attention-unet"
+    assert listed["of"] == f"Stage `{stage}`, training `attention-unet` `ffffffffffff`"
     drawn = saved_images(out / "images")
     assert list(drawn) == [f"{digit}_{number:03d}.png" for digit in range(10) for number in (1, 2)]
     images = np.stack(list(drawn.values()))
@@ -62,27 +65,27 @@ def test_the_stage_draws_equally_many_of_each_digit_and_the_figures(trained: Pat
     assert about["guidance"]["w"] == 2.0 and "seconds" not in str(about)
 
 
-def test_a_digit_outside_the_pipeline_is_that_of_the_stage(trained: Path, dlcv: Any) -> None:
-    sample.run(MODEL, load())
-    drawn = saved_images(trained / "out/diffusion/attention-unet-samples/images")
-    shutil.move(trained / "out/diffusion/attention-unet", trained / "alone")
+def test_a_digit_outside_the_pipeline_is_the_same_as_in_the_stage(trained_digits: Path, dlcv: Any) -> None:
+    sample_digits.run(MODEL, load())
+    drawn = saved_images(trained_digits / "out/diffusion/attention-unet-samples/images")
+    shutil.move(trained_digits / "out/diffusion/attention-unet", trained_digits / "alone")
     command = f"diffusion sample {MODEL} --digit 7 --weights alone"
     assert dlcv(f"{command} --count 2 --out two") == (0, "")
-    two = saved_images(trained / "two")
+    two = saved_images(trained_digits / "two")
     assert list(two) == ["7_001.png", "7_002.png"] and all(close(two[name], drawn[name]) for name in two)
     assert dlcv(f"{command} --count 20 --steps 5 --w 2 --seed 1 --out many") == (0, "")
-    assert len(saved_images(trained / "many")) == 20
+    assert len(saved_images(trained_digits / "many")) == 20
     changed = {"seed": "--seed 1", "w": "--w 0.5", "steps": "--steps 4", "eta": "--eta 1", "skip": "--skip 1"}
     for name, option in changed.items():
         assert dlcv(f"{command} --count 1 {option} --out other/{name}") == (0, "")
-        assert not (saved_images(trained / "other" / name)["7_001.png"] == two["7_001.png"]).all(), name
-    assert dlcv(f"{command} --out ten") == (0, "") and len(saved_images(trained / "ten")) == 10
+        assert not (saved_images(trained_digits / "other" / name)["7_001.png"] == two["7_001.png"]).all(), name
+    assert dlcv(f"{command} --out ten") == (0, "") and len(saved_images(trained_digits / "ten")) == 10
 
 
-def test_no_image_depends_on_its_batch_and_the_evaluations_are_those_of_one(
-    trained: Path, monkeypatch: pytest.MonkeyPatch
+def test_no_image_depends_on_its_batch_and_evaluations_are_counted_for_one_image(
+    trained_digits: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded, section = load_model(Path("out/diffusion") / MODEL, MODEL), load()[Diffusion]
+    loaded, section = load_model(Path("out/diffusion") / MODEL), load()[Diffusion]
     names = [name_of(digit, 1) for digit in range(5)]
     guidance = Guidance(w=1.0, skip_unconditional=0.5)
     for changes in ({"eta": 1.0}, {"sampler": "ancestral"}, {"sampler": "ancestral", "variance": "posterior"}):
@@ -99,26 +102,27 @@ def test_no_image_depends_on_its_batch_and_the_evaluations_are_those_of_one(
         assert drawn.evaluations == expected
 
 
-def test_all_times_are_taken_where_no_number_is_given(trained: Path) -> None:
+def test_without_a_number_of_steps_all_times_are_visited(trained_digits: Path) -> None:
     sampling: DigitSampling = load()[Diffusion].sampling
-    loaded = load_model(Path("out/diffusion") / MODEL, MODEL)
+    loaded = load_model(Path("out/diffusion") / MODEL)
     every = sampling.model_copy(update={"steps": None, "spacing": "uniform"})
     assert times_of(every, loaded.schedule) == list(range(1000))[::-1]
     assert len(times_of(sampling, loaded.schedule)) == 3
 
 
-def test_noise_is_a_images_own(trained: Path) -> None:
+def test_each_image_has_its_own_noise(trained_digits: Path) -> None:
     assert seeds_of(["0_001", "0_002"], 0) == [seeds_of([name], 0)[0] for name in ("0_001", "0_002")]
     assert len({*seeds_of(["0_001", "0_002"], 0), *seeds_of(["0_001", "0_002"], 1)}) == 4
-    loaded = load_model(Path("out/diffusion") / MODEL, MODEL)
+    loaded = load_model(Path("out/diffusion") / MODEL)
     state = torch.get_rng_state()
-    sample.grid(loaded, load()[Diffusion].sampling, Guidance(w=0.0, skip_unconditional=0.0), 0)
+    sample_digits.grid(loaded, load()[Diffusion].sampling, Guidance(w=0.0, skip_unconditional=0.0), 0)
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_names_say_the_digit() -> None:
     assert name_of(0, 1) == "0_001" and name_of(9, 100) == "9_100"
     assert [digit_of(name) for name in ("0_001.png", "9_100.png")] == [0, 9]
+    assert names_of(20) == [f"{digit}_{number:03d}" for digit in range(10) for number in (1, 2)]
     for name in ("0001.png", "12_001.png", "x_001.png"):
         with pytest.raises(UserError, match="does not say which digit it shows; images are named 7_001.png"):
             digit_of(name)
@@ -134,41 +138,47 @@ def test_names_say_the_digit() -> None:
         ("attention-net --digit 7 --out new", "no model attention-net; did you mean attention-unet?"),
         ("context-unet", "out/diffusion/context-unet/weights.json is missing; `dvc repro` trains it, `dvc pull`"),
         ("context-unet --digit 7 --out new", "out/diffusion/context-unet/weights.json is missing; `dvc repro` trains"),
-        (f"{MODEL} --digit 7 --out new --weights other", "other holds no noise predictor of digits; `dvc repro` makes"),
+        (
+            f"{MODEL} --digit 7 --out new --weights other",
+            "other holds area gan, not the weights of a noise predictor of digits",
+        ),
         (
             f"context-unet --digit 7 --out new --weights out/diffusion/{MODEL}",
             "out/diffusion/attention-unet holds the weights of attention-unet, not of context-unet",
         ),
         (f"{MODEL} --digit 7 --out new --weights cut", "cut/weights.safetensors is not the file that cut/weights.json"),
         (f"{MODEL} --digit 7 --out new --weights wide", "wide/weights.safetensors does not fit Fitted: "),
+        (f"{MODEL} --digit 7 --out new --weights old", "old/weights.json does not describe a network of this version"),
         (f"{MODEL} --digit 7 --out new --steps 1001", "1001 steps with the spacing trailing; give 1 to 1000 of the"),
     ],
 )
 def test_what_cannot_be_drawn_is_one_line_and_leaves_nothing(
-    trained: Path, dlcv: Any, words: str, message: str
+    trained_digits: Path, dlcv: Any, words: str, message: str
 ) -> None:
-    (trained / "full").mkdir()
-    (trained / "full/keep").write_text("me")
-    save_weights(trained / "other", {"weight": torch.zeros(1)}, {"area": "gan", "name": "sngan", "model": "sngan"})
-    for name in ("cut", "wide"):
-        shutil.copytree(trained / "out/diffusion" / MODEL, trained / name)
-    (trained / "cut/weights.safetensors").write_bytes(b"not these")
-    about = read_json(trained / "wide/weights.json")
-    write_json(trained / "wide/weights.json", {**about, "network": {**about["network"], "width": 0.125}})
-    before = sorted(trained.rglob("*"))
+    (trained_digits / "full").mkdir()
+    (trained_digits / "full/keep").write_text("me")
+    save_weights(
+        trained_digits / "other", {"weight": torch.zeros(1)}, {"area": "gan", "name": "sngan", "model": "sngan"}
+    )
+    for name in ("cut", "wide", "old"):
+        shutil.copytree(trained_digits / "out/diffusion" / MODEL, trained_digits / name)
+    (trained_digits / "cut/weights.safetensors").write_bytes(b"not these")
+    about = read_json(trained_digits / "wide/weights.json")
+    write_json(trained_digits / "wide/weights.json", {**about, "network": {**about["network"], "width": 0.125}})
+    unknown = {**about["network"], "architecture": "unet"}
+    write_json(trained_digits / "old/weights.json", {**about, "network": unknown})
+    before = sorted(trained_digits.rglob("*"))
     code, error = dlcv(f"diffusion sample {words}")
     assert (code, error.count("\n")) == (1, 1) and error.startswith(f"dlcv: error: {message}")
-    assert sorted(trained.rglob("*")) == before
+    assert sorted(trained_digits.rglob("*")) == before
 
 
 @pytest.mark.parametrize("words", ["sample context-unit", f"sample {MODEL} --digit 1 --out full", f"train {MODEL}"])
-def test_a_wrong_word_is_answered_before_torch_is_imported(study: Path, words: str) -> None:
+def test_bad_arguments_are_refused_before_torch_is_imported(
+    study: Path, dlcv_alone: Callable[[str], tuple[int, str, set[str]]], words: str
+) -> None:
     (study / "full").mkdir()
     (study / "full/keep").write_text("me")
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, "-X", "importtime", "-m", "dlcv", "diffusion", *words.split()]
-    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    lines = [line for line in answer.stderr.splitlines() if not line.startswith("import time:")]
-    assert answer.returncode == 1
-    assert len(lines) == 1 and lines[0].startswith("dlcv: error: ")
-    assert " torch\n" not in answer.stderr  # what takes the seconds
+    code, error, heavy = dlcv_alone(f"diffusion {words}")
+    assert (code, error.count("\n")) == (1, 1) and error.startswith("dlcv: error: ")
+    assert heavy == set()

@@ -1,7 +1,7 @@
-"""The samplers: times, moments of a Gaussian whose noise is known exactly, each other, and another implementation.
+"""The samplers: times, moments for a Gaussian whose noise is known exactly, and agreement with diffusers.
 
-`test_images_agree_with_diffusers` needs the development dependency diffusers and is skipped without it; the golden
-values that its DDIMScheduler gave once are tested always.
+`test_images_agree_with_diffusers` needs the development dependency diffusers and is skipped without it; the recorded
+values of its DDIMScheduler are always tested.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from dlcv.diffusion.config import Target
-from dlcv.diffusion.networks.unet import UNet
+from dlcv.diffusion.config import Prediction
 from dlcv.diffusion.samplers import PerImage, ddim, ddpm, noise_predictor, pairs, spaced
 from dlcv.diffusion.schedule import Schedule, linear, output_of, velocity, x0_from_eps
 from dlcv.runtime.errors import UserError
+from tests.diffusion.conftest import nonzero_unet
 
 SCHEDULE = linear(1000, 1e-4, 0.02)
 SPACINGS: Any = ("uniform", "uniform+1", "trailing", "quad")
 
 
 def gaussian(mean: float | Tensor, std: float, schedule: Schedule = SCHEDULE) -> Callable[[Tensor, Tensor], Tensor]:
-    """The best noise predictor there can be where images are N(mean, std^2)."""
+    """The optimal noise predictor for images from N(mean, std^2)."""
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
         a = schedule.alpha_bar_of(t).to(x.dtype)
@@ -36,9 +36,9 @@ def gaussian(mean: float | Tensor, std: float, schedule: Schedule = SCHEDULE) ->
 
 
 def moments(sample: Callable[..., Tensor], draws: int) -> tuple[float, float]:
-    """Mean and deviation of what a sampler makes of N(0, 1), exactly: every step is affine in x and in its noise.
+    """Exact mean and standard deviation of a sampler's images from N(0, 1): every step is affine in x and its noise.
 
-    A batch of unit impulses: nothing; x = 1; then for each step a noise of 1 in that step alone.
+    The batch holds unit impulses: zeros; x = 1; then, for each step, a noise of 1 in this step only.
     """
     x = torch.zeros(2 + draws, 1, 1, 1, dtype=torch.float64)
     x[1] = 1
@@ -54,7 +54,7 @@ def moments(sample: Callable[..., Tensor], draws: int) -> tuple[float, float]:
     return out[0].item(), (out[1:] - out[0]).norm().item()
 
 
-# Exact propagation, computed apart from this code: mean 0.3, deviation 0.5, linear betas, T = 1000.
+# Exact values, computed without this code: mean 0.3, standard deviation 0.5, linear betas, T = 1000.
 ORACLE = {
     ("uniform", 10): {0.0: 0.3741, 0.5: 0.3671, 1.0: 0.3333},
     ("quad", 10): {0.0: 0.4245, 0.5: 0.4151, 1.0: 0.3729},
@@ -81,8 +81,8 @@ def test_the_moments_of_a_gaussian_are_the_exact_ones(spacing: Any, steps: int, 
 
 @pytest.mark.parametrize("eta", [0.0, 0.2, 0.5, 0.75, 1.0])
 @pytest.mark.parametrize("spacing", SPACINGS)
-def test_more_steps_come_nearer_to_the_gaussian_and_more_eta_keeps_away(spacing: Any, eta: float) -> None:
-    """Why distances rise with eta at few steps: images spread less than they should."""
+def test_the_spread_rises_with_the_steps_and_falls_with_eta(spacing: Any, eta: float) -> None:
+    """This is why distances rise with eta at few steps: the images vary too little."""
 
     def std(steps: int, eta: float) -> float:
         times = spaced(spacing, steps, 1000)
@@ -94,8 +94,8 @@ def test_more_steps_come_nearer_to_the_gaussian_and_more_eta_keeps_away(spacing:
         assert std(10, eta) < std(10, 0.0)
 
 
-def test_the_variances_of_ddpm_spread_as_they_should() -> None:
-    """For images of N(0, 1) "beta" is (Ho et al., section 3.2), over any times."""
+def test_the_variances_of_ddpm_give_the_expected_spread() -> None:
+    """For images from N(0, 1) "beta" is exact (Ho et al., section 3.2), for any times."""
 
     def std(mean: float, deviation: float, variance: Any, steps: int) -> float:
         times = spaced("uniform", steps, 1000)
@@ -103,16 +103,16 @@ def test_the_variances_of_ddpm_spread_as_they_should() -> None:
         return moments(lambda x, draw: ddpm(predict, x, SCHEDULE, times, variance, draw=draw), steps)[1]
 
     for steps in (10, 50):
-        # The last step draws nothing, so what it could have added is missing.
+        # The last step adds no noise, so its variance is missing.
         assert std(0.0, 1.0, "beta", steps) == pytest.approx(math.sqrt(1 - 1e-4), abs=1e-9)
         assert std(0.0, 1.0, "posterior", steps) < 0.99
-        # The posterior's is that of DDIM at eta 1; the other one spreads too far, the more the fewer the steps.
+        # "posterior" is DDIM at eta 1; "beta" spreads too far, more so with fewer steps.
         assert std(0.3, 0.5, "posterior", steps) == pytest.approx(ORACLE["uniform", steps][1.0], abs=6e-5)
     assert std(0.3, 0.5, "beta", 10) > std(0.3, 0.5, "beta", 50) > 0.51
 
 
 def test_the_noise_of_a_step_is_the_papers() -> None:
-    """c1 for 980 -> 960 at eta 0.2, 0.5 and 1, seen as what a unit of fresh noise adds."""
+    """c1 for 980 -> 960 at eta 0.2, 0.5 and 1, measured as the effect of a unit of noise."""
     for eta, expected in ((0.2, 0.113948), (0.5, 0.284871), (1.0, 0.569741)):
         seen: dict[int, Tensor] = {}
         ddim(
@@ -137,7 +137,7 @@ def test_ddim_at_eta_1_over_all_steps_is_ddpm_with_the_posteriors_variance() -> 
 
     for clip_x0 in (False, True):
         results = []
-        # Without a derived noise the clipped x0 and eps do not belong together, and the two differ.
+        # Without rederived noise, clipped x0 and eps are inconsistent, and the two samplers differ.
         for sample in (
             lambda draw, clip=clip_x0: ddim(
                 predict, x, SCHEDULE, spaced("uniform", 1000, 1000), 1.0, clip_x0=clip, rederive=True, draw=draw
@@ -166,7 +166,7 @@ def test_the_spacings_are_those_of_the_references() -> None:
 
 
 @pytest.mark.parametrize("spacing", SPACINGS)
-def test_every_spacing_falls_without_repeating_for_every_number_of_steps(spacing: Any) -> None:
+def test_every_spacing_descends_without_equal_times(spacing: Any) -> None:
     for timesteps in (10, 400, 1000):
         for steps in range(1, timesteps + 1 if timesteps == 10 else 60):
             if spacing == "uniform+1" and steps == timesteps:
@@ -203,8 +203,8 @@ def disturbed(x: Tensor, t: Tensor) -> Tensor:
     return best + 0.1 * torch.sin(3 * x + t.view(-1, 1, 1, 1) / 200)
 
 
-# What DDIMScheduler of diffusers 0.42.1 makes of six values in 10 steps: spacing, clip_sample,
-# use_clipped_model_output, eta. It keeps its betas in float32.
+# Results of DDIMScheduler of diffusers 0.42.1 for six values in 10 steps, by spacing, clip_sample,
+# use_clipped_model_output and eta. Its betas are float32.
 DIFFUSERS = {
     ("uniform", False, False, 0.0): [-0.78429, -0.10572, -0.00822, 0.64873, 0.81929, 1.38366],
     ("uniform", False, False, 0.5): [0.7156, -0.9314, 0.78036, -0.04849, 0.77422, 0.8376],
@@ -249,7 +249,7 @@ def test_values_agree_with_diffusers(spacing: Any, clip: bool, rederive: bool, e
     ],
 )
 def test_images_agree_with_diffusers(spacing: Any, theirs: dict[str, Any], steps: int, clip: bool) -> None:
-    """The same weights and noise: below 0.3 in mean squared error on 0..255. They keep the predicted noise."""
+    """The same weights and noise: a mean squared error below 0.3 on 0..255. diffusers keeps the predicted noise."""
     diffusers = pytest.importorskip("diffusers", reason="pip install -e .[dev] brings diffusers")
     network = random_network()
     rows, columns = torch.meshgrid(torch.linspace(-0.6, 0.6, 32), torch.linspace(-0.6, 0.6, 32), indexing="ij")
@@ -271,23 +271,13 @@ def test_images_agree_with_diffusers(spacing: Any, theirs: dict[str, Any], steps
     assert (bytes_[0] - bytes_[1]).square().mean() < 0.02
 
 
-def awake(seed: int, std: float = 0.05, **settings: Any) -> UNet:
-    """A new U-Net in eval mode with random weights also where it begins with zeros."""
-    torch.manual_seed(seed)
-    network = UNet(**settings)
-    for parameter in network.parameters():
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, 0, std)
-    return network.eval()
-
-
-def random_network() -> UNet:
+def random_network() -> nn.Module:
     """A small U-Net whose output is not zero."""
-    return awake(0, width=1 / 16, multipliers=(1, 2), blocks=1, attention=(16,), dropout=0.0, size=32)
+    return nonzero_unet(0, width=1 / 16, multipliers=(1, 2), blocks=1, attention=(16,), dropout=0.0, size=32)
 
 
 @pytest.mark.parametrize("eta", [0.0, 1.0])
-def test_a_image_does_not_depend_on_its_batch(eta: float) -> None:
+def test_an_image_does_not_depend_on_its_batch(eta: float) -> None:
     network = random_network()
     x = torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     times = spaced("uniform+1", 10, 1000)
@@ -304,7 +294,7 @@ def test_a_image_does_not_depend_on_its_batch(eta: float) -> None:
     assert (whole[0] - whole[1]).abs().max() > 0.1
 
 
-def test_fresh_noise_is_that_of_each_images_seed() -> None:
+def test_the_noise_of_each_image_is_that_of_its_seed() -> None:
     like = torch.zeros(3, 2, 4, 4)
     draw = PerImage([1, 2, 1])
     first, second = draw(like), draw(like)
@@ -314,7 +304,7 @@ def test_fresh_noise_is_that_of_each_images_seed() -> None:
 
 
 @pytest.mark.parametrize("sample", [ddim, ddpm])
-def test_a_sampler_leaves_its_noise_alone_and_shows_the_way(sample: Any) -> None:
+def test_a_sampler_does_not_modify_its_noise_and_shows_every_step(sample: Any) -> None:
     x = torch.randn(2, 1, 4, 4)
     before, way = x.clone(), []
     predict = gaussian(0.3, 0.5)
@@ -324,7 +314,7 @@ def test_a_sampler_leaves_its_noise_alone_and_shows_the_way(sample: Any) -> None
     assert torch.equal(way[-1][1], out) and torch.allclose(way[-1][2], out, atol=1e-6)
     t = torch.full((2,), 900)
     assert torch.allclose(way[0][2], x0_from_eps(before, predict(before, t), SCHEDULE.alpha_bar(900)))
-    # What was shown is not overwritten by later steps.
+    # Later steps do not overwrite the tensors that were shown.
     assert not torch.equal(way[0][1], way[1][1])
 
 
@@ -335,7 +325,7 @@ def test_no_random_number_is_drawn_at_eta_0() -> None:
 
 
 @pytest.mark.parametrize("sample", [ddim, ddpm])
-def test_clipping_keeps_what_is_shown_in_range(sample: Any) -> None:
+def test_clipping_keeps_x0_in_range(sample: Any) -> None:
     wild = lambda x, t: 3 * torch.sin(5 * x)  # noqa: E731
     for clip_x0 in (True, False):
         seen: list[float] = []
@@ -344,22 +334,22 @@ def test_clipping_keeps_what_is_shown_in_range(sample: Any) -> None:
         assert (max(seen) <= 1) == clip_x0
 
 
-def test_a_network_of_the_velocity_or_of_the_image_is_a_noise_predictor() -> None:
+def test_a_network_that_predicts_velocity_or_x0_becomes_a_noise_predictor() -> None:
     x0, eps = torch.randn(2, 2, 3, 4, 4)
     t = torch.tensor([5, 900])
     a = SCHEDULE.alpha_bar_of(t)
     x = a.sqrt().float() * x0 + (1 - a).sqrt().float() * eps
-    given = {"noise": eps, "velocity": velocity(x0, eps, a), "image": x0}
-    for target in get_args(Target):
-        assert torch.equal(output_of(target, x0, eps, a), given[target])
-        knows = noise_predictor(lambda x, t, target=target: given[target], SCHEDULE, target)
-        assert torch.allclose(knows(x, t), eps, atol=1e-4)
+    exact = {"noise": eps, "velocity": velocity(x0, eps, a), "x0": x0}
+    for prediction in get_args(Prediction):
+        assert torch.equal(output_of(prediction, x0, eps, a), exact[prediction])
+        predict = noise_predictor(lambda x, t, prediction=prediction: exact[prediction], SCHEDULE, prediction)
+        assert torch.allclose(predict(x, t), eps, atol=1e-4)
     network = lambda x, t: x  # noqa: E731
     assert noise_predictor(network, SCHEDULE, "noise") is network
 
 
 def test_the_last_step_gives_the_predicted_image() -> None:
-    """alpha_bar is 1 there; the first one of the schedule in its place would leave noise in."""
+    """alpha_bar is 1 there; with the schedule's first alpha_bar instead, noise would remain."""
     x = torch.randn(1, 1, 8, 8, dtype=torch.float64)
     out = ddim(lambda x, t: torch.zeros_like(x), x, SCHEDULE, [0])
     assert torch.allclose(out, x / math.sqrt(1 - 1e-4), atol=1e-12)

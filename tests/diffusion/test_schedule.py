@@ -11,6 +11,8 @@ from dlcv.diffusion.schedule import (
     eps_from_velocity,
     eps_from_x0,
     linear,
+    log_snr,
+    log_snr_density,
     min_snr_weights,
     noised,
     velocity,
@@ -35,7 +37,7 @@ def test_alpha_bar_of_the_references(timesteps: int, beta_end: float, t: int, ex
     assert linear(timesteps, 1e-4, beta_end).alpha_bar(t) == pytest.approx(expected, rel=2e-4)
 
 
-def test_the_schedule_is_of_float64_and_ends_in_the_image() -> None:
+def test_the_schedule_is_float64_and_ends_in_the_image() -> None:
     schedule = linear(1000, 1e-4, 0.02)
     assert schedule.betas.dtype == schedule.alpha_bars.dtype == torch.float64
     assert schedule.timesteps == 1000 and schedule.alpha_bar(-1) == 1.0
@@ -52,7 +54,7 @@ def test_noised_images_have_the_stated_mean_and_deviation() -> None:
 
 @pytest.mark.parametrize("t", [0, 1, 500, 999])
 @pytest.mark.parametrize("many", [False, True])
-def test_the_conversions_undo_each_other(t: int, many: bool) -> None:
+def test_the_conversions_invert_each_other(t: int, many: bool) -> None:
     schedule = linear(1000, 1e-4, 0.02)
     x0, eps = torch.randn(2, 3, 3, 5, 5, dtype=torch.float64)
     a = schedule.alpha_bar_of(torch.full((3,), t)) if many else schedule.alpha_bar(t)
@@ -65,7 +67,7 @@ def test_the_conversions_undo_each_other(t: int, many: bool) -> None:
         assert (made - expected).abs().max() < 1e-9, name
 
 
-def test_every_image_of_a_batch_has_a_time_of_its_own() -> None:
+def test_every_image_of_a_batch_has_its_own_time() -> None:
     schedule = linear(1000, 1e-4, 0.02)
     x0, eps = torch.randn(2, 2, 3, 4, 4)
     both = noised(x0, eps, schedule.alpha_bar_of(torch.tensor([10, 990])))
@@ -74,7 +76,7 @@ def test_every_image_of_a_batch_has_a_time_of_its_own() -> None:
         assert torch.allclose(both[index], noised(x0[index], eps[index], schedule.alpha_bar(t)))
 
 
-def test_the_velocity_is_of_unit_size_at_every_time() -> None:
+def test_the_velocity_has_unit_variance_at_every_time() -> None:
     x0, eps = torch.randn(2, 4, 3, 64, 64)
     for t in (0, 300, 999):
         a = linear(1000, 1e-4, 0.02).alpha_bar(t)
@@ -84,20 +86,32 @@ def test_the_velocity_is_of_unit_size_at_every_time() -> None:
     assert math.isclose(linear(1000, 1e-4, 0.02).alpha_bar(999), 4.036e-5, rel_tol=1e-3)
 
 
-def test_by_min_snr_the_error_of_the_image_counts_alike_whatever_the_network_gives() -> None:
-    """An error d of the image is one of sqrt(SNR) d in the noise, and of d / sqrt(1 - a) in the velocity."""
+def test_min_snr_weights_the_error_of_x0_equally_for_every_prediction() -> None:
+    """An error d of x0 is an error sqrt(SNR) d of the noise, and d / sqrt(1 - a) of the velocity."""
     schedule = linear(1000, 1e-4, 0.02)
     snr = schedule.alpha_bars / (1 - schedule.alpha_bars)
     wanted = snr.clamp(max=5).float()
-    assert torch.allclose(min_snr_weights(schedule, 5, "image"), wanted)
+    assert torch.allclose(min_snr_weights(schedule, 5, "x0"), wanted)
     x0, other = torch.zeros(2, 1, 1, 1), torch.ones(2, 1, 1, 1)
     t = torch.tensor([30, 700])
     a = schedule.alpha_bar_of(t)
     x = noised(x0, torch.randn(2, 1, 1, 1), a)
-    for target in ("noise", "velocity"):
+    for prediction in ("noise", "velocity"):
         made = [eps_from_x0(x, image, a) for image in (x0, other)]
-        if target == "velocity":
+        if prediction == "velocity":
             made = [velocity(image, eps, a) for image, eps in zip((x0, other), made, strict=True)]
         error = (made[0] - made[1]).square().flatten()
-        assert torch.allclose(min_snr_weights(schedule, 5, target)[t] * error, wanted[t], rtol=1e-4)
+        assert torch.allclose(min_snr_weights(schedule, 5, prediction)[t] * error, wanted[t], rtol=1e-4)
     assert (min_snr_weights(schedule, 0, "noise") == 1).all()
+
+
+def test_the_density_of_times_is_normal_in_log_snr() -> None:
+    schedule = linear(1000, 1e-4, 0.02)
+    at = log_snr(schedule)
+    assert (at.diff() < 0).all()
+    for mean, std in ((0.0, 2.0), (-1.0, 1.0)):
+        density = log_snr_density(schedule, mean, std).double()
+        assert density.sum() == pytest.approx(1, abs=1e-5) and (density >= 0).all()
+        found = (density * at).sum()
+        assert found.item() == pytest.approx(mean, abs=0.05)
+        assert (density * (at - found) ** 2).sum().sqrt().item() == pytest.approx(std, rel=0.05)

@@ -1,4 +1,4 @@
-"""The U-Net: the paper's size, what it is made of, and what its output depends on."""
+"""The U-Net of faces: the paper's size, its layers, and the dependence of its output on time and images."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch import nn
 
-from dlcv.diffusion.networks.unet import Attention, ResidualBlock, UNet, norm, time_embedding
+from dlcv.diffusion.networks.conditioning import time_embedding
+from dlcv.diffusion.unet import Attention, ResidualBlock, UNet, norm
 from dlcv.engine.weights import count_parameters
 from tests.diffusion.test_samplers import random_network
 
 
 def block(inputs: int, outputs: int, attention: bool = False) -> int:
-    """Parameters of a residual block, by hand: two norms, two convolutions, the time's layer (of 512), shortcut."""
+    """Parameters of a residual block: two norms, two convolutions, the layer for the time (of 512), the shortcut."""
     values = 2 * inputs + 9 * inputs * outputs + outputs + 512 * outputs + outputs
     values += 2 * outputs + 9 * outputs**2 + outputs
     values += (inputs * outputs + outputs) * (inputs != outputs)
@@ -53,11 +54,11 @@ def test_at_width_1_it_is_the_papers_network() -> None:
         {"width": 1 / 16, "multipliers": (1, 2, 4), "patch": 4, "attention": ()},
     ],
 )
-def test_other_sizes_work_and_move_every_parameter(settings: dict[str, Any]) -> None:
+def test_other_settings_work_and_every_parameter_gets_a_gradient(settings: dict[str, Any]) -> None:
     torch.manual_seed(0)
     network = UNet(**{"blocks": 1, **settings})
     x, t = torch.randn(2, 3, 64, 64), torch.tensor([3, 700])
-    assert torch.equal(network(x, t), torch.zeros_like(x))  # its last layer begins with zeros
+    assert torch.equal(network(x, t), torch.zeros_like(x))  # its last layer starts with zeros
     for parameter in network.parameters():
         if not parameter.any():
             nn.init.normal_(parameter, 0, 0.05)
@@ -65,11 +66,11 @@ def test_other_sizes_work_and_move_every_parameter(settings: dict[str, Any]) -> 
     assert out.shape == x.shape
     out.square().mean().backward()
     for name, parameter in network.named_parameters():
-        # A norm of one channel a group takes the mean away: the bias before it changes nothing.
+        # Some gradients are 0: GroupNorm with one channel in each group removes the bias before it.
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
 
 
-def test_it_takes_other_sizes_than_it_was_made_for() -> None:
+def test_it_takes_images_of_other_sizes() -> None:
     network = random_network()
     for height, width in ((32, 32), (64, 64), (16, 48)):
         assert network(torch.randn(1, 3, height, width), torch.tensor([5])).shape == (1, 3, height, width)
@@ -88,15 +89,15 @@ def test_the_output_depends_on_the_time_and_on_no_other_image() -> None:
             )
 
 
-def test_attention_is_that_of_one_head_over_all_places() -> None:
+def test_attention_has_one_head_over_all_positions() -> None:
     torch.manual_seed(0)
     attention = Attention(8)
     x = torch.randn(2, 8, 3, 5)
-    assert torch.equal(attention(x), x)  # it begins as nothing
+    assert torch.equal(attention(x), x)  # it starts as the identity
     nn.init.normal_(attention.out.weight)
     query, key, value = (part.flatten(2) for part in attention.query_key_value(attention.norm(x)).chunk(3, dim=1))
-    shares = torch.softmax(torch.einsum("ncq,nck->nqk", query, key) / math.sqrt(8), dim=2)
-    expected = x + attention.out(torch.einsum("nqk,nck->ncq", shares, value).unflatten(2, (3, 5)))
+    weights = torch.softmax(torch.einsum("ncq,nck->nqk", query, key) / math.sqrt(8), dim=2)
+    expected = x + attention.out(torch.einsum("nqk,nck->ncq", weights, value).unflatten(2, (3, 5)))
     assert torch.allclose(attention(x), expected, atol=1e-5)
 
 

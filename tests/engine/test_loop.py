@@ -1,4 +1,4 @@
-"""The loop: resume bit for bit, the average, the stop on a loss that is not finite."""
+"""The loop: resume bit for bit, averages, snapshots, and the stop at a value that is not finite."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlcv.engine.averaging import EMA
-from dlcv.engine.loop import Trained, make_accelerator, scheduler, summarise, train
+from dlcv.engine.loop import Row, Trained, make_accelerator, summarise, train
+from dlcv.engine.optimizers import make_optimizer
 from dlcv.runtime.checkpoints import Checkpoints
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.tracking import Run
 
 
 class Numbers:
-    """Endless random batches with a generator of their own."""
+    """Endless random batches from a generator of their own."""
 
     def __init__(self) -> None:
         self.generator = torch.Generator().manual_seed(1)
@@ -43,9 +43,11 @@ class Regression:
         torch.manual_seed(0)
         network = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 1))
         self.networks: dict[str, nn.Module] = {"network": network}
-        optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
+        optimizer, schedule = make_optimizer(
+            "adam", network.parameters(), learning_rate=1e-2, steps=steps, schedule="cosine"
+        )
         self.optimizers: dict[str, torch.optim.Optimizer] = {"network": optimizer}
-        self.schedulers = [scheduler("cosine", optimizer, steps)]
+        self.schedulers = [schedule]
         self.kill_at, self.nan_at = kill_at, nan_at
         self.seen: list[float] = []
 
@@ -135,7 +137,7 @@ def test_an_unfinished_checkpoint_does_not_count() -> None:
 
 
 class Two(Regression):
-    """A second network, which learns nothing and moves by one each step."""
+    """With a second network, whose only weight grows by one in each step."""
 
     def __init__(self, steps: int, kill_at: int = -1):
         super().__init__(steps, kill_at)
@@ -204,10 +206,10 @@ def test_a_resumed_training_takes_only_the_snapshots_after_its_checkpoint() -> N
 
 
 @pytest.mark.usefixtures("study")
-def test_whoever_watches_sees_the_curve_grow_also_after_a_resume() -> None:
+def test_watch_gets_the_curve_after_each_row_also_after_a_resume() -> None:
     seen: list[list[float]] = []
 
-    def watch(curve: list[dict[str, float]]) -> None:
+    def watch(curve: list[Row]) -> None:
         assert set(curve[-1]) == {"step", "loss", "other"}
         seen.append([row["step"] for row in curve])
 
@@ -217,37 +219,3 @@ def test_whoever_watches_sees_the_curve_grow_also_after_a_resume() -> None:
     seen.clear()
     run(Regression(50), "watched", watch=watch)
     assert seen == [list(range(5, end + 1, 5)) for end in range(35, 51, 5)]
-
-
-def test_ema_averages_parameters_and_copies_buffers() -> None:
-    network = nn.BatchNorm1d(1)
-    average = EMA(network, decay=0.5)
-    with torch.no_grad():
-        network.weight.fill_(3.0)
-        network.running_mean.fill_(5.0)  # type: ignore[union-attr,operator]
-    average.update(network, step=1000)
-    averaged = average.network.state_dict()
-    assert averaged["weight"].item() == 2.0  # half of 1 and half of 3
-    assert averaged["running_mean"].item() == 5.0
-
-
-def test_the_average_forgets_the_random_start() -> None:
-    network = nn.Linear(1, 1, bias=False)
-    average = EMA(network, decay=0.999)
-    with torch.no_grad():
-        network.weight.fill_(7.0)
-    for step in range(1, 101):
-        average.update(network, step)
-    assert average.network.state_dict()["weight"].item() == pytest.approx(7.0, abs=1e-4)
-
-
-@pytest.mark.parametrize(("kind", "expected"), [("constant", [1, 1, 1, 1]), ("cosine", [0.1, 1.0, 0.5, 0.0])])
-def test_schedule(kind: str, expected: list[float]) -> None:
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-    schedule = scheduler(kind, optimizer, 100)
-    rates = []
-    for _ in range(100):
-        rates.append(schedule.get_last_lr()[0])
-        optimizer.step()
-        schedule.step()
-    assert [rates[0], rates[10], rates[55], schedule.get_last_lr()[0]] == pytest.approx(expected, abs=1e-6)

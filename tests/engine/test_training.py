@@ -1,4 +1,4 @@
-"""What a training stage leaves in its folder, and what it leaves alone when it dies."""
+"""The folder of a training: what a finished training writes into it, and that a killed one does not change it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from dlcv.engine import training as stage
+from dlcv.engine import training
 from dlcv.engine.loop import make_accelerator, train
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, sha256
@@ -21,6 +21,7 @@ from dlcv.runtime.provenance import Provenance
 
 OUT = Path("out/area/name")
 STEPS = 12
+PROVENANCE = ["fingerprint", "params", "data"]
 
 
 class Numbers:
@@ -44,7 +45,7 @@ class Numbers:
 
 
 class Counter:
-    """The weight of `result` is the number of steps that were made, that of `helper` its negative."""
+    """The weight of `result` is the number of steps so far; the weight of `helper` is its negative."""
 
     def __init__(self, kill_at: int = -1, nan_at: int = -1):
         self.networks: dict[str, nn.Module] = {name: nn.Linear(1, 1, bias=False) for name in ("result", "helper")}
@@ -64,7 +65,7 @@ class Counter:
 
 
 def run(method: Counter, learning_rate: float = 0.1, **options: Any) -> Path:
-    return stage.run(
+    return training.train_into(
         OUT,
         "result",
         method,
@@ -72,7 +73,7 @@ def run(method: Counter, learning_rate: float = 0.1, **options: Any) -> Path:
         accelerator=make_accelerator(),
         provenance=Provenance({"learning_rate": learning_rate}, {"set": "d" * 64}, {"x.py": "c" * 64}),
         cards=[{"name": "set", "sha256": "d" * 64, "source": "test"}],
-        about={"width": 3},
+        about={"stage": "stages/area/dvc.yaml:train", "width": 3},
         steps=STEPS,
         ema_decay=0.0,
         **options,
@@ -81,7 +82,7 @@ def run(method: Counter, learning_rate: float = 0.1, **options: Any) -> Path:
 
 @pytest.fixture(autouse=True)
 def _often(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "train", partial(train, log_every=3, checkpoint_every=6))
+    monkeypatch.setattr(training, "train", partial(train, log_every=3, checkpoint_every=6))
 
 
 def names(folder: Path) -> list[str]:
@@ -93,14 +94,15 @@ def test_the_folder_has_weights_their_json_and_the_curve() -> None:
     assert names(OUT) == ["curve.csv", "weights.json", "weights.safetensors"]
     assert load_file(OUT / "weights.safetensors")["weight"].item() == STEPS
     about = read_json(OUT / "weights.json")
-    assert list(about) == ["area", "name", "parameters", "width", "fingerprint", "params", "data", "sha256"]
+    assert list(about) == ["area", "name", "parameters", "stage", "width", *PROVENANCE, "sha256"]
     assert (about["area"], about["name"], about["parameters"], about["width"]) == ("area", "name", 1, 3)
+    assert about["stage"] == "stages/area/dvc.yaml:train"
     assert about["sha256"] == sha256(OUT / "weights.safetensors") and about["data"] == {"set": "d" * 64}
     curve = pd.read_csv(OUT / "curve.csv")
     assert list(curve["step"]) == [3, 6, 9, 12] and list(curve["loss"]) == [2, 5, 8, 11]
 
 
-def test_what_finishes_the_result_touches_neither_the_training_nor_the_snapshots_of_others() -> None:
+def test_finish_changes_copies_and_not_the_training() -> None:
     def add_a_hundred(network: nn.Module) -> None:
         with torch.no_grad():
             network.weight.add_(100)  # type: ignore[operator]
@@ -111,7 +113,7 @@ def test_what_finishes_the_result_touches_neither_the_training_nor_the_snapshots
     assert load_file(OUT / "weights.safetensors")["weight"].item() == 112
 
 
-def test_a_killed_stage_leaves_no_folder_and_goes_on_with_its_snapshots(study: Path) -> None:
+def test_a_killed_training_leaves_no_folder_and_resumes_with_its_snapshots(study: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(Counter(kill_at=8), snapshots=3)
     assert not OUT.exists()
@@ -123,18 +125,18 @@ def test_a_killed_stage_leaves_no_folder_and_goes_on_with_its_snapshots(study: P
     assert not names(study / ".checkpoints") or all(name.endswith(".lock") for name in names(study / ".checkpoints"))
 
 
-def test_a_training_that_stops_leaves_the_result_of_before() -> None:
+def test_a_failed_training_leaves_the_previous_result() -> None:
     run(Counter(), snapshots=1)
     before = {name: (OUT / name).read_bytes() for name in names(OUT)}
     with pytest.raises(UserError, match="name: loss is nan at step 7"):
         run(Counter(nan_at=7), learning_rate=9.0, snapshots=3)
     assert {name: (OUT / name).read_bytes() for name in names(OUT)} == before
-    # A new result takes the place of all of it.
+    # A new result replaces the whole folder.
     run(Counter(), learning_rate=0.2)
     assert names(OUT) == ["curve.csv", "weights.json", "weights.safetensors"]
 
 
-def test_other_parameters_do_not_go_on_from_a_killed_training() -> None:
+def test_a_training_with_other_parameters_does_not_resume() -> None:
     with pytest.raises(KeyboardInterrupt):
         run(Counter(kill_at=8), snapshots=6)
     method = Counter()

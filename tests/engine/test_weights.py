@@ -1,15 +1,27 @@
-"""Weights are what the JSON beside them says, or refused."""
+"""Weights that differ from their `weights.json`, or are those of another network, are refused."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from dlcv.engine.weights import count_parameters, load_state, load_weights, save_state, save_weights, snapshots_of
+from dlcv.engine.weights import (
+    count_parameters,
+    load_network,
+    load_state,
+    load_weights,
+    origin,
+    save_state,
+    save_weights,
+    snapshots_of,
+    training_of,
+)
 from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import read_json, write_json
 
 
 def test_saved_weights_come_back_with_their_json(tmp_path: Path) -> None:
@@ -69,3 +81,88 @@ def test_snapshots_are_in_the_order_of_their_steps(tmp_path: Path) -> None:
     for step in (1_000_000, 5, 200_000):
         (tmp_path / f"snapshots/step-{step:06d}.safetensors").touch()
     assert list(snapshots_of(tmp_path)) == [5, 200_000, 1_000_000]
+
+
+ABOUT = {"area": "gan", "model": "small", "channels": 4}
+
+
+def build(about: dict[str, Any]) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(3, about["channels"], 3), nn.BatchNorm2d(about["channels"]), nn.Dropout())
+
+
+def load(folder: Path, **options: Any) -> tuple[nn.Sequential, dict[str, Any]]:
+    return load_network(folder, build, **{"expected": {"area": "gan"}, "what": "the weights of a GAN", **options})
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> nn.Sequential:
+    """A network whose weights and statistics differ from initial ones, saved in `tmp_path`."""
+    torch.manual_seed(3)
+    network = build(ABOUT)
+    network(torch.randn(4, 3, 8, 8))
+    save_weights(tmp_path, network.state_dict(), ABOUT)
+    return network
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_a_network_is_loaded_ready_for_use(tmp_path: Path, trained: nn.Sequential, channels_last: bool) -> None:
+    network, about = load(tmp_path, channels_last=channels_last)
+    assert about == read_json(tmp_path / "weights.json") and ABOUT.items() < about.items()
+    assert all(torch.equal(value.cpu(), trained.state_dict()[key]) for key, value in network.state_dict().items())
+    assert not any(layer.training for layer in network.modules())
+    weight = network[0].weight
+    assert isinstance(weight, torch.Tensor)
+    assert weight.is_contiguous(memory_format=torch.channels_last) == channels_last
+
+
+@pytest.mark.usefixtures("trained")
+def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as error:
+        load(tmp_path, expected={"area": "vae"}, what="the weights of a VAE")
+    assert str(error.value) == f"{tmp_path} holds area gan, not the weights of a VAE (area vae)"
+    with pytest.raises(UserError, match=r"holds model small, not the weights of a large GAN \(model large\)"):
+        load(tmp_path, expected={"area": "gan", "model": "large"}, what="the weights of a large GAN")
+    with pytest.raises(UserError, match=r"holds kind None, not the judge \(kind judge\)"):
+        load(tmp_path, expected={"kind": "judge"}, what="the judge")
+
+
+def test_weights_that_are_missing_or_damaged_are_refused(tmp_path: Path, trained: nn.Sequential) -> None:
+    with pytest.raises(UserError, match=r"none/weights.json is missing; `dvc repro` trains it"):
+        load(tmp_path / "none")
+    (tmp_path / "weights.safetensors").write_bytes(b"other")
+    with pytest.raises(UserError, match="weights.safetensors is not the file that .*weights.json describes"):
+        load(tmp_path)
+    (tmp_path / "weights.safetensors").unlink()
+    with pytest.raises(UserError, match="weights.safetensors is missing"):
+        load(tmp_path)
+    save_weights(tmp_path, trained.state_dict(), ABOUT)
+    (tmp_path / "weights.json").write_text("{")
+    with pytest.raises(UserError, match="weights.json is not JSON .*; fetch or train the weights again"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"channels": None}, {"channels": "four"}])
+def test_a_description_of_another_version_is_refused(tmp_path: Path, trained: nn.Sequential, change: Any) -> None:
+    about = {**read_json(tmp_path / "weights.json"), **change}
+    write_json(tmp_path / "weights.json", {key: value for key, value in about.items() if value is not None})
+    with pytest.raises(UserError) as error:
+        load(tmp_path)
+    expected = "weights.json does not describe a network of this version"
+    assert expected in str(error.value) and "train it again" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.usefixtures("trained")
+def test_another_architecture_is_refused(tmp_path: Path) -> None:
+    about = read_json(tmp_path / "weights.json")
+    write_json(tmp_path / "weights.json", {**about, "channels": 8})
+    with pytest.raises(UserError, match="weights.safetensors does not fit Sequential: .*size mismatch"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(("decay", "expected"), [(0.9, "average at the last step"), (0.0, "last step")])
+def test_the_origin_of_weights(decay: float, expected: str) -> None:
+    training = {"name": "sngan", "fingerprint": "f" * 64, "sha256": "a" * 64}
+    about = {**training, "params": {"training": {"ema_decay": decay}}, "width": 3}
+    assert training_of(about) == training
+    assert origin(about) == {"training": training, "weights": expected}

@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).parent.parent.parent
 COUNTS = {"train": 32, "val": 8}
 STEPS = 12
 NARROW = 1 / 32
-SMALL: dict[str, Any] = {"gan.samples": 40, "gan.training.batch_size": 4, "gan.training.snapshots": 3}
+SMALL: dict[str, Any] = {"gan.samples": 40, "gan.base.batch_size": 4, "gan.base.snapshots": 3}
 
 
 @cache
@@ -28,19 +28,19 @@ def shipped() -> Params:
 
 def settings(model: str = "dcgan", **changes: Any) -> Settings:
     """The shipped settings of `model`, narrow and with a few changes."""
-    values = shipped()[Gan].settings(model).model_dump()
+    values = shipped()[Gan].settings[model].model_dump()
     return Settings(**{**values, "generator_width": NARROW, "discriminator_width": NARROW, **changes})
 
 
 def small(model: str, **changes: Any) -> dict[str, Any]:
-    """Keys of params.yaml that make the training of `model` a second long."""
+    """Values of params.yaml with which `model` trains in a second."""
     values = {"generator_width": NARROW, "discriminator_width": NARROW, "steps": STEPS, **changes}
     return SMALL | {f"gan.{model}.{key}": value for key, value in values.items()}
 
 
 @pytest.fixture
 def faces(study: Path) -> Path:
-    """The study with prepared faces: a bright disc of a random colour and place on a dark ground."""
+    """The study with prepared faces: bright discs of random colours and positions on a dark ground."""
     folder = study / "data" / "faces"
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)

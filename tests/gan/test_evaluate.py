@@ -1,4 +1,4 @@
-"""Two small models from training to their comparison, against real images and noise."""
+"""Small models from training to their comparison, against real images and noise."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ PAIR = "report-000"
 SCORE = "frechet_efficientnet_lite0"
 
 
+FEW = {"evaluation.neighbours": 3, "evaluation.kid_subsets": 2, "evaluation.jackknife_groups": 4}
+
+
 @pytest.fixture
 def sampled(faces: Path, set_params: Any) -> Params:
     """Two trained and sampled models, and the reference of 32 training and 8 validation images."""
-    few = {"evaluation.neighbours": 3, "evaluation.kid_subsets": 2, "evaluation.jackknife_groups": 4}
-    set_params({**SMALL, **small(MODELS[0]), **small(MODELS[1]), **few})
+    set_params({**SMALL, **small(MODELS[0]), **small(MODELS[1]), **FEW})
     params = load()
     bounds.run("faces", params)
     for model in MODELS:
@@ -40,14 +42,14 @@ def test_scores_figures_and_the_difference_of_two_models(sampled: Params, faces:
     assert first["scores"][SCORE]["value"] != second["scores"][SCORE]["value"]
     real = read_json(faces / "metrics/evaluation/faces.json")["rows"]["real"]
     for scores in (first["scores"], second["scores"]):
-        # Twelve steps make grey fog: a score that took it for as good as real images would be wrong.
+        # After twelve steps the images are grey, far from real ones.
         assert scores[SCORE]["value"] > 2 * real[SCORE]["value"]
         assert scores["face_score"]["value"] == 0
         assert set(real) | {f"{SCORE}_to_validation"} == set(scores)
     about = read_json(faces / "out/gan/dcgan/weights.json")
     assert first["training"] == {"name": "dcgan", "fingerprint": about["fingerprint"], "sha256": about["sha256"]}
     assert first["weights"] == "average at the last step"
-    # As many images as validate, though more were sampled; the protocol says so.
+    # As many images as there are validation images, though more were sampled.
     assert first["protocol"]["images"] == first["protocol"]["curve_images"] == 8
     assert first["protocol"]["network_evaluations_per_image"] == 1
 
@@ -60,6 +62,10 @@ def test_scores_figures_and_the_difference_of_two_models(sampled: Params, faces:
         assert float(rows[-1]["distance"]) == pytest.approx(value, rel=1e-4)
         for figure in ("curve.png", "neighbours.png"):
             assert min(Image.open(faces / f"out/gan/{model}-evaluation/{figure}").size) > 64
+        listed = read_json(faces / f"out/gan/{model}-evaluation/figures.json")
+        assert [figure["file"] for figure in listed["figures"]] == ["curve.png", "neighbours.png"]
+        fingerprint = read_json(faces / f"out/gan/{model}/weights.json")["fingerprint"][:12]
+        assert listed["of"] == f"Stage `evaluate@{model}`, training `{model}` `{fingerprint}`"
 
     before = paths[0].read_bytes()
     assert evaluate.run(MODELS[0], sampled).read_bytes() == before
@@ -73,10 +79,28 @@ def test_scores_figures_and_the_difference_of_two_models(sampled: Params, faces:
     together = Image.open(faces / f"out/gan/{PAIR}/pair.png")
     assert together.width > sum(grid.width for grid in grids) and together.height > grids[0].height
     assert (faces / f"out/gan/{PAIR}/frechet.png").is_file()
+    listed = read_json(faces / f"out/gan/{PAIR}/figures.json")
+    assert [figure["file"] for figure in listed["figures"]] == ["pair.png", "frechet.png"]
+    a, b = (scores["training"]["fingerprint"][:12] for scores in (first, second))
+    assert listed["of"] == f"Stage `compare@{PAIR}`, trainings `dcgan` `{a}`, `dcgan-noisy-labels` `{b}`"
+
+
+def test_a_model_is_declared_in_params_yaml_alone(faces: Path, set_params: Any) -> None:
+    """A name in `gan.models` and a section: no code knows the model."""
+    set_params({"gan.models": ["new"], "gan.pairs": {}, "gan.new": {"loss": "hinge"}})
+    set_params({**SMALL, **small("new"), **FEW, "gan.base.snapshots": 1})
+    params = load()
+    bounds.run("faces", params)
+    about = read_json(train.run("new", params) / "weights.json")
+    assert (about["model"], about["architecture"]) == ("new", "dcgan")
+    assert about["params"]["training"]["loss"] == "hinge" and about["params"]["training"]["optimizer"] == "adam"
+    assert len(list((sample.run("new", params) / "images").glob("*.png"))) == 40
+    evaluated = read_json(evaluate.run("new", params))
+    assert evaluated["scores"][SCORE]["value"] > 0 and evaluated["training"]["name"] == "new"
 
 
 def test_what_is_missing_is_named(sampled: Params, faces: Path) -> None:
-    with pytest.raises(UserError, match="metrics/gan/dcgan.json holds no scores; `dvc repro stages/gan/dvc.yaml`"):
+    with pytest.raises(UserError, match="metrics/gan/dcgan.json has no scores; run `dvc repro stages/gan/dvc.yaml`"):
         compare.run(PAIR, sampled)
     for path in sorted((faces / "out/gan/dcgan-samples/images").glob("*.png"))[5:]:
         path.unlink()

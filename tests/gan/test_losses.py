@@ -16,7 +16,8 @@ ONES, ZEROS = torch.ones(4), torch.zeros(4)
 
 
 def test_bce_is_that_of_the_reports_sigmoid_and_bce_loss() -> None:
-    discriminator, generator = LOSSES["bce"]
+    discriminator, generator, probability = LOSSES["bce"]
+    assert probability
     real, fake = REAL[:3].double(), FAKE[:3].double()
     expected = F.binary_cross_entropy(real.sigmoid(), torch.ones_like(real))
     expected += F.binary_cross_entropy(fake.sigmoid(), torch.zeros_like(fake))
@@ -37,14 +38,16 @@ def test_bce_with_targets_beyond_0_and_1_is_linear_in_them() -> None:
 
 
 def test_hinge() -> None:
-    discriminator, generator = LOSSES["hinge"]
+    discriminator, generator, probability = LOSSES["hinge"]
+    assert not probability
     # Real: relu(1 - x) is .7, 2.2, 0, 0. Fake: relu(1 + x) is .3, 1.1, 2.5, 0.
     assert discriminator(REAL, FAKE, ONES, ZEROS).item() == pytest.approx(2.9 / 4 + 3.9 / 4)
     assert generator(FAKE).item() == pytest.approx(-FAKE.mean().item())
 
 
 def test_wasserstein() -> None:
-    discriminator, generator = LOSSES["wasserstein"]
+    discriminator, generator, probability = LOSSES["wasserstein"]
+    assert not probability
     assert discriminator(REAL, FAKE, ONES, ZEROS).item() == pytest.approx((FAKE.mean() - REAL.mean()).item())
     assert generator(FAKE).item() == pytest.approx(-FAKE.mean().item())
 

@@ -1,4 +1,4 @@
-"""Networks against what the reports print, layer by layer."""
+"""The networks against the reports, layer by layer."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from dlcv.data.latents import normal
 from dlcv.engine.averaging import EMA
 from dlcv.engine.weights import count_parameters
-from dlcv.gan.config import MODELS
-from dlcv.gan.networks import ARCHITECTURES, build, latents
+from dlcv.gan import config
+from dlcv.gan.networks import ARCHITECTURES, LATENT, SIZE, build
+from dlcv.gan.train import description
 
 # Of the prints of reports 000, 001, 002 and 004.
 PARAMETERS = {
     "dcgan": (3_576_704, 2_765_568),
-    "dcgan-noisy-labels": (3_576_704, 2_765_568),
     "dcgan-k5": (5_142_083, 4_316_545),
     "sngan": (3_576_704, 2_765_568),
     "wgan-gp": (18_855_040, 2_878_464),
@@ -49,7 +50,6 @@ WGAN_D += [DOWN.format(256, 512), "layer (512, 4, 4)", "leaky 0.2", "conv 512 1 
 
 PRINTS = {
     "dcgan": (DCGAN_G, DCGAN_D),
-    "dcgan-noisy-labels": (DCGAN_G, DCGAN_D),
     "dcgan-k5": (K5_G, K5_D),
     "sngan": (DCGAN_G, DCGAN_D),
     "wgan-gp": (WGAN_G, WGAN_D),
@@ -85,36 +85,48 @@ def describe(network: nn.Module) -> list[str]:
     return lines
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_every_layer_is_the_printed_one(model: str) -> None:
-    generator, discriminator = build(model, 1, 1, init_std=0.02)
-    assert (count_parameters(generator), count_parameters(discriminator)) == PARAMETERS[model]
-    assert (describe(generator), describe(discriminator)) == PRINTS[model]
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_layer_is_the_printed_one(architecture: str) -> None:
+    generator, discriminator = build(architecture, 1, 1, init_std=0.02)
+    assert (count_parameters(generator), count_parameters(discriminator)) == PARAMETERS[architecture]
+    assert (describe(generator), describe(discriminator)) == PRINTS[architecture]
     convolutions = [module for module in discriminator.modules() if isinstance(module, nn.Conv2d)]
     normalised = [parametrize.is_parametrized(module, "weight") for module in convolutions]
-    assert normalised == [model in ("sngan", "wgan-gp")] * 5
+    assert normalised == [architecture in ("sngan", "wgan-gp")] * 5
     assert not any(parametrize.is_parametrized(module) for module in generator.modules())
 
 
-def test_every_model_has_an_architecture() -> None:
-    assert tuple(ARCHITECTURES) == MODELS
+def test_every_architecture_is_one_of_a_report() -> None:
+    assert set(ARCHITECTURES) == set(PARAMETERS) == set(PRINTS)
+    assert config.SIZE == SIZE
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_shapes_ranges_and_one_logit_for_each_image(model: str) -> None:
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_parameters_at_width_1_are_counted_without_random_numbers(architecture: str) -> None:
+    narrow = build(architecture, 1 / 32, 1 / 16, init_std=0.02)
+    state = torch.get_rng_state()
+    described = description(architecture, *narrow)
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, network, whole in zip(("generator", "discriminator"), narrow, PARAMETERS[architecture], strict=True):
+        assert described[name]["parameters_at_width_1"] == whole
+        assert described[name]["parameters"] == count_parameters(network) < whole
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_shapes_ranges_and_one_logit_for_each_image(architecture: str) -> None:
     torch.manual_seed(0)
-    generator, discriminator = build(model, 1 / 32, 1 / 16, init_std=1.0)
+    generator, discriminator = build(architecture, 1 / 32, 1 / 16, init_std=1.0)
     images = generator(torch.randn(3, 100))
     assert images.shape == (3, 3, 64, 64)
     assert -1 <= images.min() < -0.5 and 0.5 < images.max() <= 1
     assert discriminator(images).shape == (3,)
-    # No Sigmoid at the end, which a logit would not survive: it is in the loss.
+    # The Sigmoid is in the loss: outputs leave [0, 1].
     logits = discriminator.eval()(1000 * torch.randn(64, 3, 64, 64))
     assert logits.min() < 0 and logits.abs().max() > 1
 
 
 def test_only_the_critic_keeps_the_images_of_a_batch_apart() -> None:
-    """A gradient penalty is one of each image by itself; BatchNorm would mix them."""
+    """A gradient penalty needs the gradient of each image alone; BatchNorm would mix them."""
     torch.manual_seed(0)
     images = torch.randn(4, 3, 64, 64)
     apart = {}
@@ -127,7 +139,7 @@ def test_only_the_critic_keeps_the_images_of_a_batch_apart() -> None:
     assert apart == {"dcgan": False, "wgan-gp": True}
 
 
-def test_first_weights_have_the_deviation_that_was_asked_for() -> None:
+def test_initial_weights_have_the_standard_deviation_of_init_std() -> None:
     torch.manual_seed(0)
     for network in build("dcgan-k5", 0.25, 0.25, init_std=0.2):
         for module in network.modules():
@@ -163,7 +175,7 @@ def test_after_fifty_forwards_no_weight_stretches_by_more_than_one(model: str) -
 
 @pytest.mark.parametrize("model", ["sngan", "wgan-gp"])
 def test_an_average_copies_the_buffers_and_averages_the_parameters(model: str) -> None:
-    """An average of two unit vectors is none: spectral norm's are copied, as BatchNorm's statistics are."""
+    """The unit vectors of spectral norm are copied, as BatchNorm's statistics are."""
     torch.manual_seed(0)
     for network, example in zip(
         build(model, 1 / 32, 1 / 32, 0.02), (torch.randn(4, 100), torch.randn(4, 3, 64, 64)), strict=True
@@ -187,16 +199,16 @@ def test_an_average_copies_the_buffers_and_averages_the_parameters(model: str) -
 
 
 def test_the_first_latents_of_a_seed_do_not_depend_on_how_many_there_are() -> None:
-    many = latents(500, seed=3)
+    many = normal(500, (LATENT,), seed=3)
     assert many.shape == (500, 100)
     for count in (1, 2, 15, 16, 17, 100):  # randn fills from 16 values on in another order
-        assert torch.equal(latents(count, seed=3), many[:count])
-    assert not torch.equal(latents(1, seed=4), many[:1])
+        assert torch.equal(normal(count, (LATENT,), seed=3), many[:count])
+    assert not torch.equal(normal(1, (LATENT,), seed=4), many[:1])
     assert abs(many.mean()) < 0.02 and abs(many.std() - 1) < 0.02
     assert len(many.unique(dim=0)) == 500
 
 
-def test_latents_leave_the_training_random_numbers_alone() -> None:
+def test_latents_do_not_change_the_random_numbers_of_a_training() -> None:
     state = torch.get_rng_state()
-    latents(3, seed=0)
+    normal(3, (LATENT,), seed=0)
     assert torch.equal(torch.get_rng_state(), state)

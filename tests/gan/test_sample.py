@@ -1,4 +1,4 @@
-"""Images from trained weights: by the stage, and by `dlcv gan sample` outside it."""
+"""Images from trained weights, from the stage and from `dlcv gan sample --out`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from dlcv.data.batches import to_uint8
+from dlcv.data.latents import normal
 from dlcv.engine.weights import save_state, save_weights
 from dlcv.gan import sample
-from dlcv.gan.networks import Generator, build, latents
+from dlcv.gan.networks import LATENT, Generator, build
 from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, write_json
@@ -24,19 +25,24 @@ from dlcv.runtime.files import read_json, write_json
 COUNT = 105  # more than a batch, and the second one is of five
 
 
-def generator(model: str, seed: int, width: float = 1 / 16) -> Generator:
+def latents(count: int, seed: int) -> Tensor:
+    return normal(count, (LATENT,), seed)
+
+
+def generator(architecture: str, seed: int, width: float = 1 / 16) -> Generator:
     torch.manual_seed(seed)
-    network, _ = build(model, width, width, init_std=0.2)
+    network, _ = build(architecture, width, width, init_std=0.2)
     return network.eval()
 
 
 @pytest.fixture
 def trained(study: Path, set_params: Any) -> Path:
-    """A study with nothing in it but params.yaml and one model's weights and snapshots."""
+    """A study with params.yaml, and the weights and snapshots of one model."""
     set_params({"gan.samples": COUNT, "seed": 5})
     folder = study / "out/gan/dcgan-k5"
     network = generator("dcgan-k5", seed=0)
-    save_weights(folder, network.state_dict(), {"area": "gan", "model": "dcgan-k5", "width": 1 / 16})
+    about = {"area": "gan", "model": "dcgan-k5", "architecture": "dcgan-k5", "width": 1 / 16, "fingerprint": "f" * 64}
+    save_weights(folder, network.state_dict(), about)
     for step in (20, 30, 100):
         save_state(folder / f"snapshots/step-{step:06d}.safetensors", generator("dcgan-k5", seed=step).state_dict())
     return study
@@ -53,7 +59,10 @@ def tree(folder: Path) -> list[Path]:
 def test_the_stage_draws_the_images_of_the_seed_a_grid_and_a_strip(trained: Path) -> None:
     out = sample.run("dcgan-k5", load())
     assert out == Path("out/gan/dcgan-k5-samples")
-    assert sorted(path.name for path in out.iterdir()) == ["grid.png", "images", "strip.png"]
+    assert sorted(path.name for path in out.iterdir()) == ["figures.json", "grid.png", "images", "strip.png"]
+    listed = read_json(out / "figures.json")
+    assert [figure["file"] for figure in listed["figures"]] == ["grid.png", "strip.png"]
+    assert listed["of"] == "Stage `sample@dcgan-k5`, training `dcgan-k5` `ffffffffffff`"
     drawn = images(out / "images")
     assert list(drawn) == [f"{number:04d}.png" for number in range(COUNT)]
     with torch.no_grad():
@@ -95,7 +104,7 @@ def test_outside_the_pipeline_it_needs_the_weights_alone(trained: Path, dlcv: An
     assert all((everything[name] == image).all() for name, image in drawn.items()) and len(everything) == COUNT
 
 
-def test_no_random_number_and_no_mode_of_before_reaches_the_images() -> None:
+def test_images_depend_on_no_earlier_random_number() -> None:
     network = generator("dcgan-k5", seed=0)
     state = torch.get_rng_state()
     first = sample.generate(network, latents(3, 0))
@@ -114,13 +123,14 @@ def test_no_random_number_and_no_mode_of_before_reaches_the_images() -> None:
         ("dcgan-5k --out new", "no model dcgan-5k; did you mean dcgan-k5?"),
         ("sngan --out new", "out/gan/sngan/weights.json is missing; `dvc repro` trains it, `dvc pull` fetches it"),
         ("sngan", "out/gan/sngan/weights.json is missing; `dvc repro` trains it, `dvc pull` fetches it"),
-        ("dcgan --weights other --out new", "other holds no GAN's weights; `dvc repro` makes them in out/gan/MODEL"),
+        ("dcgan --weights other --out new", "other holds area adaptation, not the generator of dcgan (area gan)"),
         (
             "dcgan --weights out/gan/dcgan-k5 --out new",
-            "out/gan/dcgan-k5 holds the weights of dcgan-k5, not of dcgan",
+            "out/gan/dcgan-k5 holds model dcgan-k5, not the generator of dcgan (model dcgan)",
         ),
         ("dcgan-k5 --weights cut --out new", "cut/weights.safetensors is not the file that cut/weights.json describes"),
         ("dcgan-k5 --weights wide --out new", "wide/weights.safetensors does not fit Generator: "),
+        ("dcgan-k5 --weights old --out new", "old/weights.json does not describe a network of this version ('none')"),
     ],
 )
 def test_what_cannot_be_drawn_is_one_line_and_leaves_nothing(
@@ -129,11 +139,12 @@ def test_what_cannot_be_drawn_is_one_line_and_leaves_nothing(
     (trained / "full").mkdir()
     (trained / "full/keep").write_text("me")
     save_weights(trained / "other", {"weight": torch.zeros(1)}, {"area": "adaptation", "name": "dann-mnistm-usps"})
-    for name in ("cut", "wide"):
+    for name in ("cut", "wide", "old"):
         shutil.copytree(trained / "out/gan/dcgan-k5", trained / name)
     (trained / "cut/weights.safetensors").write_bytes(b"not these")
     about = read_json(trained / "wide/weights.json")
     write_json(trained / "wide/weights.json", {**about, "width": 1 / 8})
+    write_json(trained / "old/weights.json", {**about, "architecture": "none"})
     before = tree(trained)
     code, error = dlcv(f"gan sample {words}")
     assert (code, error.count("\n")) == (1, 1) and error.startswith(f"dlcv: error: {message}")
@@ -156,13 +167,17 @@ def test_a_draw_that_is_interrupted_leaves_no_folder(trained: Path, monkeypatch:
 
 
 class Rows(nn.Module):
-    """Images whose brightness is the number of latents they are made with: what rounding does, but visible."""
+    """Images whose brightness is the size of their batch: the effect of rounding made visible."""
 
-    def forward(self, noise: Tensor) -> Tensor:
-        return torch.full((len(noise), 3, 64, 64), len(noise) / sample.BATCH)
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))  # its device is the network's
+
+    def forward(self, latents: Tensor) -> Tensor:
+        return torch.full((len(latents), 3, 64, 64), len(latents) / sample.BATCH)
 
 
-def test_a_image_does_not_depend_on_how_many_are_drawn_with_it() -> None:
+def test_an_image_does_not_depend_on_how_many_are_drawn_with_it() -> None:
     rows: Any = Rows()
     for count in (1, sample.BATCH, COUNT):
         images = sample.generate(rows, latents(count, 0))
@@ -175,7 +190,7 @@ def test_the_functions_refuse_what_the_command_refuses(trained: Path) -> None:
     with pytest.raises(UserError, match="full is not empty"):
         sample.draw("dcgan-k5", Path("out/gan/dcgan-k5"), 2, 0, Path("full"))
     assert [path.name for path in (trained / "full").iterdir()] == ["keep"]
-    with pytest.raises(UserError, match="holds the weights of dcgan-k5, not of sngan"):
+    with pytest.raises(UserError, match=r"holds model dcgan-k5, not the generator of sngan \(model sngan\)"):
         sample.load_generator(Path("out/gan/dcgan-k5"), "sngan")
 
 

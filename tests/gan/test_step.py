@@ -1,4 +1,4 @@
-"""The adversarial step, watched from outside: what each network is shown, and what moves."""
+"""The adversarial step, observed from outside: the inputs of each network, and the weights that change."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import torch
 from torch import Tensor, nn
 
 from dlcv.engine.averaging import EMA
-from dlcv.gan import step as gan
-from dlcv.gan.config import MODELS, Gan, Settings, Training
-from dlcv.gan.losses import Loss
+from dlcv.gan import step as step_module
+from dlcv.gan.config import Gan, Settings
+from dlcv.gan.losses import LOSSES
 from dlcv.gan.networks import build
 from dlcv.gan.step import GAN
 from tests.gan.conftest import NARROW, settings, shipped
+
+MODELS = shipped()[Gan].models
 
 
 def method(
     model: str = "dcgan", flip: bool = False, changes: dict[str, Any] | None = None, width: float = NARROW
 ) -> GAN:
     torch.manual_seed(0)
-    chosen = settings(model, **(changes or {}))
-    training = Training(**{**shipped()[Gan].training.model_dump(), "flip": flip})
-    made = GAN(*build(model, width, width, chosen.init_std), chosen, training)
+    chosen = settings(model, flip=flip, **(changes or {}))
+    made = GAN(*build(chosen.architecture, width, width, chosen.init_std), chosen)
     for network in made.networks.values():
         network.train()
     return made
@@ -40,7 +41,7 @@ def step(made: GAN, count: int = 4, progress: float = 0.0, backward: Any = torch
 
 
 def shown(network: nn.Module) -> list[Tensor]:
-    """Everything that `network` is going to be shown, in order."""
+    """A list that collects the inputs of `network` in order."""
     seen: list[Tensor] = []
     network.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach().clone()))
     return seen
@@ -85,7 +86,7 @@ def test_every_update_of_the_discriminator_has_real_images_of_its_own() -> None:
     real, fake = seen[0:6:2], seen[1:6:2]
     assert torch.equal(torch.cat(real), batch(12)[0])
     assert not torch.equal(fake[0], fake[1]) and not torch.equal(fake[1], fake[2])
-    assert torch.equal(seen[6], fake[2])  # the generator's step looks at the last ones again
+    assert torch.equal(seen[6], fake[2])  # the generator's update uses the last ones again
 
 
 @pytest.mark.parametrize("count", [9, 10, 11])
@@ -131,12 +132,12 @@ def test_the_discriminator_stays_while_the_generator_learns() -> None:
 
 
 class Targets:
-    """In place of a loss: keeps the targets."""
+    """Replaces the discriminator's loss and keeps its labels."""
 
     def __init__(self, made: GAN):
         self.seen: list[tuple[Tensor, Tensor]] = []
         self.loss = made.loss
-        made.loss = Loss(self, made.loss.generator)
+        made.loss = made.loss._replace(discriminator=self)
 
     def __call__(self, real: Tensor, fake: Tensor, real_targets: Tensor, fake_targets: Tensor) -> Tensor:
         self.seen.append((real_targets.clone(), fake_targets.clone()))
@@ -168,7 +169,7 @@ def test_a_swap_exchanges_real_and_fake_labels_of_a_whole_update(share: float, l
 
 
 def test_noise_on_the_images_falls_to_nothing() -> None:
-    made = method(changes={"image_noise": 0.4})
+    made = method(changes={"image_noise_std": 0.4})
     seen = shown(made.networks["discriminator"])
     deviations = []
     for progress in (0.0, 0.5, 0.75, 1.0):
@@ -201,13 +202,13 @@ def penalties(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         seen.append(critic)
         return torch.ones(())
 
-    monkeypatch.setattr(gan, "gradient_penalty", one)
+    monkeypatch.setattr(step_module, "gradient_penalty", one)
     return seen
 
 
 def test_the_penalty_stands_in_the_loss_with_its_weight(penalties: list[Any]) -> None:
     for every, weight in ((1, 10.0), (4, 2.5)):
-        made = method("wgan-gp", changes={"gradient_penalty": weight, "penalty_every": every})
+        made = method("wgan-gp", changes={"gradient_penalty": weight, "gradient_penalty_every": every})
         losses: list[float] = []
 
         def backward(loss: Tensor, losses: list[float] = losses) -> None:
@@ -221,7 +222,7 @@ def test_the_penalty_stands_in_the_loss_with_its_weight(penalties: list[Any]) ->
 
 
 def test_a_lazy_penalty_counts_updates_from_the_start_of_the_training(penalties: list[Any]) -> None:
-    changes = {"penalty_every": 3, "discriminator_steps": 2, "steps": 700, "gradient_penalty": 1.0}
+    changes = {"gradient_penalty_every": 3, "discriminator_steps": 2, "steps": 700, "gradient_penalty": 1.0}
     made = method("wgan-gp", changes=changes)
     numbers = (0, 1, 2, 3, 29, 31, 45, 699)  # 29 / 700 * 700 is a little below 29
     asked = []
@@ -234,7 +235,9 @@ def test_a_lazy_penalty_counts_updates_from_the_start_of_the_training(penalties:
 
 
 def test_the_rates_and_the_optimizer_are_each_networks_own() -> None:
-    made = method("sngan", changes={"generator_rate": 0.001, "discriminator_rate": 0.004, "betas": [0.4, 0.9]})
+    made = method(
+        "sngan", changes={"generator_learning_rate": 0.001, "discriminator_learning_rate": 0.004, "betas": [0.4, 0.9]}
+    )
     assert {name: type(optimizer) for name, optimizer in made.optimizers.items()} == {
         "generator": torch.optim.AdamW,
         "discriminator": torch.optim.AdamW,
@@ -247,6 +250,18 @@ def test_the_rates_and_the_optimizer_are_each_networks_own() -> None:
     assert type(method("dcgan").optimizers["generator"]) is torch.optim.Adam
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_d_real_and_d_fake_are_probabilities_or_the_logits_of_a_critic(loss: str) -> None:
+    made = method(changes={"loss": loss})
+    logits: list[Tensor] = []
+    made.networks["discriminator"].register_forward_hook(lambda _, inputs, output: logits.append(output.detach()))
+    values = step(made)
+    for name, expected in (("d_real", logits[0]), ("d_fake", logits[1])):
+        if loss == "bce":
+            expected = expected.sigmoid()
+        assert values[name].item() == pytest.approx(expected.mean().item(), rel=1e-6), name
+
+
 def test_diversity_is_nothing_for_a_generator_of_one_image() -> None:
     made = method()
     varied = step(made)["diversity"]
@@ -256,7 +271,7 @@ def test_diversity_is_nothing_for_a_generator_of_one_image() -> None:
 
 def test_the_critic_learns_to_tell_and_its_average_is_left_out() -> None:
     """Twenty steps against a generator that stands still: D(x) rises over D(G(z))."""
-    made = method("dcgan", changes={"discriminator_rate": 0.002, "generator_rate": 1e-9})
+    made = method("dcgan", changes={"discriminator_learning_rate": 0.002, "generator_learning_rate": 1e-9})
     average = EMA(made.networks["generator"], 0.9)
     for number in range(20):
         values = step(made, count=8)

@@ -1,4 +1,4 @@
-"""The stage `train` on small made faces: what it writes, resume, snapshots, warnings, stops."""
+"""The stage `train` on small synthetic faces: files, resuming, snapshots, warnings, errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OUT = Path("out/gan")
 
 @pytest.fixture(autouse=True)
 def _often(_often: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As elsewhere, and statistics of few images."""
+    """The fixture of all tests, and statistics from few images."""
     monkeypatch.setattr(train, "standing_statistics", partial(standing_statistics, batches=2, batch_size=8))
 
 
@@ -54,7 +54,8 @@ def test_a_training_leaves_weights_snapshots_and_a_curve(faces: Path, set_params
     about = read_json(out / "weights.json")
     assert about["model"] == about["name"] == "dcgan-k5" and about["area"] == "gan" and about["width"] == 1 / 32
     assert about["sha256"] == sha256(out / "weights.safetensors") and about["data"] == {"faces": "a" * 64}
-    assert about["params"]["settings"]["steps"] == 12
+    assert about["params"]["training"]["steps"] == 12
+    assert about["architecture"] == "dcgan-k5" and about["stage"] == "stages/gan/dvc.yaml:train@dcgan-k5"
     weights = load_file(out / "weights.safetensors")
     generator, discriminator = build("dcgan-k5", 1 / 32, 1 / 32, 0.02)
     generator.load_state_dict(weights)
@@ -76,19 +77,19 @@ def test_a_training_leaves_weights_snapshots_and_a_curve(faces: Path, set_params
 def test_snapshots_are_the_result_of_then_and_the_last_is_the_result(
     faces: Path, set_params: Any, ema_decay: float
 ) -> None:
-    set_params(small("dcgan") | {"gan.training.ema_decay": ema_decay})
+    set_params(small("dcgan") | {"gan.base.ema_decay": ema_decay})
     many = files(train.run("dcgan", load()))
     assert many["snapshots/step-000012.safetensors"] == many["weights.safetensors"]
     assert len({many[name] for name in many if name.startswith("snapshots/")}) == 3
     # Taking them changes nothing: neither the network in training nor its random numbers.
-    set_params({"gan.training.snapshots": 1})
+    set_params({"gan.base.snapshots": 1})
     assert files(train.run("dcgan", load()))["weights.safetensors"] == many["weights.safetensors"]
 
 
 def test_the_result_is_the_generators_average_and_the_discriminator_has_none(
     faces: Path, set_params: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_params(small("sngan") | {"gan.training.ema_decay": 0.9})
+    set_params(small("sngan") | {"gan.base.ema_decay": 0.9})
     kill(monkeypatch, at=11)
     with pytest.raises(KeyboardInterrupt):
         train.run("sngan", load())
@@ -109,14 +110,14 @@ def test_the_result_is_the_generators_average_and_the_discriminator_has_none(
 @pytest.mark.parametrize(
     ("model", "changes"),
     [
-        ("sngan", {"image_noise": 0.2, "swap_labels": 0.3}),
-        ("wgan-gp", {"penalty_every": 3, "discriminator_steps": 2}),
+        ("sngan", {"image_noise_std": 0.2, "swap_labels": 0.3}),
+        ("wgan-gp", {"gradient_penalty_every": 3, "discriminator_steps": 2}),
     ],
 )
 def test_killed_and_resumed_equals_uninterrupted(
     faces: Path, set_params: Any, monkeypatch: pytest.MonkeyPatch, model: str, changes: dict[str, Any]
 ) -> None:
-    set_params(small(model, **changes) | {"gan.training.schedule": "cosine"})
+    set_params(small(model, **changes) | {"gan.base.schedule": "cosine"})
     whole = files(train.run(model, load()))
     (OUT / model).rename("whole")
     with monkeypatch.context() as patch:
@@ -131,7 +132,7 @@ def test_killed_and_resumed_equals_uninterrupted(
 def test_a_loss_that_is_not_finite_stops_and_the_weights_of_before_stay(faces: Path, set_params: Any) -> None:
     set_params(small("dcgan"))
     before = files(train.run("dcgan", load()))
-    set_params({"gan.dcgan.discriminator_rate": 1e30})
+    set_params({"gan.dcgan.discriminator_learning_rate": 1e30})
     with pytest.raises(UserError) as error:
         train.run("dcgan", load())
     assert str(error.value).startswith("dcgan: ") and "\n" not in str(error.value)
@@ -177,7 +178,7 @@ def test_a_training_that_collapses_says_so_and_goes_on(
     monkeypatch.setattr(GAN, "step", collapsing)
     assert (train.run("sngan", load()) / "weights.json").is_file()
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
-    assert "sngan: all images are alike at step 8, their mean deviation is 0.0150" in line
+    assert "sngan: the generator has collapsed at step 8, the diversity of its images is 0.0150" in line
 
 
 def test_standing_statistics_are_those_of_the_very_weights() -> None:
@@ -208,7 +209,7 @@ def test_standing_statistics_are_those_of_the_very_weights() -> None:
 
 
 def test_a_batch_larger_than_the_set_is_the_whole_set(faces: Path, set_params: Any) -> None:
-    set_params(small("wgan-gp", steps=2, discriminator_steps=5) | {"gan.training.batch_size": 20})
+    set_params(small("wgan-gp", steps=2, discriminator_steps=5) | {"gan.base.batch_size": 20})
     assert (train.run("wgan-gp", load()) / "weights.json").is_file()
 
 
@@ -225,7 +226,7 @@ def test_too_few_faces_for_a_step_are_refused(faces: Path, set_params: Any, dlcv
     set_params({"gan.wgan-gp.discriminator_steps": 17})
     assert dlcv("gan train wgan-gp") == (
         1,
-        "dlcv: error: data/faces has 32 training images; wgan-gp needs 34 for a step at least\n",
+        "dlcv: error: data/faces has 32 training images; wgan-gp needs at least 34 for a step\n",
     )
 
 
@@ -244,4 +245,4 @@ def test_what_cannot_be_trained_is_one_line(study: Path, dlcv: Any, words: str, 
     code, error = dlcv(words)
     assert code == 1 and error.startswith(f"dlcv: error: {message}") and error.count("\n") == 1
     assert sorted(study.rglob("*")) == before
-    assert "dlcv.gan.tasks" in sys.modules
+    assert "dlcv.gan.config" in sys.modules

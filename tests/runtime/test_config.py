@@ -1,29 +1,56 @@
-"""params.yaml: what is refused, and in which words."""
+"""params.yaml: bases and overrides, messages about invalid values, and `dlcv params show`."""
 
 from __future__ import annotations
 
+import copy
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from ruamel.yaml import YAML
+from pydantic import TypeAdapter, ValidationError
 
 from dlcv.adaptation.config import Adaptation, Dann
-from dlcv.runtime.config import apply_profile, load
+from dlcv.diffusion.config import Diffusion
+from dlcv.gan.config import Gan
+from dlcv.runtime import config
+from dlcv.runtime.config import key_of, load, names_in, show, validate
 from dlcv.runtime.errors import UserError
 
 REPOSITORY = Path(__file__).parent.parent.parent
+RAW = config.read_yaml(REPOSITORY / "params.yaml")
+
+
+def with_values(values: dict[str, Any]) -> dict[str, Any]:
+    """The shipped params with other values, by dotted key."""
+    raw = copy.deepcopy(RAW)
+    for key, value in values.items():
+        *parents, last = key.split(".")
+        node = raw
+        for parent in parents:
+            node = node[parent]
+        node[last] = value
+    return raw
+
+
+def message(values: dict[str, Any]) -> str:
+    """The error of the shipped params with other values."""
+    with pytest.raises(UserError) as error:
+        validate(with_values(values), "params.yaml")
+    assert "\n" not in str(error.value)
+    return str(error.value)
 
 
 @pytest.mark.usefixtures("study")
 def test_sections_are_typed_and_lambda_has_an_alias() -> None:
     params = load()
+    assert params.seed == 0
     assert params[Dann].lambda_ == params.raw["dann"]["lambda"]
     assert params[Adaptation].scenarios["mnistm-usps"].target == "usps"
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "message"),
+    ("key", "value", "expected"),
     [
         (
             "adaptation.training.learning_rte",
@@ -68,67 +95,159 @@ def test_sections_are_typed_and_lambda_has_an_alias() -> None:
         ),
         ("adaptation.scenarios", {}, "adaptation.scenarios: Dictionary should have at least 1 item"),
         ("adaptation.tsne.perplexity", 400, "adaptation.tsne: perplexity has to be below two thirds of images"),
+        # Overrides: the key is that of params.yaml.
+        ("gan.sngan.stps", 3, "unknown key gan.sngan.stps; did you mean steps?"),
+        ("gan.mine", {"stps": 3}, "unknown key gan.mine.stps; did you mean steps?"),
+        ("gan.base.stps", 3, "unknown key gan.base.stps; did you mean steps?"),
+        ("gan.sngan.steps", "many", "gan.sngan.steps: Input should be a valid integer, not 'many'"),
+        ("gan.sngan.loss", "hing", "gan.sngan.loss: there is no hing; did you mean hinge?"),
+        ("gan.sngan", None, "gan: the section sngan is empty; write sngan: {} for a model that equals the base"),
+        ("gan.smples", 3, "unknown key gan.smples; did you mean samples?"),
+        ("gan.models", ["dcgan", "snagn"], "gan: models names snagn, which has no section; did you mean sngan?"),
+        ("gan.models", ["dcgan", "dcgan"], "gan: models has to name each model once, not ['dcgan', 'dcgan']"),
+        (
+            "diffusion.attention-unet.training.times.men",
+            0.0,
+            "unknown key diffusion.attention-unet.training.times.men; did you mean mean?",
+        ),
+        (
+            "diffusion.attention-unet.training.times.mean",
+            "low",
+            "diffusion.attention-unet.training.times.mean: Input should be a valid number, not 'low'",
+        ),
+        # Overrides inside a section with overrides.
+        (
+            "diffusion.guidance.attention-unet.skip",
+            0.5,
+            "unknown key diffusion.guidance.attention-unet.skip; there are w, skip_unconditional",
+        ),
+        (
+            "diffusion.guidance.attention-unet.w",
+            "high",
+            "diffusion.guidance.attention-unet.w: Input should be a valid number, not 'high'",
+        ),
+        # An optional section.
+        (
+            "adaptation.variants.paper.dann.lamda",
+            1.0,
+            "unknown key adaptation.variants.paper.dann.lamda; did you mean lambda?",
+        ),
     ],
 )
-def test_bad_value_is_named_with_its_key(study: Path, set_params: Any, key: str, value: object, message: str) -> None:
-    set_params({key: value})
-    with pytest.raises(UserError) as error:
-        load()
-    assert message in str(error.value)
-    assert "\n" not in str(error.value)
+def test_an_invalid_value_is_named_with_its_key(key: str, value: object, expected: str) -> None:
+    assert expected in message({key: value})
 
 
-def test_missing_key_and_missing_file(study: Path) -> None:
-    text = (study / "params.yaml").read_text()
-    (study / "params.yaml").write_text(text.replace("seed: 0", ""))
-    with pytest.raises(UserError, match="the key seed is missing; add it"):
-        load()
+def test_a_missing_key_is_named() -> None:
+    for key in ("seed", "vae.training.steps", "gan.base.steps", "gan.base", "diffusion.guidance.base"):
+        raw = with_values({})
+        *parents, last = key.split(".")
+        node = raw
+        for parent in parents:
+            node = node[parent]
+        del node[last]
+        with pytest.raises(UserError, match=f"^mine: the key {key} is missing; add it$"):
+            validate(raw, "mine")
+
+
+def test_a_file_that_is_missing_or_no_mapping(study: Path) -> None:
     (study / "params.yaml").write_text("seed: [1")
     with pytest.raises(UserError, match="params.yaml is not YAML"):
+        load()
+    (study / "params.yaml").write_text("[1]")
+    with pytest.raises(UserError, match="params.yaml is not a mapping of keys to values"):
         load()
     (study / "params.yaml").unlink()
     with pytest.raises(UserError, match="there is no params.yaml here; run dlcv in the root"):
         load()
 
 
-def test_profile_keeps_comments_and_can_be_undone(study: Path) -> None:
-    before = (study / "params.yaml").read_text()
-    changes = apply_profile("smoke")
-    smoke = (study / "params.yaml").read_text()
-    assert any(change.startswith("adaptation.training.steps: ") for change in changes)
-    assert "# of the gradient reversal at the end" in smoke
-    assert apply_profile("smoke") == []
-    apply_profile("sample")
-    assert (study / "params.yaml").read_text() == before
+def test_a_model_has_the_values_of_the_base_with_its_own() -> None:
+    params = validate(with_values({"gan.mine": {"steps": 7, "betas": [0.1, 0.2]}}), "mine")
+    base, mine = params[Gan].base, params[Gan].settings["mine"]
+    assert mine == base.model_copy(update={"steps": 7, "betas": [0.1, 0.2]})
+    assert params[Gan].settings["dcgan"] == base  # {}
+    assert set(params[Gan].settings) == {*params[Gan].models, "mine"}
 
 
-def test_every_profile_is_valid_and_sets_the_same_keys(study: Path) -> None:
-    """Otherwise a value of the profile before would stay."""
-
-    def leaves(value: Any, prefix: str = "") -> set[str]:
-        if not isinstance(value, dict):
-            return {prefix}
-        return set().union(*(leaves(item, f"{prefix}.{key}") for key, item in value.items()))
-
-    keys = {}
-    for path in sorted((study / "profiles").glob("*.yaml")):
-        apply_profile(path.stem)
-        keys[path.stem] = leaves(YAML(typ="safe").load(path.read_text()))
-    assert set(keys) == {"smoke", "sample", "course", "full"}
-    assert len(set(map(frozenset, keys.values()))) == 1
-    # What no profile names is the same under each of them.
-    assert keys["sample"] <= leaves(YAML(typ="safe").load((REPOSITORY / "params.yaml").read_text()))
+def test_an_override_of_a_nested_key_keeps_the_others() -> None:
+    params = load(REPOSITORY / "params.yaml")
+    base, mine = params[Diffusion].base, params[Diffusion].settings["attention-unet"]
+    assert mine.training.times == base.training.times.model_copy(update={"mean": -1.5})
+    assert mine.training.batch_size == base.training.batch_size
+    assert mine.schedule == base.schedule
 
 
-def test_profile_with_an_unknown_key_changes_nothing(study: Path) -> None:
-    before = (study / "params.yaml").read_text()
-    (study / "profiles" / "mine.yaml").write_text("dann:\n  lamda: 1\n")
-    with pytest.raises(UserError, match="profiles/mine.yaml: params.yaml has no key dann.lamda; did you mean lambda?"):
-        apply_profile("mine")
-    (study / "profiles" / "mine.yaml").write_text("dann:\n  lambda: -1\n")
-    with pytest.raises(UserError, match="profiles/mine.yaml: dann.lambda: Input should be greater"):
-        apply_profile("mine")
-    assert (study / "params.yaml").read_text() == before
-    assert not list(study.glob(".params*"))
-    with pytest.raises(UserError, match="no profile smokey; did you mean smoke?"):
-        apply_profile("smokey")
+def test_a_section_inside_a_section_may_have_overrides() -> None:
+    values = {"diffusion.guidance.base.w": 3.0, "diffusion.guidance.attention-unet": {"skip_unconditional": 0.5}}
+    guidance = validate(with_values(values), "mine")[Diffusion].guidance
+    assert (guidance.base.w, guidance.base.skip_unconditional) == (3.0, 0.0)
+    merged = guidance.settings["attention-unet"]
+    assert (merged.w, merged.skip_unconditional) == (3.0, 0.5)
+
+
+def test_a_change_of_the_base_reaches_the_models_that_do_not_override_it() -> None:
+    settings = validate(with_values({"gan.base.steps": 123}), "mine")[Gan].settings
+    assert {name: one.steps for name, one in settings.items()} == {
+        "dcgan": 123,
+        "dcgan-noisy-labels": 123,
+        **{name: RAW["gan"][name]["steps"] for name in ("dcgan-k5", "sngan", "wgan-gp")},
+    }
+
+
+def test_show_gives_the_values_that_run() -> None:
+    params = load(REPOSITORY / "params.yaml")
+
+    def shown(key: str | None) -> Any:
+        return config.YAML(typ="safe").load(show(key, params))
+
+    assert shown("gan.sngan") == {**RAW["gan"]["base"], **RAW["gan"]["sngan"]}
+    assert shown("diffusion.guidance.attention-unet") == RAW["diffusion"]["guidance"]["base"]
+    assert shown("diffusion.attention-unet")["training"]["times"] == {"density": "log-snr", "mean": -1.5, "std": 1.5}
+    assert shown("gan")["pairs"] == RAW["gan"]["pairs"]
+    assert list(shown(None)) == list(RAW)
+    assert show("dann.lambda", params) == "0.1"
+    assert show("data.course.path", params) == "null"
+    assert show("data.domains", params) == "[mnistm, svhn, usps]"
+    assert params.raw == RAW  # showing changes nothing
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("gan.sngan.stps", "params.yaml has no key gan.sngan.stps; did you mean steps?"),
+        ("dnan", "params.yaml has no key dnan; did you mean dann?"),
+        ("dann.lambda.x", "dann.lambda is a value and has no key x"),
+    ],
+)
+def test_show_of_an_unknown_key(key: str, expected: str) -> None:
+    with pytest.raises(UserError) as error:
+        show(key, load(REPOSITORY / "params.yaml"))
+    assert str(error.value) == expected
+
+
+@pytest.fixture
+def networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A module of a package of its own that must not be imported."""
+    (tmp_path / "dlcv" / "area").mkdir(parents=True)
+    code = 'import no_such_module\n\nPLAIN = {"a": 1, "b-c": 2}\nTYPED: dict[str, int] = {"d": 3}\nLIST = [1]\n'
+    (tmp_path / "dlcv" / "area" / "networks.py").write_text(code)
+    monkeypatch.setattr(config, "PACKAGE", tmp_path / "dlcv")
+    return "dlcv.area.networks"
+
+
+def test_names_are_read_without_an_import(networks: str) -> None:
+    assert names_in(networks, "PLAIN") == ["a", "b-c"]
+    assert names_in(networks, "TYPED") == ["d"]
+    with pytest.raises(LookupError, match="dlcv.area.networks has no OTHER"):
+        names_in(networks, "OTHER")
+    with pytest.raises(AssertionError, match="dlcv.area.networks.LIST is not a dict literal"):
+        names_in(networks, "LIST")
+    assert networks not in sys.modules
+
+
+def test_key_of_takes_only_the_keys_of_the_dict(networks: str) -> None:
+    name: TypeAdapter[str] = TypeAdapter(Annotated[str, key_of(networks, "PLAIN")])
+    assert name.validate_python("b-c") == "b-c"
+    with pytest.raises(ValidationError, match="there is no b-d; did you mean b-c?"):
+        name.validate_python("b-d")

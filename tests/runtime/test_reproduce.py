@@ -1,4 +1,4 @@
-"""`dlcv repro`: a pipeline of its own, whose stages leave a line in a log."""
+"""`dlcv repro` of a small pipeline, whose stages write their names into a log."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ruamel.yaml import YAML
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.reproduce import reproduce
 
-# DVC reads its graph by a call of pygtrie's that is on its way out.
-pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")
+# DVC calls a deprecated function of pygtrie. Each stage starts a process of DVC.
+pytestmark = [pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning"), pytest.mark.slow]
 
-# Waits for the file of the other one, which a stage that runs after it could not have written.
+# Waits for the file of the other stage, which runs at the same time.
 MEET = """
 import sys, time
 from pathlib import Path
@@ -31,13 +31,13 @@ sys.exit("alone")
 
 
 def stage(name: str, needs: list[str], command: str = "") -> dict[str, object]:
-    """A stage that writes the file `name`, whatever else it does."""
+    """A stage that logs its name, runs `command` and writes the file `name`."""
     return {"cmd": f"echo {name} >> log && {command or 'true'} && echo made > {name}", "deps": needs, "outs": [name]}
 
 
 @pytest.fixture
 def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A diamond: first, then left and right, then last."""
+    """A diamond: `first`, then `left` and `right`, then `last`."""
     monkeypatch.chdir(tmp_path)
     subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], check=True)
     (tmp_path / "meet.py").write_text(MEET)
@@ -53,7 +53,7 @@ def write(commands: dict[str, str]) -> None:
 
 
 @pytest.mark.usefixtures("pipeline")
-def test_what_does_not_depend_on_each_other_runs_side_by_side_and_once() -> None:
+def test_independent_stages_run_at_the_same_time_and_once() -> None:
     reproduce(2)
     first, *middle, last = Path("log").read_text().split()
     assert (first, sorted(middle), last) == ("first", ["left", "right"], "last")
@@ -65,7 +65,7 @@ def test_what_does_not_depend_on_each_other_runs_side_by_side_and_once() -> None
 
 
 @pytest.mark.usefixtures("pipeline")
-def test_after_a_failure_nothing_begins_and_what_was_made_stays(capfd: pytest.CaptureFixture[str]) -> None:
+def test_after_a_failure_no_stage_starts_and_outputs_are_kept(capfd: pytest.CaptureFixture[str]) -> None:
     write({"left": "false"})
     with pytest.raises(UserError, match="stage left failed"):
         reproduce(1)
@@ -78,7 +78,7 @@ def test_after_a_failure_nothing_begins_and_what_was_made_stays(capfd: pytest.Ca
     assert Path("last").exists()
 
 
-def test_without_a_pipeline_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_without_a_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="no pipeline"):
         reproduce(1)

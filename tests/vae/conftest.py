@@ -1,4 +1,4 @@
-"""Small prepared faces with an attribute, settings of a small network, and an extractor that costs nothing."""
+"""Small prepared faces with an attribute, settings of a small network, and a fast extractor."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def training(**changes: Any) -> Training:
 
 
 def network(seed: int = 0, width: float = NARROW, latent: int = LATENT) -> Autoencoder:
-    """A random network in eval mode whose images differ."""
+    """A random network, loaded as from a folder, whose images differ."""
     torch.manual_seed(seed)
     made = Autoencoder(width, latent)
     with torch.no_grad():
@@ -58,11 +58,11 @@ def network(seed: int = 0, width: float = NARROW, latent: int = LATENT) -> Autoe
         made.train()
         for _ in range(20):
             made(torch.rand(16, 3, 64, 64) * 2 - 1, torch.randn(16, latent))
-    return made.eval()
+    return made.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def write_faces(study: Path, label: str | None = "Male") -> Path:
-    """A disc on a dark ground, bright where the attribute is 1 and darker where it is 0; persons come in fours."""
+    """A disc on a dark ground, bright if the attribute is 1 and darker if it is 0; four images of each person."""
     folder = study / "data" / "faces"
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
@@ -91,7 +91,7 @@ def faces(study: Path) -> Path:
 
 
 class _Blocks(nn.Module):
-    """Means of the 16 x 16 blocks of an image, instead of a network's features."""
+    """Means of the blocks of an image, instead of a network's features."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -13,12 +13,12 @@ import torch
 from PIL import Image
 
 from dlcv.data.batches import to_float, to_uint8
+from dlcv.data.latents import normal
 from dlcv.engine.weights import save_weights
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, write_json
-from dlcv.vae import codes as coding
+from dlcv.vae.codes import decode, encode
 from dlcv.vae.losses import divergence
-from dlcv.vae.networks import latents
 from tests.vae.conftest import LATENT, NARROW, network
 
 COUNT = 105  # more than a batch, and the second one is of five
@@ -30,7 +30,7 @@ def images(count: int = COUNT) -> np.ndarray:
 
 def test_codes_are_the_networks_own_and_errors_those_of_its_reconstructions() -> None:
     made, shown = network(), images()
-    codes = coding.encode(made, shown)
+    codes = encode(made, shown)
     x = to_float(shown)
     with torch.no_grad():
         mean, log_variance = made.encode(x)
@@ -39,38 +39,38 @@ def test_codes_are_the_networks_own_and_errors_those_of_its_reconstructions() ->
     assert np.allclose(codes.kl, divergence(mean, log_variance), atol=1e-4)
     assert np.allclose(codes.error, error, atol=1e-5) and codes.error.shape == (COUNT,)
     assert not np.allclose(codes.sampled_error, codes.error, atol=1e-4)
-    # What is decoded for a figure is what the error is of, but for rounding to whole levels.
-    levels = coding.decode(made, codes.means).astype(np.float64) / 127.5 - 1
+    # A decoded image has this error, except for rounding to whole levels.
+    levels = decode(made, codes.means).astype(np.float64) / 127.5 - 1
     assert np.allclose(((levels - (shown / 127.5 - 1)) ** 2).mean((1, 2, 3)), codes.error, atol=1e-3)
 
 
 def test_nothing_depends_on_how_many_are_coded_together_or_on_what_was_drawn_before() -> None:
     made, shown = network(), images()
     state = torch.get_rng_state()
-    all_of_them = coding.encode(made, shown)
+    all_of_them = encode(made, shown)
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(7)
     for count in (1, 4, 100):
-        few = coding.encode(made, shown[:count])
+        few = encode(made, shown[:count])
         for name in ("means", "kl", "error", "sampled_error"):
             assert (getattr(few, name) == getattr(all_of_them, name)[:count]).all(), name
-    noise = latents(COUNT, LATENT, seed=0)
-    drawn = coding.decode(made, noise)
+    noise = normal(COUNT, (LATENT,), seed=0)
+    drawn = decode(made, noise)
     assert drawn.dtype == np.uint8 and drawn.shape == (COUNT, 64, 64, 3)
-    assert all((coding.decode(made, noise[:count]) == drawn[:count]).all() for count in (1, 4, 100))
+    assert all((decode(made, noise[:count]) == drawn[:count]).all() for count in (1, 4, 100))
     with torch.no_grad():
         assert np.abs(drawn.astype(int) - to_uint8(made.decode(noise)).numpy()).max() <= 1
     assert len(np.unique(drawn.reshape(COUNT, -1), axis=0)) == COUNT
 
 
 def test_the_noise_of_a_sampled_error_differs_from_image_to_image() -> None:
-    codes = coding.encode(network(), np.repeat(images(1), 3, axis=0))
+    codes = encode(network(), np.repeat(images(1), 3, axis=0))
     assert len(set(codes.error)) == 1 and len(set(codes.sampled_error)) == 3
 
 
 @pytest.fixture
 def trained(study: Path) -> Path:
-    """A study with nothing in it but params.yaml and a network's weights."""
+    """A study with params.yaml and the weights of a network."""
     about = {"area": "vae", "name": "vae", "width": NARROW, "latent": LATENT}
     save_weights(study / "out/vae/vae", network().state_dict(), about)
     return study
@@ -84,9 +84,9 @@ def test_images_are_drawn_from_the_weights_alone(trained: Path, dlcv: Any, set_p
     assert dlcv("vae sample --count 5 --seed 3 --out new/five") == (0, "")
     five = images_in(trained / "new/five")
     assert list(five) == [f"{number:04d}.png" for number in range(5)]
-    assert (np.stack(list(five.values())) == coding.decode(network(), latents(5, LATENT, seed=3))).all()
+    assert (np.stack(list(five.values())) == decode(network(), normal(5, (LATENT,), seed=3))).all()
     shutil.move(trained / "out/vae/vae", trained / "elsewhere")
-    set_params({"vae.samples": 2, "seed": 3, "vae.latent": 99, "vae.width": 1.0})  # the weights know their own
+    set_params({"vae.samples": 2, "seed": 3, "vae.latent": 99, "vae.width": 1.0})  # weights.json has its own
     (trained / "new/empty").mkdir()
     assert dlcv("vae sample --weights elsewhere --out new/empty") == (0, "")
     two = images_in(trained / "new/empty")
@@ -99,7 +99,7 @@ def test_images_are_drawn_from_the_weights_alone(trained: Path, dlcv: Any, set_p
         ("--out full", "full is not empty; name a new folder for the images"),
         ("--out params.yaml", "params.yaml is not empty; name a new folder for the images"),
         ("--weights none --out new", "none/weights.json is missing; `dvc repro` trains it"),
-        ("--weights other --out new", "other holds no VAE's weights; `dvc repro` makes them in out/vae/vae"),
+        ("--weights other --out new", "other holds area gan, not the weights of a VAE (area vae)"),
         ("--weights cut --out new", "cut/weights.safetensors is not the file that cut/weights.json describes"),
         ("--weights wide --out new", "wide/weights.safetensors does not fit Autoencoder: "),
     ],

@@ -1,4 +1,4 @@
-"""The section `vae` of params.yaml: what is refused, and in which words."""
+"""The section `vae` of params.yaml: messages about bad values, and the profiles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from dlcv.runtime.config import apply_profile, load
+from dlcv.runtime.config import load
+from dlcv.runtime.editing import apply_profile
 from dlcv.runtime.errors import UserError
 from dlcv.vae.config import Vae
 

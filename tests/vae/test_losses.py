@@ -1,4 +1,4 @@
-"""The two terms against closed forms."""
+"""The two terms of the loss against closed forms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The printed network, and what its two halves give."""
+"""The network against report 002, and the outputs of encoder and decoder."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import re
 import pytest
 import torch
 
+from dlcv.data.latents import normal
 from dlcv.engine.weights import count_parameters
-from dlcv.vae.networks import LOG_VARIANCE, Autoencoder, latents, sample
+from dlcv.vae import config
+from dlcv.vae.networks import LOG_VARIANCE, SIZE, Autoencoder, reparameterise
 from dlcv.vae.train import description
 from tests.vae.conftest import LATENT, NARROW, network
 
-# What report 002 prints, block by block.
+# The blocks that report 002 prints.
 ENCODER = [(3, 32), (32, 64), (64, 128), (128, 256), (256, 512)]
 DECODER = [(512, 256), (256, 128), (128, 64), (64, 32), (32, 32)]
 NORM = "BatchNorm2d({}, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)"
@@ -41,7 +43,7 @@ def test_it_is_the_printed_network() -> None:
     # Newer versions of torch print one argument more of BatchNorm.
     lines = [line.strip().replace("affine=True, bias=True,", "affine=True,") for line in str(made).splitlines()]
     assert "\n".join(lines[1:-1]) == printed()
-    assert count_parameters(made) == 6_297_699
+    assert count_parameters(made) == 6_297_699 and config.SIZE == SIZE
 
 
 @pytest.mark.parametrize(("width", "latent"), [(1.0, 512), (0.5, 512), (NARROW, 7)])
@@ -57,13 +59,13 @@ def test_width_scales_the_channels_and_latent_the_code(width: float, latent: int
 
 def test_the_latent_is_mean_plus_deviation_times_noise() -> None:
     mean, log_variance = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.0, 2 * 1.0986123]])
-    assert torch.allclose(sample(mean, log_variance, torch.tensor([[1.0, -1.0]])), torch.tensor([[2.0, -5.0]]))
-    assert torch.equal(sample(mean, log_variance, torch.zeros(1, 2)), mean)
+    assert torch.allclose(reparameterise(mean, log_variance, torch.tensor([[1.0, -1.0]])), torch.tensor([[2.0, -5.0]]))
+    assert torch.equal(reparameterise(mean, log_variance, torch.zeros(1, 2)), mean)
     made, images = network(), torch.rand(3, 3, 64, 64) * 2 - 1
     noise = torch.randn(3, LATENT)
     with torch.no_grad():
         mean, log_variance = made.encode(images)
-        assert torch.equal(made(images, noise)[0], made.decode(sample(mean, log_variance, noise)))
+        assert torch.equal(made(images, noise)[0], made.decode(reparameterise(mean, log_variance, noise)))
         assert not torch.equal(made(images, noise)[0], made.decode(mean))
 
 
@@ -96,6 +98,6 @@ def test_the_description_has_every_parameter_once() -> None:
 
 
 def test_the_first_latents_of_a_seed_do_not_depend_on_the_count() -> None:
-    many = latents(50, 7, seed=3)
-    assert torch.equal(latents(4, 7, seed=3), many[:4]) and not torch.equal(latents(4, 7, seed=4), many[:4])
+    many = normal(50, (7,), seed=3)
+    assert torch.equal(normal(4, (7,), seed=3), many[:4]) and not torch.equal(normal(4, (7,), seed=4), many[:4])
     assert many.shape == (50, 7) and abs(float(many.mean())) < 0.2 and 0.8 < float(many.std()) < 1.2

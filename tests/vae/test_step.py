@@ -1,4 +1,4 @@
-"""The step, watched from outside."""
+"""The step, observed from outside: inputs, outputs, and the weights that change."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def batch(count: int = 4) -> tuple[Tensor, Tensor]:
 
 
 def watched(made: VAE) -> list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
-    """What the network is going to be shown and to give: images, noise, reconstructions, means, log-variances."""
+    """A list that collects images, noise, reconstructions, means and log-variances of each forward pass."""
     seen: list[Any] = []
     made.networks["network"].register_forward_hook(
         lambda module, inputs, outputs: seen.append(tuple(value.detach().clone() for value in (*inputs, *outputs)))

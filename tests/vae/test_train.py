@@ -1,4 +1,4 @@
-"""The stage `train` on small made faces: what it writes, resume, snapshots, stops."""
+"""The stage `train` on small synthetic faces: files, resuming, snapshots, errors."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ def test_a_training_leaves_weights_snapshots_and_a_curve(faces: Path, set_params
     assert sorted(files(OUT)) == [*names, "weights.json", "weights.safetensors"]
     about = read_json(OUT / "weights.json")
     assert (about["area"], about["name"], about["width"], about["latent"]) == ("vae", "vae", NARROW, LATENT)
+    assert about["stage"] == "stages/vae/dvc.yaml:train"
     assert about["sha256"] == sha256(OUT / "weights.safetensors") and about["data"] == {"faces": "a" * 64}
     assert about["params"]["training"]["kl_weight"] == 1e-5 and about["beta"] == 0.12288
     Autoencoder(NARROW, LATENT).load_state_dict(load_file(OUT / "weights.safetensors"))
@@ -132,7 +133,7 @@ def test_statistics_are_those_of_the_very_weights_over_the_images(faces: Path) -
         if "running" in name:
             buffer.fill_(7.0)  # of other weights
     state = torch.get_rng_state()
-    train.own_statistics(made, images)
+    train.recalibrate(made, images)
     assert torch.equal(torch.get_rng_state(), state) and not made.training
     assert all(torch.equal(parameter, weights[name]) for name, parameter in made.named_parameters())
     with torch.no_grad():
@@ -163,7 +164,7 @@ def test_a_batch_larger_than_the_set_is_the_whole_set(faces: Path, set_params: A
     ("old", "new", "message"),
     [
         ('"size": 64', '"size": 32', "data/faces has images of 32 pixels; the networks are for 64"),
-        ('"count": 40', '"count": 1', "data/faces has 1 training image; a batch needs 2 at least"),
+        ('"count": 40', '"count": 1', "data/faces has 1 training image; a batch needs at least 2"),
     ],
 )
 def test_faces_that_cannot_be_trained_on_are_refused(study: Path, dlcv: Any, old: str, new: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""What the methods share: the optimizer, one update of it, and the loss on labels."""
+"""What several methods use: a plan, networks with their optimizers, and losses."""
 
 from __future__ import annotations
 
@@ -8,72 +8,101 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import LRScheduler
 
-from dlcv.adaptation.config import Training
-from dlcv.engine.loop import Method, scheduler
+from dlcv.adaptation.config import Adaptation, Augmentation, Training
+from dlcv.adaptation.networks import digits
+from dlcv.adaptation.networks.digits import DomainNetwork
+from dlcv.engine.loop import Method
+from dlcv.engine.optimizers import descend, make_optimizer
+from dlcv.runtime.config import Params
 
 Batch = dict[str, tuple[Tensor, Tensor]]  # "source" and, for a method that adapts, "target": images and labels
 Backward = Callable[[Tensor], None]
+Optimization = tuple[Optimizer, LRScheduler]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A method that is ready to train, and how."""
+    """A method that is ready to train, and how.
+
+    Attributes:
+        method: networks, optimizers and step.
+        settings: the values of params.yaml that decide the result, apart from domains and seed.
+        steps: of the training.
+        ema_decay: of the averaged weights of the result; 0 for none.
+        result: the network of `method` that is written, a `Classifier`.
+        single: whether the method needs a training in one process.
+        label: of this training in tables and figures; None for the label of the method.
+        domain_head: whether the domain head is trained, so that its accuracy is worth a score.
+        statistics: "domain" if the network is evaluated on each domain with BatchNorm statistics of this domain.
+        augmentation: by role ("source", "target") and by who sees the images, for the figure of the inputs; None for
+            that of `adaptation.training`.
+        finish: changes the result before it is written; gets the training images by role, uint8 N x 28 x 28 x 3.
+    """
 
     method: Method
-    printed: dict[str, tuple[nn.Module, nn.Module, Tensor]]  # by name: a part, what of it is printed, an input of that
-    architecture: Mapping[str, Any]  # from which `dlcv.adaptation.trained` builds the network again
-    settings: Mapping[str, Any]  # what of params.yaml decides the result, beside domains and seed
+    settings: Mapping[str, Any]
     steps: int
     ema_decay: float = 0.0
-    result: str = "network"  # which of the method's networks
-    single: bool = False  # whether it takes one process
-    # Changes the result before it is written, given the training images by role, uint8 N x 28 x 28 x 3.
+    result: str = "network"
+    single: bool = False
+    label: str | None = None
+    domain_head: bool = False
+    statistics: str | None = None
+    augmentation: Mapping[str, Mapping[str, Augmentation]] | None = None
     finish: Callable[[nn.Module, Mapping[str, np.ndarray]], None] = lambda network, images: None
 
 
-class AdamWMethod:
-    """Networks, AdamW with rate, schedule and weight decay of `training`, and its update.
+class Learner:
+    """Networks and their optimizers: a `dlcv.engine.loop.Method` without its step.
 
     Args:
-        networks: by name, as in `dlcv.engine.loop.Method`.
-        training: its rate, schedule, weight decay and steps.
-        parameters: of each optimizer, by its name.
+        networks: by name.
+        optimizations: optimizer and schedule, by the name that `descend` gets.
     """
 
-    def __init__(
-        self, networks: dict[str, nn.Module], training: Training, parameters: Mapping[str, Iterable[Parameter]]
-    ):
-        self.training = training
-        self.networks = networks
-        self.optimizers: dict[str, Optimizer] = {
-            name: torch.optim.AdamW(part, lr=training.learning_rate, weight_decay=training.weight_decay)
-            for name, part in parameters.items()
-        }
-        self.schedulers: list[LRScheduler] = [
-            rate(training.schedule, optimizer, training.steps) for optimizer in self.optimizers.values()
-        ]
+    def __init__(self, networks: Mapping[str, nn.Module], optimizations: Mapping[str, Optimization]):
+        self.networks = dict(networks)
+        self.optimizers = {name: optimizer for name, (optimizer, _) in optimizations.items()}
+        self.schedulers = [scheduler for _, scheduler in optimizations.values()]
 
-    def update(self, name: str, loss: Tensor, backward: Backward) -> None:
-        """One step of the optimizer `name` down the gradient of `loss`."""
-        update(self.optimizers[name], loss, backward)
+    def descend(self, name: str, loss: Tensor, backward: Backward) -> None:
+        """One step of the optimizer `name`. Other parameters keep gradients, which nobody uses."""
+        descend(self.optimizers[name], loss, backward)
 
 
-def update(optimizer: Optimizer, loss: Tensor, backward: Backward) -> None:
-    """One step of `optimizer` down the gradient of `loss`; other gradients that it leaves behind are not used."""
-    optimizer.zero_grad()
-    backward(loss)
-    optimizer.step()
+def adamw(parameters: Iterable[Parameter], training: Training) -> Optimization:
+    """AdamW and its schedule by `adaptation.training`."""
+    return make_optimizer(
+        "adamw",
+        parameters,
+        learning_rate=training.learning_rate,
+        steps=training.steps,
+        schedule=training.schedule,
+        weight_decay=training.weight_decay,
+    )
+
+
+def domain_network(params: Params) -> DomainNetwork:
+    """The network of `adaptation.network` with new weights."""
+    section = params[Adaptation]
+    training = section.training
+    return digits.build(section.network, training.dropout, training.instance_norm, section.networks.model_dump())
+
+
+def settings_of(params: Params) -> dict[str, Any]:
+    """The settings of a method that trains a `domain_network` by `adaptation.training`."""
+    section = params[Adaptation]
+    return section.model_dump(include={"network", "networks", "training"})
 
 
 def classify(logits: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, dict[str, Tensor]]:
-    """Cross-entropy of logits, N x 10, against labels, N, and what the curve says of it."""
+    """Cross-entropy of logits, N x 10, and labels, N; loss and accuracy for the curve."""
     loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
     return loss, {"class_loss": loss.detach(), "class_accuracy": (logits.argmax(1) == labels).float().mean()}
 
@@ -81,8 +110,8 @@ def classify(logits: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, 
 def information(logits: Tensor) -> Tensor:
     """Mutual information of images and predicted classes, in nats, at most log C, for logits N x C.
 
-    Entropy of the mean prediction (all classes are used) less the mean entropy of predictions (each
-    is sure): Shi and Sha, ICML 2012.
+    The entropy of the mean prediction (high if all classes are predicted) minus the mean entropy of the predictions
+    (low if each is confident): Shi and Sha, ICML 2012.
     """
     log_p = logits.log_softmax(1)
     mean = log_p.exp().mean(0)
@@ -90,23 +119,5 @@ def information(logits: Tensor) -> Tensor:
 
 
 def strength(progress: float, maximum: float, gamma: float) -> float:
-    """A weight at `progress` in [0, 1], from 0 towards `maximum`: lambda of Ganin et al. 2016, section 5.2.2."""
+    """A weight at `progress` in [0, 1] that rises from 0 to `maximum`: lambda of Ganin et al. 2016, section 5.2.2."""
     return maximum * (2 / (1 + math.exp(-gamma * progress)) - 1)
-
-
-def rate(kind: str, optimizer: Optimizer, steps: int) -> LRScheduler:
-    """The learning rate over `steps` steps: the shared schedules, and "restarts", report 003's.
-
-    Restarts (Loshchilov and Hutter 2017): four falls along a cosine, each twice as long as the one
-    before, as `CosineAnnealingWarmRestarts(T_0=2, T_mult=2)` has them in 30 epochs.
-    """
-    if kind != "restarts":
-        return scheduler(kind, optimizer, steps)
-
-    def factor(step: int) -> float:
-        start, length = 0.0, steps / 15
-        while step >= start + length and start + length < steps:
-            start, length = start + length, 2 * length
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - start) / length)))
-
-    return LambdaLR(optimizer, factor)

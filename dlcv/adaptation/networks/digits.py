@@ -1,27 +1,133 @@
-"""The networks of domain adaptation: one feature extractor with a class and a domain head.
+"""The networks of domain adaptation: a feature extractor with a class head and a domain head.
 
-Each is named in `NETWORKS`; all share `DomainNetwork`, so a method does not know which it trains. A
-printed LogSoftmax or Sigmoid stands in the loss, which takes logits.
+`NETWORKS` has their names. Each is a `DomainNetwork`, so a method can train any of them. The LogSoftmax and Sigmoid
+that the reports print are part of the losses, which take logits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlcv.adaptation.config import Adaptation, NetworkSettings
+from dlcv.adaptation.augment import augment
+from dlcv.adaptation.config import Augmentation, NetworkSettings
+from dlcv.data.batches import to_float
+from dlcv.engine.averaging import recalibrated
+from dlcv.engine.layers import described
 
 CLASSES = 10
+STATISTICS_IMAGES = 4000  # maximum number of images for BatchNorm statistics
 Parts = tuple[nn.Module, nn.Module, nn.Module]  # features, class head, domain head
 
 
+class Classifier(nn.Module):
+    """Features and a class head: the part of a network that is evaluated.
+
+    Args:
+        features: images, N x 3 x S x S, to features, N x D.
+        class_head: features to logits, N x 10.
+        instance_norm: whether each channel of each image is normalised to mean 0 and standard deviation 1. This removes
+            colour cast and contrast; it has no parameters.
+
+    Attributes:
+        architecture: the arguments of `build` in the network's file, and under `file` the name of this file.
+    """
+
+    architecture: dict[str, Any]
+
+    def __init__(self, features: nn.Module, class_head: nn.Module, instance_norm: bool):
+        super().__init__()
+        # The variance of an image is about 0.1; eps keeps a uniform image from becoming noise.
+        self.normalise = nn.InstanceNorm2d(3, eps=1e-2) if instance_norm else nn.Identity()
+        self.features = features
+        self.class_head = class_head
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Features, N x D, of images in [-1, 1], N x 3 x 28 x 28."""
+        raise NotImplementedError
+
+    def augment(self, images: Tensor, augmentation: Augmentation) -> Tensor:
+        """Images in [-1, 1], N x 3 x H x W, with random changes."""
+        return augment(images, augmentation)
+
+    def description(self) -> dict[str, dict[str, Any]]:
+        """Number of parameters and layers of each part, for the report."""
+        raise NotImplementedError
+
+    def examples(self, source: Tensor, labels: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Rows of images that only this network can make, by label; none for a network that makes no images.
+
+        Args:
+            source, target: images in [-1, 1], N x 3 x 28 x 28.
+            labels: of the source images, N.
+        """
+        return {}
+
+
+class Output(NamedTuple):
+    """What a `DomainNetwork` returns for N images."""
+
+    features: Tensor  # N x D
+    classes: Tensor  # logits, N x 10
+    domains: Tensor  # logits of (source, target), N x 2
+
+
+class DomainNetwork(Classifier):
+    """A classifier with a domain head behind a gradient reversal.
+
+    Args:
+        domain_head: features to logits of (source, target), N x 2.
+        size: S; images of another size are resized after they are normalised.
+        features, class_head, instance_norm: as in `Classifier`.
+    """
+
+    def __init__(
+        self,
+        features: nn.Module,
+        class_head: nn.Module,
+        domain_head: nn.Module,
+        instance_norm: bool,
+        size: int = 28,
+    ):
+        super().__init__(features, class_head, instance_norm)
+        self.domain_head = domain_head
+        self.size = size
+
+    def embed(self, images: Tensor) -> Tensor:
+        features: Tensor = self.features(resize(self.normalise(images), self.size))
+        return features
+
+    def forward(self, images: Tensor, strength: float = 0.0) -> Output:
+        """Features and logits of images in [-1, 1], N x 3 x 28 x 28.
+
+        Args:
+            strength: lambda of the gradient reversal: the gradient of a loss on the domain logits reaches the features
+                times -strength, and the domain head unchanged. 0 detaches the features from the domain head.
+        """
+        features = self.embed(images)
+        # With strength 0 the gradient would be zero but cost as much to compute.
+        seen = GradientReversal.apply(features, strength) if strength else features.detach()
+        return Output(features, self.class_head(features), self.domain_head(seen))
+
+    def description(self) -> dict[str, dict[str, Any]]:
+        image = torch.zeros(1, 3, self.size, self.size)
+        width = next(part.in_features for part in self.class_head.modules() if isinstance(part, nn.Linear))
+        features = torch.zeros(1, width)
+        return {
+            "features": described(self.features, image, depth=1),
+            "class head": described(self.class_head, features, depth=1),
+            "domain head": described(self.domain_head, features, depth=1),
+        }
+
+
 class GradientReversal(torch.autograd.Function):
-    """Identity forward, gradient times -strength backward (Ganin et al. 2016, equation 17)."""
+    """Identity in the forward pass, gradient times -strength in the backward pass (Ganin et al. 2016, equation 17)."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, strength: float) -> Tensor:
@@ -33,77 +139,31 @@ class GradientReversal(torch.autograd.Function):
         return gradients[0] * -ctx.strength, None
 
 
-class DomainNetwork(nn.Module):
-    """Features, a class head and a domain head behind a gradient reversal.
-
-    Args:
-        features: images, N x 3 x S x S, to features, N x D.
-        class_head: features to logits of the digits.
-        domain_head: features to logits of (source, target).
-        instance_norm: whether each channel of each image is brought to mean 0 and standard
-            deviation 1 first. It has no parameters; what it removes is colour cast and contrast.
-        size: S; images of another size are resized, after they are normalised.
-    """
-
-    def __init__(
-        self,
-        features: nn.Module,
-        class_head: nn.Module,
-        domain_head: nn.Module,
-        instance_norm: bool,
-        size: int = 28,
-    ):
-        super().__init__()
-        self.normalise = instance_norm_of(instance_norm)
-        self.features = features
-        self.class_head = class_head
-        self.domain_head = domain_head
-        self.size = size
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Output of the convolutions, N x D, for images in [-1, 1], N x 3 x 28 x 28."""
-        features: Tensor = self.features(resized(self.normalise(images), self.size))
-        return features
-
-    def forward(self, images: Tensor, strength: float = 0.0) -> tuple[Tensor, Tensor]:
-        """Logits of the classes, N x 10, and of the domains, N x 2.
-
-        Args:
-            images: in [-1, 1], N x 3 x 28 x 28.
-            strength: lambda of the reversal: the gradient of a loss on the domain logits reaches
-                the features times -strength, and the domain head itself in full. 0 detaches them.
-        """
-        features = self.embed(images)
-        # Without reversal nothing is to go back to the features: a gradient of zeros would cost as much as one.
-        seen = GradientReversal.apply(features, strength) if strength else features.detach()
-        return self.class_head(features), self.domain_head(seen)
-
-    def printed(self) -> dict[str, tuple[nn.Module, nn.Module, Tensor]]:
-        """Its parts as `dlcv.adaptation.methods.common.Plan` has them."""
-        parts = {"features": self.features, "class head": self.class_head, "domain head": self.domain_head}
-        image = torch.zeros(1, 3, self.size, self.size)
-        width = next(part.in_features for part in self.class_head.modules() if isinstance(part, nn.Linear))
-        features = torch.zeros(1, width)
-        return {name: (part, part, image if name == "features" else features) for name, part in parts.items()}
-
-
-def instance_norm_of(wanted: bool) -> nn.Module:
-    """The normalisation of each channel of each image, in [-1, 1], if it is wanted."""
-    # The variance of an image is about 0.1; eps keeps a blank one from becoming noise.
-    return nn.InstanceNorm2d(3, eps=1e-2) if wanted else nn.Identity()
-
-
-def resized(images: Tensor, size: int) -> Tensor:
-    """Images N x C x H x W at size x size; the same ones where they have it."""
+def resize(images: Tensor, size: int) -> Tensor:
+    """Images N x C x H x W, bilinearly resized to size x size."""
     if images.shape[-1] == size:
         return images
     return F.interpolate(images, size=(size, size), mode="bilinear", align_corners=False)
 
 
+def adapt_statistics(network: Classifier, images: np.ndarray) -> None:
+    """Set the BatchNorm statistics to those of one domain (AdaBN, Li et al. 2018) and `network` to eval mode.
+
+    Args:
+        images: of the domain, in random order, uint8 N x 28 x 28 x 3; the first 4,000 are used.
+    """
+    device = next(network.parameters()).device
+    chosen = torch.from_numpy(np.array(images[:STATISTICS_IMAGES]))
+    with recalibrated(network):
+        # Chunks of nearly equal size: BatchNorm refuses a batch of one.
+        for chunk in chosen.chunk(max(1, len(chosen) // 200)):
+            network.class_head(network.embed(to_float(chunk).to(device)))
+
+
 class OneLogit(nn.Module):
     """Logits of (source, target), N x 2, from one logit of the target, N x 1.
 
-    The softmax of (0, z) is the sigmoid of z: cross-entropy on these is binary cross-entropy on that.
+    The softmax of (0, z) is the sigmoid of z, so cross-entropy of the two logits is binary cross-entropy of the one.
     """
 
     def forward(self, logit: Tensor) -> Tensor:
@@ -128,11 +188,10 @@ def lenet(dropout: float, settings: NetworkSettings) -> Parts:
 
 
 def deep(dropout: float, settings: NetworkSettings) -> Parts:
-    """The network of report 001: five 3x3 convolutions, 512 features; 3,729,163 parameters, whatever the poolings.
+    """The network of report 001: five 3x3 convolutions, 512 features, no dropout; 3,729,163 parameters.
 
-    With `poolings: 2` as it prints: 28 → 14 → 7 → 5 → 3 → 1. With 5 as its reference has it, the
-    homework whose images are 32x32: every convolution keeps the size and every pooling halves it. It
-    has no dropout.
+    With `poolings: 2`, as the report prints it, the sizes are 28 → 14 → 7 → 5 → 3 → 1. With 5, as in its reference for
+    32x32 images, every convolution keeps the size and every pooling halves it.
     """
     halve_all = settings.deep.poolings == 5
     layers: list[nn.Module] = []
@@ -165,10 +224,10 @@ def wide(dropout: float, settings: NetworkSettings) -> Parts:
 
 
 def mish(dropout: float, settings: NetworkSettings) -> Parts:
-    """The network of report 004: 768 features; 355,164 parameters with its class head of 192 and 128.
+    """The network of report 004: 768 features; 355,164 parameters with a class head of widths 192 and 128.
 
-    The report drops 0.3. It finds that the class head "should not be too hard" for SVHN and that a
-    deeper one is better for USPS: `mish.hidden` has its widths.
+    The report has a dropout of 0.3. It finds that a smaller class head is better for SVHN and a deeper one for USPS;
+    `mish.hidden` sets the widths.
     """
     features = nn.Sequential(
         nn.Conv2d(3, 64, 5),
@@ -186,15 +245,15 @@ def mish(dropout: float, settings: NetworkSettings) -> Parts:
 
 
 def compact(dropout: float, settings: NetworkSettings) -> Parts:
-    """Ours: six 3x3 convolutions, each with BatchNorm and leaky ReLU, whose mean over places is 128 features.
+    """Our network: six 3x3 convolutions with BatchNorm and leaky ReLU; 128 features, the means over all positions.
 
-    A digit that moves changes the mean little, where a flattened map changes in every entry.
+    A shift of the digit changes the means little, but every entry of a flattened feature map.
     """
     layers: list[nn.Module] = []
     channels = (3, 32, 48, 64, 64, 128, 128)
     for index, (before, after) in enumerate(pairwise(channels)):
         layers += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.1)]
-        if index in (0, 3):  # 28 → 14 → 7: the first pooling comes early, where places are dear
+        if index in (0, 3):  # 28 → 14 → 7; pool early: most of the compute is at full resolution
             layers += [nn.MaxPool2d(2), nn.Dropout2d(dropout / 2)]
     features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
     return features, nn.Sequential(nn.Dropout(dropout), nn.Linear(128, CLASSES)), domain_100(128)
@@ -220,7 +279,7 @@ def domain_100(features: int) -> nn.Module:
 
 
 def mish_head(features: int, hidden: Sequence[int], outputs: int, dropout: float) -> nn.Module:
-    """A head of report 004: hidden layers of the widths `hidden`, each behind dropout."""
+    """A head of report 004: hidden layers of the widths `hidden`, each after dropout."""
     widths = [features, *hidden]
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
@@ -238,25 +297,23 @@ NETWORKS: dict[str, Callable[[float, NetworkSettings], Parts]] = {
 
 
 def build(network: str, dropout: float, instance_norm: bool, settings: Mapping[str, Any]) -> DomainNetwork:
-    """A network with fresh weights.
+    """A network with new weights.
 
     Args:
         network: a key of `NETWORKS`.
-        dropout: share of what is dropped, in [0, 1), where the network drops anything.
-        instance_norm: as in `DomainNetwork`.
-        settings: `adaptation.networks`.
+        dropout: probability, in [0, 1), of the networks that have dropout.
+        instance_norm: as in `Classifier`.
+        settings: `adaptation.networks` of params.yaml.
     """
     typed = NetworkSettings.model_validate(settings)
-    # Five halvings need 32 pixels.
+    # Five poolings need 32 pixels.
     size = 32 if network == "deep" and typed.deep.poolings == 5 else 28
-    return DomainNetwork(*NETWORKS[network](dropout, typed), instance_norm, size)
-
-
-def architecture_of(network: str, section: Adaptation, dropout: float, instance_norm: bool) -> dict[str, Any]:
-    """The arguments of `build`, as the JSON beside the weights holds them."""
-    return {
+    built = DomainNetwork(*NETWORKS[network](dropout, typed), instance_norm, size)
+    built.architecture = {
+        "file": "digits",
         "network": network,
         "dropout": dropout,
         "instance_norm": instance_norm,
-        "settings": section.networks.model_dump(),
+        "settings": dict(settings),
     }
+    return built

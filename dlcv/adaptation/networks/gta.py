@@ -1,7 +1,4 @@
-"""The four networks of Generate To Adapt, as report 002 prints them; images are 32x32 inside.
-
-A module of its own: a change here is to make no other method's training stale.
-"""
+"""The four networks of Generate To Adapt, as report 002 prints them. Inside they have images of 32x32 pixels."""
 
 from __future__ import annotations
 
@@ -12,32 +9,35 @@ from torch import Tensor, nn
 
 from dlcv.adaptation.augment import augment
 from dlcv.adaptation.config import Augmentation
-from dlcv.adaptation.networks.digits import CLASSES, instance_norm_of, resized
+from dlcv.adaptation.networks.digits import CLASSES, Classifier, resize
+from dlcv.engine.layers import described
+from dlcv.engine.weights import count_parameters
 
 FEATURES = 128
-SIZE = 32  # pixels; an image of the data has 28
+SIZE = 32  # pixels; the images of the data have 28
+UNKNOWN = CLASSES  # the class of images without a label
 
 
 class Generator(nn.Module):
-    """Images in [-1, 1], N x 3 x 32 x 32, from features, classes and noise.
+    """G: images in [-1, 1], N x 3 x 32 x 32, from features, classes and noise.
 
     Args:
         noise: dimensions of the normal noise.
-        width: factor on the channels; 1, with 512 dimensions of noise, has 4,090,752 parameters.
+        width: factor on the channels; 4,090,752 parameters with width 1 and 512 dimensions of noise.
     """
 
     def __init__(self, noise: int, width: float):
         super().__init__()
         self.noise = noise
         channels = [scaled(count, width) for count in (512, 256, 128, 64)]
-        # 2x2 first: the kernel of the first layer is its output.
+        # The first layer maps 1x1 to 2x2, the size of its kernel.
         layers: list[nn.Module] = [nn.ConvTranspose2d(noise + FEATURES + CLASSES + 1, channels[0], 2, bias=False)]
         for before, after in zip(channels, [*channels[1:], 3], strict=True):
             layers += [nn.BatchNorm2d(before), nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)]
         self.main = nn.Sequential(*layers, nn.Tanh())
 
     def forward(self, features: Tensor, classes: Tensor) -> Tensor:
-        """Paint features, N x 128, as classes, N, where 10 stands for "unknown"; noise is drawn anew."""
+        """Images from features, N x 128, classes, N, each in 0 to 9 or `UNKNOWN`, and new noise."""
         hot = nn.functional.one_hot(classes, CLASSES + 1).to(features.dtype)
         noise = torch.randn(len(features), self.noise, device=features.device, dtype=features.dtype)
         images: Tensor = self.main(torch.cat([noise, features, hot], dim=1)[:, :, None, None])
@@ -45,10 +45,10 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """What an image in [-1, 1], N x 3 x 32 x 32, shows, and whether it is real.
+    """D: the class of images in [-1, 1], N x 3 x 32 x 32, and whether they are real.
 
     Args:
-        width: factor on the channels; 1 has 668,427 parameters. The printed Sigmoid stands in the loss.
+        width: factor on the channels; 668,427 parameters with width 1. The printed Sigmoid is part of the loss.
     """
 
     def __init__(self, width: float):
@@ -63,24 +63,21 @@ class Discriminator(nn.Module):
         self.classifier_s = nn.Linear(channels[-1], 1)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of the classes, N x 10, and of being real, N."""
+        """Logits of the classes, N x 10, and of "real", N."""
         features = self.feature(images)
         return self.classifier_c(features), self.classifier_s(features)[:, 0]
 
 
-class FeaturesAndClasses(nn.Module):
-    """F and C, which are asked about digits.
+class FeaturesAndClasses(Classifier):
+    """F and C, the part that predicts digits.
 
     Args:
-        instance_norm: of F's input, as in `dlcv.adaptation.networks.digits.DomainNetwork`.
-        grey: whether images are made grey first.
+        instance_norm: of F's input, as in `Classifier`.
+        grey: whether images are converted to grey.
     """
 
     def __init__(self, instance_norm: bool, grey: bool):
-        super().__init__()
-        self.grey = grey
-        self.normalise = instance_norm_of(instance_norm)
-        self.features = nn.Sequential(
+        features = nn.Sequential(
             nn.Conv2d(3, 64, 5),
             nn.ReLU(),
             nn.MaxPool2d(2),
@@ -91,36 +88,39 @@ class FeaturesAndClasses(nn.Module):
             nn.ReLU(),
             nn.Flatten(),
         )
-        self.class_head = nn.Sequential(nn.Linear(FEATURES, FEATURES), nn.ReLU(), nn.Linear(FEATURES, CLASSES))
-        # Before G and D draw random numbers: from one seed F and C begin the same with and without them.
+        class_head = nn.Sequential(nn.Linear(FEATURES, FEATURES), nn.ReLU(), nn.Linear(FEATURES, CLASSES))
+        super().__init__(features, class_head, instance_norm)
+        self.grey = grey
+        # Before G and D draw random numbers: one seed gives F and C the same weights with and without them.
         self.apply(initialise)
 
     def prepare(self, images: Tensor) -> Tensor:
-        """Images in [-1, 1] at 32x32, and grey where the scenario asks for it."""
-        return resized(to_grey(images) if self.grey else images, SIZE)
+        """Images in [-1, 1], N x 3 x 32 x 32, converted to grey if the scenario is."""
+        return resize(to_grey(images) if self.grey else images, SIZE)
 
     def embed(self, images: Tensor) -> Tensor:
-        """Output of F's convolutions, N x 128, for images in [-1, 1], N x 3 x 28 x 28."""
         features: Tensor = self.features(self.normalise(self.prepare(images)))
         return features
 
-    def forward(self, part: str, *inputs: Tensor) -> Any:
-        """Call a part by its name, such as `embed` or `class_head`.
+    def augment(self, images: Tensor, augmentation: Augmentation) -> Tensor:
+        # A grey image stays grey: inverting one channel of three would cancel the brightness.
+        if self.grey:
+            images = to_grey(images)[:, :1]
+        return augment(images, augmentation).expand(-1, 3, -1, -1)
 
-        The training loop gives its precision to what passes through here.
-        """
+    def forward(self, part: str, *inputs: Tensor) -> Any:
+        """Call a part by its name, such as `embed`, because the training loop sets the precision of `forward`."""
         return getattr(self, part)(*inputs)
 
-    def printed(self) -> dict[str, tuple[nn.Module, nn.Module, Tensor]]:
-        """Its parts as `dlcv.adaptation.methods.common.Plan` has them."""
+    def description(self) -> dict[str, dict[str, Any]]:
         return {
-            "F": (self.features, self.features, torch.zeros(1, 3, SIZE, SIZE)),
-            "C": (self.class_head, self.class_head, torch.zeros(1, FEATURES)),
+            "F": described(self.features, torch.zeros(1, 3, SIZE, SIZE), depth=1),
+            "C": described(self.class_head, torch.zeros(1, FEATURES), depth=1),
         }
 
 
 class GTANetworks(FeaturesAndClasses):
-    """F and C, and the `generator` G and `discriminator` D that teach F; D sees real images as `prepare` gives them.
+    """F and C, and the `generator` G and `discriminator` D that train F. D's real images are those of `prepare`.
 
     Args:
         noise, width: of generator and discriminator.
@@ -132,34 +132,46 @@ class GTANetworks(FeaturesAndClasses):
         self.generator = Generator(noise, width).apply(initialise)
         self.discriminator = Discriminator(width).apply(initialise)
 
-    def printed(self) -> dict[str, tuple[nn.Module, nn.Module, Tensor]]:
-        """Its parts as `dlcv.adaptation.methods.common.Plan` has them."""
-        generator, discriminator = self.generator, self.discriminator
+    def description(self) -> dict[str, dict[str, Any]]:
+        inputs = torch.zeros(1, self.generator.noise + FEATURES + CLASSES + 1, 1, 1)
+        image = torch.zeros(1, 3, SIZE, SIZE)
         return {
-            **super().printed(),
-            "G": (generator, generator.main, torch.zeros(1, generator.noise + FEATURES + CLASSES + 1, 1, 1)),
-            "D, without its two linear heads": (
-                discriminator,
-                discriminator.feature,
-                torch.zeros(1, 3, SIZE, SIZE),
-            ),
+            **super().description(),
+            "G": described(self.generator.main, inputs, depth=1),
+            "D, without its two linear heads": {
+                **described(self.discriminator.feature, image, depth=1),
+                "parameters": count_parameters(self.discriminator),
+            },
         }
+
+    def examples(self, source: Tensor, labels: Tensor, target: Tensor) -> dict[str, Tensor]:
+        unknown = labels.new_full((len(target),), UNKNOWN)
+        rows = {}
+        for role, images, classes in (("source", source, labels), ("target", target, unknown)):
+            rows[role] = self.prepare(images)
+            rows[f"generated from {role}"] = self.generator(self.embed(images), classes)
+        return rows
+
+
+def build(network: str, **arguments: Any) -> FeaturesAndClasses:
+    """The networks with new weights.
+
+    Args:
+        network: "gta" for all four networks, "gta-source" for F and C.
+        arguments: of `GTANetworks` or `FeaturesAndClasses`.
+    """
+    built = NETWORKS[network](**arguments)
+    built.architecture = {"file": "gta", "network": network, **arguments}
+    return built
+
+
+NETWORKS: dict[str, type[FeaturesAndClasses]] = {"gta": GTANetworks, "gta-source": FeaturesAndClasses}
 
 
 def to_grey(images: Tensor) -> Tensor:
-    """The brightness of images, N x 3 x H x W, in all three channels (ITU-R 601)."""
+    """The brightness (ITU-R 601) of images, N x 3 x H x W, in each of the three channels."""
     weights = images.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
     return (images * weights).sum(1, keepdim=True).expand_as(images)
-
-
-def changed(images: Tensor, augmentation: Augmentation, grey: bool) -> Tensor:
-    """Images in [-1, 1], N x 3 x H x W, changed at random, as F is shown them in training.
-
-    Grey ones stay grey: inverting one channel of three would cancel brightness.
-    """
-    if grey:
-        images = to_grey(images)[:, :1]
-    return augment(images, augmentation).expand(-1, 3, -1, -1)
 
 
 def scaled(count: int, width: float) -> int:
@@ -168,7 +180,7 @@ def scaled(count: int, width: float) -> int:
 
 
 def initialise(module: nn.Module) -> None:
-    """The reference's initial weights: normal, with a deviation of 0.02, and of 0.1 for linear layers."""
+    """The initial weights of the reference: normal, with a standard deviation of 0.02, or 0.1 for linear layers."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):

@@ -1,1 +1,1 @@
-"""Noise predictors."""
+"""The class-conditional networks of digits."""

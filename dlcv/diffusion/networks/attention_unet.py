@@ -1,6 +1,6 @@
 """The network of report 001, after dome272/Diffusion-Models-pytorch: 23,335,299 parameters at width 1.
 
-Six self-attention blocks, one behind each halving and doubling; the embedded label is added to the embedded time.
+Six self-attention blocks, one after each halving and doubling; the embedded label is added to the embedded time.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlcv.diffusion.networks.conditioning import CLASSES, NONE, Condition, Modulation, Part, Unet
-from dlcv.diffusion.networks.unet import time_embedding
+from dlcv.diffusion.networks.conditioning import CLASSES, NONE, Condition, Modulation, time_embedding
+from dlcv.diffusion.networks.interface import Part, Unet
 
 CHANNELS = 64  # at width 1
 HEADS = 4
@@ -21,8 +21,8 @@ class AttentionUnet(Unet):
 
     Args:
         channels: of images.
-        width: factor on 64 channels; they are rounded to a multiple of 4, the heads.
-        adaptive: every block sees time and class too; in no report.
+        width: factor on 64 channels, which are rounded to a multiple of 4, the heads.
+        adaptive: modulate every block by time and class as well; in no report.
     """
 
     multiple = 8
@@ -97,7 +97,13 @@ class AttentionUnet(Unet):
 
 
 class DoubleConv(nn.Module):
-    """Twice a convolution and GroupNorm over all channels, GELU between them; with `residual` behind the sum too."""
+    """Two convolutions, each with GroupNorm over all channels, and GELU between them.
+
+    Args:
+        embedded: size of the condition; 0 for none.
+        middle: channels between the convolutions; those of the output if not given.
+        residual: add the input, and apply GELU to the sum.
+    """
 
     def __init__(self, inputs: int, outputs: int, embedded: int, middle: int | None = None, residual: bool = False):
         super().__init__()
@@ -123,7 +129,7 @@ class DoubleConv(nn.Module):
 
 
 class Down(nn.Module):
-    """Halved, two double convolutions, then the embedding of time and class, N x `time`, is added."""
+    """Max-pool to half the size, two double convolutions, then add the embedding of time and class, N x `time`."""
 
     def __init__(self, inputs: int, outputs: int, time: int, embedded: int):
         super().__init__()
@@ -139,7 +145,7 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """Doubled, set beside the skipped output, then as `Down`."""
+    """Upsample to twice the size, concatenate with the skipped output, then as `Down`."""
 
     def __init__(self, inputs: int, outputs: int, time: int, embedded: int):
         super().__init__()
@@ -156,7 +162,7 @@ class Up(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Self-attention over all places, of any number, and a layer of two linear ones; both add to their input."""
+    """Self-attention over all positions, then two linear layers; each of the two adds to its input."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -167,10 +173,10 @@ class SelfAttention(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        places: Tensor = x.flatten(2).transpose(1, 2)  # N x HW x C
-        normed = self.ln(places)
-        # need_weights would hold HW x HW numbers for each head.
+        positions: Tensor = x.flatten(2).transpose(1, 2)  # N x HW x C
+        normed = self.ln(positions)
+        # need_weights would keep HW x HW numbers for each head.
         attended, _ = self.mha(normed, normed, normed, need_weights=False)
-        places = places + attended
-        places = places + self.ff_self(places)
-        return places.transpose(1, 2).reshape(x.shape)
+        positions = positions + attended
+        positions = positions + self.ff_self(positions)
+        return positions.transpose(1, 2).reshape(x.shape)

@@ -1,35 +1,30 @@
-"""The noise predictors of digits by name."""
+"""The networks of digits by the name of their architecture."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
+from dlcv.diffusion.config import DigitNetwork
 from dlcv.diffusion.networks.attention_unet import AttentionUnet
-from dlcv.diffusion.networks.conditioning import Fitted, Unet
 from dlcv.diffusion.networks.context_unet import ContextUnet
+from dlcv.diffusion.networks.interface import Fitted, Unet
 from dlcv.diffusion.networks.residual_unet import ResidualUnet
-from dlcv.runtime.errors import UserError
+
+# From the channels of its images, its settings and T to a network.
+ARCHITECTURES: dict[str, Callable[[int, DigitNetwork, int], Unet]] = {
+    "context-unet": lambda channels, of, timesteps: ContextUnet(channels, of.width, timesteps, of.adaptive),
+    "attention-unet": lambda channels, of, timesteps: AttentionUnet(channels, of.width, of.adaptive),
+    "residual-unet": lambda channels, of, timesteps: ResidualUnet(
+        channels, of.width, timesteps, of.dropout, of.adaptive
+    ),
+}
 
 
-def build(model: str, network: dict[str, Any], timesteps: int) -> Fitted:
-    """The network of `model`, a key of `dlcv.diffusion.config.MODELS`.
+def build(settings: DigitNetwork, timesteps: int) -> Fitted:
+    """A new network for RGB images of any size.
 
     Args:
-        network: a `sections.Network` as a dict.
         timesteps: T.
-
-    Raises:
-        UserError: no such model.
     """
-    patch, width, adaptive = network["patch"], network["width"], network["conditioning"] == "adaptive"
-    channels = 3 * patch**2
-    unet: Unet
-    if model in ("context-unet", "context-unet-t1000"):
-        unet = ContextUnet(channels, width, timesteps, adaptive)
-    elif model == "attention-unet":
-        unet = AttentionUnet(channels, width, adaptive)
-    elif model == "residual-unet":
-        unet = ResidualUnet(channels, width, timesteps, network["dropout"], adaptive)
-    else:
-        raise UserError(f"no noise predictor {model}")
-    return Fitted(unet, patch)
+    unet = ARCHITECTURES[settings.architecture](3 * settings.patch**2, settings, timesteps)
+    return Fitted(unet, settings.patch)

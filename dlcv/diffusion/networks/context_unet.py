@@ -1,6 +1,6 @@
 """The network of reports 000 and 003, after TeaPearce/Conditional_Diffusion_MNIST: 26,320,387 parameters at width 1.
 
-Time is added and the class multiplies, in the two steps of the way up and nowhere else.
+Each of the two steps of the way up multiplies by the embedded class and adds the embedded time; no other layer does.
 """
 
 from __future__ import annotations
@@ -11,23 +11,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlcv.diffusion.networks.conditioning import CLASSES, Condition, Modulation, Part, Unet, one_hot
+from dlcv.diffusion.networks.conditioning import CLASSES, Condition, Modulation, one_hot
+from dlcv.diffusion.networks.interface import Part, Unet
 
 FEATURES = 256  # at width 1
-BOTTOM = 7  # pixels of a side at the bottom, for images of 28
+BOTTOM = 7  # side of the smallest feature maps, for images of 28 pixels
 
 
 class ContextUnet(Unet):
     """ContextUnet as printed.
 
-    The absent class is the vector of zeros in place of one-hot. Images of another size than 28 are averaged to one
-    vector as well, and what that is blown up to is resized.
+    The absent class is a vector of zeros instead of a one-hot vector. The bottom is one vector, expanded to 7 x 7; for
+    images of another size than 28 pixels it is resized from there.
 
     Args:
         channels: of images.
-        width: factor on 256 features; they are rounded to a multiple of 8.
-        timesteps: T; the network is told (t + 1) / T.
-        adaptive: every block sees time and class too, behind group in place of batch normalisation; in no report.
+        width: factor on 256 features, which are rounded to a multiple of 8.
+        timesteps: T; the network receives (t + 1) / T.
+        adaptive: modulate every block by time and class as well, and use group instead of batch normalisation; in no
+            report.
     """
 
     multiple = 4
@@ -99,10 +101,11 @@ class ContextUnet(Unet):
 
 
 class ConvBlock(nn.Module):
-    """ResidualConvBlock: twice a convolution, normalisation and GELU; only the network's first block adds its input.
+    """ResidualConvBlock: two layers of convolution, normalisation and GELU.
 
     Args:
         embedded: size of the condition; 0 for none.
+        residual: add the input, as only the network's first block does.
     """
 
     def __init__(self, inputs: int, outputs: int, embedded: int, residual: bool = False):
@@ -121,12 +124,12 @@ class ConvBlock(nn.Module):
         second: Tensor = self.conv2(first)
         if not self.residual:
             return second
-        # The reference's 1.414: the sum of two unit variances is brought back to one.
+        # The reference's 1.414: it scales the sum of two unit variances back to one.
         return ((x if x.shape == second.shape else first) + second) / math.sqrt(2)
 
 
 class Down(nn.Module):
-    """UnetDown: a block, then the largest of each 2 x 2."""
+    """UnetDown: a block, then max-pooling to half the size."""
 
     def __init__(self, inputs: int, outputs: int, embedded: int):
         super().__init__()
@@ -139,7 +142,7 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """UnetUp: doubled by a transposed convolution, then two blocks."""
+    """UnetUp: a transposed convolution to twice the size, then two blocks."""
 
     def __init__(self, inputs: int, outputs: int, embedded: int):
         super().__init__()
@@ -153,11 +156,11 @@ class Up(nn.Module):
 
 
 def layer(inputs: int, outputs: int, group: bool) -> nn.Sequential:
-    """A convolution of 3 x 3, normalisation (of either kind 2 x `outputs` parameters) and GELU."""
+    """A convolution of 3 x 3, group or batch normalisation, and GELU."""
     norm = nn.GroupNorm(8, outputs) if group else nn.BatchNorm2d(outputs)
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), norm, nn.GELU())
 
 
 def embedding(inputs: int, outputs: int) -> nn.Sequential:
-    """EmbedFC."""
+    """EmbedFC: two linear layers with GELU between them."""
     return nn.Sequential(nn.Linear(inputs, outputs), nn.GELU(), nn.Linear(outputs, outputs))

@@ -1,7 +1,7 @@
 """The network of report 004, after zoubohao/DenoisingDiffusionProbabilityModel-ddpm-: 33,293,187 parameters at width 1.
 
-Residual blocks with projections of time and class, self-attention on the way down alone, and two convolutions of
-different kernels wherever the size changes. The public reference has one level more than the report prints.
+Residual blocks add projections of time and class; there is self-attention only on the way down and in the middle; two
+convolutions with different kernels change the size. The public reference has one more level than the report prints.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlcv.diffusion.networks.conditioning import CLASSES, Condition, Modulation, Part, Unet
-from dlcv.diffusion.networks.unet import time_embedding
+from dlcv.diffusion.networks.conditioning import CLASSES, Condition, Modulation, time_embedding
+from dlcv.diffusion.networks.interface import Part, Unet
 
 CHANNELS = 128  # at width 1
 MULTIPLIERS = (1, 2, 2)
-BLOCKS = 2  # of each level on the way down; one more on the way up
+BLOCKS = 2  # at each level on the way down; one more on the way up
 
 
 class ResidualUnet(Unet):
     """UNet as printed; classes are counted from 1, and the absent class is 0, whose embedding stays zero.
 
-    It still passes the linear layers behind the embedding, so it reaches the blocks as a constant that is learned.
+    The zero embedding passes the linear layers after it, so the blocks receive a learned constant.
 
     Args:
         channels: of images.
-        width: factor on 128 channels; they are rounded to a multiple of 4.
+        width: factor on 128 channels, which are rounded to a multiple of 4.
         timesteps: T, entries of the table of times, which starts as sines and cosines and is trained.
         dropout: within blocks.
-        adaptive: time and class also scale and shift within every block; in no report.
+        adaptive: modulate every block by time and class as well; in no report.
     """
 
     multiple = 4
@@ -109,7 +109,7 @@ class ResidualUnet(Unet):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions with time and class, N x `size` each, added between them; then self-attention, if asked."""
+    """Two convolutions with time and class, N x `size` each, added between them, then optional self-attention."""
 
     def __init__(self, inputs: int, outputs: int, size: int, dropout: float, attention: bool, embedded: int):
         super().__init__()
@@ -136,7 +136,7 @@ class ResidualBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """AttentionBlock: self-attention of one head over all places, of any number."""
+    """AttentionBlock: self-attention over all positions, with one head."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -159,7 +159,7 @@ class Attention(nn.Module):
 
 
 class DownSample(nn.Module):
-    """Halved by the sum of two convolutions."""
+    """The sum of two convolutions with stride 2."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -172,7 +172,7 @@ class DownSample(nn.Module):
 
 
 class UpSample(nn.Module):
-    """Doubled by a transposed convolution, then a convolution."""
+    """A transposed convolution to twice the size, then a convolution."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -185,10 +185,10 @@ class UpSample(nn.Module):
 
 
 def norm(channels: int) -> nn.GroupNorm:
-    """32 groups as printed, fewer where a group would have less than 4 channels."""
+    """GroupNorm of 32 groups as printed, or fewer, so that each has at least 4 channels."""
     return nn.GroupNorm(math.gcd(32, channels // 4), channels)
 
 
 def embedding(table: nn.Embedding, entries: int, size: int) -> nn.Sequential:
-    """A table of `entries` numbers a row, and two linear layers."""
+    """A table with `entries` numbers in each row, and two linear layers."""
     return nn.Sequential(table, nn.Linear(entries, size), nn.SiLU(), nn.Linear(size, size))
