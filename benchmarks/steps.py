@@ -80,7 +80,9 @@ def measure(name: str, run: Callable[[], object], count: int) -> None:
         median = statistics.median(seconds[count // 10 : -1])
         memory = torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else float("nan")
         hours = median * steps / 3600
-        print(f"{name:32} {1000 * median:9.2f} ms  {hours:8.2f} h of {steps:7,} steps  {memory:6.2f} GiB  {waits:3} waits")
+        print(
+            f"{name:32} {1000 * median:9.2f} ms  {hours:8.2f} h of {steps:7,} steps  {memory:6.2f} GiB  {waits:3} waits"
+        )
         raise Timed
 
     training.train = timed  # type: ignore[assignment,attr-defined]

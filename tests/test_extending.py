@@ -53,9 +53,7 @@ def run(folder: Path, *words: str) -> str:
     """A command in the copy, by this Python, without tracking."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("DVC_")}
     environment |= {"DLCV_TRACKING": "off", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    answer = subprocess.run(
-        [sys.executable, "-m", *words], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    answer = subprocess.run([sys.executable, "-m", *words], cwd=folder, env=environment, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stdout[-3000:] + answer.stderr[-3000:]
     return answer.stdout
 
@@ -79,7 +77,9 @@ def apply(text: str, folder: Path) -> None:
             continue
         lines = path.read_text().splitlines(keepends=True)
         (number,) = [number for number, line in enumerate(lines) if line.startswith(anchor)]
-        start, end = {"before": (number, number), "after": (number + 1, number + 1), "replace": (number, number + 1)}[how]
+        start, end = {"before": (number, number), "after": (number + 1, number + 1), "replace": (number, number + 1)}[
+            how
+        ]
         path.write_text("".join([*lines[:start], code, *lines[end:]]))
 
 

@@ -260,5 +260,7 @@ def outs_of(names: list[str]) -> set[str]:
 
 def test_a_method_is_not_in_another_methods_closure() -> None:
     for name, own in METHODS.items():
-        others = {f"dlcv/adaptation/methods/{other.module}.py" for other in METHODS.values() if other.module != own.module}
+        others = {
+            f"dlcv/adaptation/methods/{other.module}.py" for other in METHODS.values() if other.module != own.module
+        }
         assert not others & set(closure(ENTRIES[f"adaptation/{name}"]))

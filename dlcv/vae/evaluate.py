@@ -51,7 +51,7 @@ def run(params: Params) -> Path:
     samples = decode(network, normal(own.samples, (about["latent"],), params.seed))
     sample_scores = score(samples, reference, section, params.seed, extractor)
     codes = {split: encode(network, part.images) for split, part in faces.items()}
-    values = {
+    values: dict[str, Any] = {
         "samples": sample_scores,
         "validation": scores.reconstruction(codes["val"]),
         "training": scores.reconstruction(codes["train"]),

@@ -19,6 +19,17 @@ def test_the_settings_of_a_model_are_the_base_and_its_section(model: str) -> Non
     assert shipped()[Gan].settings[model].model_dump() == {**written["base"], **written[model]}
 
 
+def test_the_models_have_the_architectures_of_their_reports() -> None:
+    settings = shipped()[Gan].settings
+    assert {model: settings[model].architecture for model in settings} == {
+        "dcgan": "dcgan",
+        "dcgan-noisy-labels": "dcgan",
+        "dcgan-k5": "dcgan-k5",
+        "sngan": "sngan",
+        "wgan-gp": "wgan-gp",
+    }
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [

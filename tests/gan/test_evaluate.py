@@ -57,7 +57,7 @@ def test_scores_figures_and_the_difference_of_two_models(sampled: Params, faces:
         with open(faces / f"out/gan/{model}-evaluation/frechet.csv") as file:
             rows = list(csv.DictReader(file))
         assert [int(row["step"]) for row in rows] == [STEPS // 3, 2 * STEPS // 3, STEPS]
-        # The last snapshot is the model itself, at the same count.
+        # The last snapshot is the result, and as many images are scored.
         value = read_json(faces / f"metrics/gan/{model}.json")["scores"][SCORE]["value"]
         assert float(rows[-1]["distance"]) == pytest.approx(value, rel=1e-4)
         for figure in ("curve.png", "neighbours.png"):

@@ -15,7 +15,7 @@ REAL, FAKE = torch.tensor([0.3, -1.2, 2.5, 40.0]), torch.tensor([-0.7, 0.1, 1.5,
 ONES, ZEROS = torch.ones(4), torch.zeros(4)
 
 
-def test_bce_is_that_of_the_reports_sigmoid_and_bce_loss() -> None:
+def test_bce_equals_sigmoid_and_bce_loss_as_the_reports_have_it() -> None:
     discriminator, generator, probability = LOSSES["bce"]
     assert probability
     real, fake = REAL[:3].double(), FAKE[:3].double()
@@ -24,15 +24,15 @@ def test_bce_is_that_of_the_reports_sigmoid_and_bce_loss() -> None:
     assert discriminator(real, fake, ONES[:3].double(), ZEROS[:3].double()).item() == pytest.approx(expected.item())
     # The non-saturating generator: -log D(G(z)).
     assert generator(fake).item() == pytest.approx(-fake.sigmoid().log().mean().item())
-    assert generator(torch.tensor([-90.0])).item() == pytest.approx(90)  # no ceiling, as BCELoss has at 100
+    assert generator(torch.tensor([-90.0])).item() == pytest.approx(90)  # BCELoss would clip it at 100
 
 
-def test_bce_with_targets_beyond_0_and_1_is_linear_in_them() -> None:
+def test_bce_is_linear_in_labels_outside_0_and_1() -> None:
     discriminator = LOSSES["bce"].discriminator
-    real_targets, fake_targets = torch.tensor([1.1, 0.9, 1.23, 0.8]), torch.tensor([0.1, -0.2, 0.25, 0.0])
-    # log(1 + e^x) - t x, for each side.
-    expected = (F.softplus(REAL) - real_targets * REAL).mean() + (F.softplus(FAKE) - fake_targets * FAKE).mean()
-    assert discriminator(REAL, FAKE, real_targets, fake_targets).item() == pytest.approx(expected.item())
+    real_labels, fake_labels = torch.tensor([1.1, 0.9, 1.23, 0.8]), torch.tensor([0.1, -0.2, 0.25, 0.0])
+    # log(1 + e^x) - t x for the label t.
+    expected = (F.softplus(REAL) - real_labels * REAL).mean() + (F.softplus(FAKE) - fake_labels * FAKE).mean()
+    assert discriminator(REAL, FAKE, real_labels, fake_labels).item() == pytest.approx(expected.item())
     nothing = LOSSES["bce"].discriminator(torch.zeros(2), torch.zeros(2), torch.ones(2), torch.zeros(2))
     assert nothing.item() == pytest.approx(2 * math.log(2))
 
@@ -53,7 +53,7 @@ def test_wasserstein() -> None:
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_swapped_targets_are_swapped_images(name: str) -> None:
+def test_swapped_labels_equal_swapped_images(name: str) -> None:
     discriminator = LOSSES[name].discriminator
     swapped = discriminator(REAL, FAKE, ZEROS, ONES)
     assert swapped.item() == pytest.approx(discriminator(FAKE, REAL, ONES, ZEROS).item())
@@ -61,7 +61,7 @@ def test_swapped_targets_are_swapped_images(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_each_loss_pulls_the_logits_its_way(name: str) -> None:
+def test_the_gradients_have_the_signs_of_the_game(name: str) -> None:
     real, fake = torch.zeros(3, requires_grad=True), torch.zeros(3, requires_grad=True)
     LOSSES[name].discriminator(real, fake, torch.ones(3), torch.zeros(3)).backward()
     assert real.grad is not None and fake.grad is not None
@@ -77,9 +77,9 @@ def linear(weight: Tensor) -> Tensor:
     return gradient_penalty(lambda x: x.flatten(1) @ weight.flatten(), real, fake)
 
 
-def test_the_penalty_of_a_linear_critic_is_that_of_its_norm() -> None:
+def test_the_penalty_of_a_linear_critic_depends_on_the_norm_of_its_weights() -> None:
     torch.manual_seed(0)
-    # (sqrt(192) - 1)^2; a norm over the channels alone, without flattening, would give (sqrt(3) - 1)^2 = .5359.
+    # (sqrt(192) - 1)^2; a norm over the channels alone would give (sqrt(3) - 1)^2 = .5359.
     assert linear(torch.ones(3, 8, 8)).item() == pytest.approx(165.2872, abs=1e-4)
     weight = torch.randn(3, 64, 64) / 50
     assert linear(weight).item() == pytest.approx((weight.norm().item() - 1) ** 2, rel=1e-4)
@@ -99,7 +99,7 @@ def test_the_penalty_is_fp32_under_autocast_and_finite_at_a_zero_gradient() -> N
     assert penalty.item() == 1 and flat.grad is not None and flat.grad.isfinite().all()
 
 
-def test_the_penalty_looks_between_the_images_with_a_share_of_its_own_for_each() -> None:
+def test_the_penalty_draws_a_position_between_real_and_fake_for_each_image() -> None:
     torch.manual_seed(0)
     seen = []
 
@@ -113,8 +113,8 @@ def test_the_penalty_looks_between_the_images_with_a_share_of_its_own_for_each()
     assert shares.min() < 0.05 and shares.max() > 0.95 and len(shares[:, 0].unique()) > 190
 
 
-def test_the_penalty_can_be_learned_from() -> None:
-    """Its gradient with respect to the critic is that of (|w| - 1)^2: 2 (|w| - 1) w / |w|."""
+def test_the_penalty_has_a_gradient_with_respect_to_the_critic() -> None:
+    """That of (|w| - 1)^2: 2 (|w| - 1) w / |w|."""
     weight = torch.randn(3, 8, 8, requires_grad=True)
     linear(weight).backward()
     norm = weight.detach().norm()

@@ -14,7 +14,7 @@ from dlcv.gan import config
 from dlcv.gan.networks import ARCHITECTURES, LATENT, SIZE, build
 from dlcv.gan.train import description
 
-# Of the prints of reports 000, 001, 002 and 004.
+# As reports 000, 001, 002 and 004 print them.
 PARAMETERS = {
     "dcgan": (3_576_704, 2_765_568),
     "dcgan-k5": (5_142_083, 4_316_545),
@@ -57,7 +57,7 @@ PRINTS = {
 
 
 def describe(network: nn.Module) -> list[str]:
-    """The layers as the prints name them; what only reshapes is left out."""
+    """The layers as the reports name them, without those that only reshape."""
     lines = []
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
@@ -157,7 +157,7 @@ def top(weight: Tensor) -> float:
 
 
 @pytest.mark.parametrize("model", ["sngan", "wgan-gp"])
-def test_after_fifty_forwards_no_weight_stretches_by_more_than_one(model: str) -> None:
+def test_after_fifty_forward_passes_every_spectral_norm_is_one(model: str) -> None:
     torch.manual_seed(0)
     _, discriminator = build(model, 1 / 8, 1 / 8, init_std=0.5)
     images = torch.randn(2, 3, 64, 64)
@@ -167,7 +167,7 @@ def test_after_fifty_forwards_no_weight_stretches_by_more_than_one(model: str) -
             discriminator(images)
         discriminator.eval()
         assert [top(module.weight) for module in convolutions] == pytest.approx([1.0] * 5, abs=0.01)
-        # Each is its own original over that one's singular value, and no other multiple of it.
+        # Each is its original weight divided by its largest singular value.
         for module in convolutions:
             original = module.parametrizations.weight.original  # type: ignore[union-attr]
             assert torch.allclose(module.weight, original / top(original), rtol=0.02, atol=1e-6)
@@ -185,7 +185,7 @@ def test_an_average_copies_the_buffers_and_averages_the_parameters(model: str) -
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.add_(torch.randn_like(parameter))
-            network(example)  # moves running statistics and singular vectors
+            network(example)  # changes running statistics and singular vectors
         average.update(network, step=1000)
         buffers = dict(average.network.named_buffers())
         assert buffers or model == "wgan-gp"
@@ -201,7 +201,7 @@ def test_an_average_copies_the_buffers_and_averages_the_parameters(model: str) -
 def test_the_first_latents_of_a_seed_do_not_depend_on_how_many_there_are() -> None:
     many = normal(500, (LATENT,), seed=3)
     assert many.shape == (500, 100)
-    for count in (1, 2, 15, 16, 17, 100):  # randn fills from 16 values on in another order
+    for count in (1, 2, 15, 16, 17, 100):  # randn uses another order from 16 values on
         assert torch.equal(normal(count, (LATENT,), seed=3), many[:count])
     assert not torch.equal(normal(1, (LATENT,), seed=4), many[:1])
     assert abs(many.mean()) < 0.02 and abs(many.std() - 1) < 0.02

@@ -22,7 +22,7 @@ from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, write_json
 
-COUNT = 105  # more than a batch, and the second one is of five
+COUNT = 105  # a whole batch and one of five
 
 
 def latents(count: int, seed: int) -> Tensor:
@@ -67,14 +67,14 @@ def test_the_stage_draws_the_images_of_the_seed_a_grid_and_a_strip(trained: Path
     assert list(drawn) == [f"{number:04d}.png" for number in range(COUNT)]
     with torch.no_grad():
         expected = to_uint8(generator("dcgan-k5", seed=0)(latents(COUNT, seed=5))).numpy()
-    # Of another memory format, so to rounding.
+    # Equal except for rounding: the memory formats differ.
     assert np.abs(np.stack(list(drawn.values())).astype(int) - expected).max() <= 1
     assert expected.std() > 10 and len(np.unique(expected.reshape(COUNT, -1), axis=0)) == COUNT
-    # The first 32 in four rows of eight; each at twice its size.
+    # The first 32 images in four rows of eight, at twice their size.
     grid = np.asarray(Image.open(out / "grid.png"))
     assert grid.shape == (4 * 130 + 2, 8 * 130 + 2, 3)
     assert (grid[2 + 3 * 130 : 130 + 3 * 130 : 2, 2 + 130 : 130 + 130 : 2] == drawn["0025.png"]).all()
-    # A row of eight for each snapshot, in the order of their steps.
+    # A row of eight images for each snapshot, in the order of the steps.
     strip = np.asarray(Image.open(out / "strip.png"))
     assert strip.shape[0] == 3 * 132 and strip.shape[1] > 8 * 130
     with torch.no_grad():
@@ -82,7 +82,7 @@ def test_the_stage_draws_the_images_of_the_seed_a_grid_and_a_strip(trained: Path
     assert np.abs(strip[-130:-2:2, -130:-2:2].astype(int) - last[7]).max() <= 1
 
 
-def test_outside_the_pipeline_it_needs_the_weights_alone(trained: Path, dlcv: Any) -> None:
+def test_outside_the_pipeline_only_the_weights_are_needed(trained: Path, dlcv: Any) -> None:
     sample.run("dcgan-k5", load())
     drawn = images(trained / "out/gan/dcgan-k5-samples/images")
     alone = trained / "alone"
@@ -97,7 +97,7 @@ def test_outside_the_pipeline_it_needs_the_weights_alone(trained: Path, dlcv: An
         assert all((image == drawn[name]).all() for name, image in few.items())
     assert dlcv("gan sample dcgan-k5 --count 2 --seed 6 --weights alone --out new/other") == (0, "")
     assert not (images(trained / "new/other")["0000.png"] == drawn["0000.png"]).all()
-    # Count and seed of params.yaml where none are given, and a folder that is there but empty.
+    # Count and seed default to those of params.yaml; an empty folder is accepted.
     (trained / "new/empty").mkdir()
     assert dlcv("gan sample dcgan-k5 --weights alone --out new/empty") == (0, "")
     everything = images(trained / "new/empty")
@@ -195,7 +195,7 @@ def test_the_functions_refuse_what_the_command_refuses(trained: Path) -> None:
 
 
 @pytest.mark.parametrize("words", ["sample dcgann", "sample dcgan --out full", "sample dcgan --seed 1", "train dcgan"])
-def test_a_wrong_word_is_answered_before_torch_is_imported(
+def test_bad_arguments_are_refused_before_torch_is_imported(
     study: Path, dlcv_alone: Callable[[str], tuple[int, str, set[str]]], words: str
 ) -> None:
     (study / "full").mkdir()

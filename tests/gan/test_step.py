@@ -90,15 +90,15 @@ def test_every_update_of_the_discriminator_has_real_images_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("count", [9, 10, 11])
-def test_a_batch_that_cannot_be_cut_evenly_still_makes_every_update(count: int) -> None:
-    """With few images a batch is the whole set, whatever its size."""
+def test_a_batch_that_cannot_be_split_evenly_still_makes_every_update(count: int) -> None:
+    """With few images a batch is the whole set, of any size."""
     made = method(changes={"discriminator_steps": 4})
     seen = shown(made.networks["discriminator"])
     assert all(value.isfinite() for value in step(made, count=count).values())
     assert len(seen) == 9 and torch.equal(torch.cat(seen[0:8:2]), batch(count)[0])
 
 
-def test_neither_step_gives_the_other_network_a_gradient() -> None:
+def test_neither_update_gives_the_other_network_a_gradient() -> None:
     made = method("sngan")
     parameters = {name: list(network.parameters()) for name, network in made.networks.items()}
     calls: list[str] = []
@@ -121,7 +121,7 @@ def test_neither_step_gives_the_other_network_a_gradient() -> None:
     assert all(parameter.requires_grad for part in parameters.values() for parameter in part)
 
 
-def test_the_discriminator_stays_while_the_generator_learns() -> None:
+def test_the_generators_update_does_not_change_the_discriminator() -> None:
     made = method()
     discriminator = made.networks["discriminator"]
     states: list[dict[str, Tensor]] = []
@@ -131,7 +131,7 @@ def test_the_discriminator_stays_while_the_generator_learns() -> None:
     assert len(states) == 2 and same(states[0], states[1])
 
 
-class Targets:
+class Labels:
     """Replaces the discriminator's loss and keeps its labels."""
 
     def __init__(self, made: GAN):
@@ -139,16 +139,16 @@ class Targets:
         self.loss = made.loss
         made.loss = made.loss._replace(discriminator=self)
 
-    def __call__(self, real: Tensor, fake: Tensor, real_targets: Tensor, fake_targets: Tensor) -> Tensor:
-        self.seen.append((real_targets.clone(), fake_targets.clone()))
-        return self.loss.discriminator(real, fake, real_targets, fake_targets)
+    def __call__(self, real: Tensor, fake: Tensor, real_labels: Tensor, fake_labels: Tensor) -> Tensor:
+        self.seen.append((real_labels.clone(), fake_labels.clone()))
+        return self.loss.discriminator(real, fake, real_labels, fake_labels)
 
 
-def test_targets_are_drawn_for_each_image_between_low_and_high() -> None:
+def test_labels_are_drawn_for_each_image_between_low_and_high() -> None:
     made = method(changes={"real_labels": [0.75, 1.25], "fake_labels": [-0.25, 0.25]})
-    targets = Targets(made)
+    labels = Labels(made)
     step(made, count=64)
-    ((real, fake),) = targets.seen
+    ((real, fake),) = labels.seen
     assert 0.75 <= real.min() < 0.8 and 1.2 < real.max() <= 1.25 and len(real.unique()) > 60
     assert -0.25 <= fake.min() < -0.2 and 0.2 < fake.max() <= 0.25
     assert not torch.allclose(real - 1, fake)
@@ -158,17 +158,17 @@ def test_targets_are_drawn_for_each_image_between_low_and_high() -> None:
 def test_a_swap_exchanges_real_and_fake_labels_of_a_whole_update(share: float, low: int, high: int) -> None:
     changes = {"swap_labels": share, "real_labels": [0.9, 0.9], "fake_labels": [0.1, 0.1], "discriminator_steps": 30}
     made = method(changes=changes)
-    targets = Targets(made)
+    labels = Labels(made)
     for _ in range(2):
         step(made, count=60)
-    exchanged = [real[0] < 0.5 for real, _ in targets.seen]
+    exchanged = [real[0] < 0.5 for real, _ in labels.seen]
     assert len(exchanged) == 60 and low <= sum(exchanged) <= high
-    for real, fake in targets.seen:
+    for real, fake in labels.seen:
         assert sorted([real[0].item(), fake[0].item()]) == pytest.approx([0.1, 0.9])
         assert (real == real[0]).all() and (fake == fake[0]).all()
 
 
-def test_noise_on_the_images_falls_to_nothing() -> None:
+def test_the_noise_on_the_images_decays_to_zero() -> None:
     made = method(changes={"image_noise_std": 0.4})
     seen = shown(made.networks["discriminator"])
     deviations = []
@@ -176,7 +176,7 @@ def test_noise_on_the_images_falls_to_nothing() -> None:
         step(made, progress=progress)
         deviations.append((seen[-3] - batch(4)[0]).std().item())
     assert deviations == pytest.approx([0.4, 0.2, 0.1, 0.0], rel=0.03, abs=1e-9)
-    # The generated ones carry it too, in either step, each its own.
+    # Generated images have it too, drawn anew in each update.
     step(made, progress=0.0)
     assert (seen[-1] - seen[-2]).std().item() == pytest.approx(0.4 * 2**0.5, rel=0.05)
 
@@ -194,7 +194,7 @@ def test_about_half_of_the_images_are_mirrored() -> None:
 
 @pytest.fixture
 def penalties(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The critics that a penalty of exactly 1 was asked for."""
+    """Replaces the gradient penalty by 1 and collects the critics."""
     seen: list[Any] = []
 
     def one(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
@@ -206,7 +206,7 @@ def penalties(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return seen
 
 
-def test_the_penalty_stands_in_the_loss_with_its_weight(penalties: list[Any]) -> None:
+def test_the_loss_has_the_penalty_with_its_weight(penalties: list[Any]) -> None:
     for every, weight in ((1, 10.0), (4, 2.5)):
         made = method("wgan-gp", changes={"gradient_penalty": weight, "gradient_penalty_every": every})
         losses: list[float] = []
@@ -218,7 +218,7 @@ def test_the_penalty_stands_in_the_loss_with_its_weight(penalties: list[Any]) ->
         values = step(made, backward=backward)
         assert losses[0] - values["discriminator_loss"].item() == pytest.approx(every * weight, abs=1e-4)
     step(method("dcgan"))
-    assert len(penalties) == 2  # none where the weight is 0
+    assert len(penalties) == 2  # none if the weight is 0
 
 
 def test_a_lazy_penalty_counts_updates_from_the_start_of_the_training(penalties: list[Any]) -> None:
@@ -230,11 +230,11 @@ def test_a_lazy_penalty_counts_updates_from_the_start_of_the_training(penalties:
         before = len(penalties)
         step(made, progress=number / 700)
         asked.append(len(penalties) - before)
-    # Of updates 2n and 2n + 1 those that 3 divides.
+    # Those of the updates 2n and 2n + 1 that 3 divides.
     assert asked == [sum(update % 3 == 0 for update in (2 * n, 2 * n + 1)) for n in numbers]
 
 
-def test_the_rates_and_the_optimizer_are_each_networks_own() -> None:
+def test_each_network_has_its_optimizer_and_learning_rate() -> None:
     made = method(
         "sngan", changes={"generator_learning_rate": 0.001, "discriminator_learning_rate": 0.004, "betas": [0.4, 0.9]}
     )
@@ -262,15 +262,15 @@ def test_d_real_and_d_fake_are_probabilities_or_the_logits_of_a_critic(loss: str
         assert values[name].item() == pytest.approx(expected.mean().item(), rel=1e-6), name
 
 
-def test_diversity_is_nothing_for_a_generator_of_one_image() -> None:
+def test_diversity_is_zero_for_a_generator_of_one_image() -> None:
     made = method()
     varied = step(made)["diversity"]
     nn.init.zeros_(next(iter(made.networks["generator"].parameters())))
     assert step(made)["diversity"] == 0 < varied
 
 
-def test_the_critic_learns_to_tell_and_its_average_is_left_out() -> None:
-    """Twenty steps against a generator that stands still: D(x) rises over D(G(z))."""
+def test_the_discriminator_learns_to_tell_real_from_fake() -> None:
+    """Twenty steps against a generator that does not change."""
     made = method("dcgan", changes={"discriminator_learning_rate": 0.002, "generator_learning_rate": 1e-9})
     average = EMA(made.networks["generator"], 0.9)
     for number in range(20):

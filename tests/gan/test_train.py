@@ -74,19 +74,19 @@ def test_a_training_leaves_weights_snapshots_and_a_curve(faces: Path, set_params
 
 
 @pytest.mark.parametrize("ema_decay", [0.0, 0.9])
-def test_snapshots_are_the_result_of_then_and_the_last_is_the_result(
+def test_the_last_snapshot_is_the_result_and_snapshots_change_nothing(
     faces: Path, set_params: Any, ema_decay: float
 ) -> None:
     set_params(small("dcgan") | {"gan.base.ema_decay": ema_decay})
     many = files(train.run("dcgan", load()))
     assert many["snapshots/step-000012.safetensors"] == many["weights.safetensors"]
     assert len({many[name] for name in many if name.startswith("snapshots/")}) == 3
-    # Taking them changes nothing: neither the network in training nor its random numbers.
+    # They change neither the network in training nor its random numbers.
     set_params({"gan.base.snapshots": 1})
     assert files(train.run("dcgan", load()))["weights.safetensors"] == many["weights.safetensors"]
 
 
-def test_the_result_is_the_generators_average_and_the_discriminator_has_none(
+def test_the_result_is_the_averaged_generator_and_the_discriminator_has_no_average(
     faces: Path, set_params: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_params(small("sngan") | {"gan.base.ema_decay": 0.9})
@@ -101,7 +101,7 @@ def test_the_result_is_the_generators_average_and_the_discriminator_has_none(
     assert all(torch.equal(last[key], average[key]) for key in last if "running" in key)
     weights = [key for key in last if key.endswith("weight")]
     assert weights and not any(torch.equal(last[key], average[key]) for key in weights)
-    # The snapshot of that step is the average, but for the statistics that it was given for itself.
+    # The snapshot of that step is the average with BatchNorm statistics of its own.
     snapshot = load_file(path.parent.parent / "snapshots/step-000008.safetensors")
     assert all(torch.equal(snapshot[key], average[key]) for key in weights)
     assert not any(torch.equal(snapshot[key], average[key]) for key in last if "running" in key)
@@ -125,11 +125,11 @@ def test_killed_and_resumed_equals_uninterrupted(
         with pytest.raises(KeyboardInterrupt):
             train.run(model, load())
     assert not (OUT / model).exists()
-    torch.manual_seed(99)  # the process that goes on is another one
+    torch.manual_seed(99)  # as in a new process
     assert files(train.run(model, load())) == whole
 
 
-def test_a_loss_that_is_not_finite_stops_and_the_weights_of_before_stay(faces: Path, set_params: Any) -> None:
+def test_a_loss_that_is_not_finite_stops_and_earlier_weights_stay(faces: Path, set_params: Any) -> None:
     set_params(small("dcgan"))
     before = files(train.run("dcgan", load()))
     set_params({"gan.dcgan.discriminator_learning_rate": 1e30})
@@ -147,25 +147,25 @@ def rows(*diversities: float) -> list[dict[str, float]]:
 
 
 def warnings(capsys: pytest.CaptureFixture[str], *diversities: float) -> list[str]:
-    """What is said while a curve grows row by row."""
+    """The warnings while a curve grows row by row."""
     for end in range(1, len(diversities) + 1):
         warn_of_collapse("dcgan", rows(*diversities[:end]))
     return capsys.readouterr().err.splitlines()
 
 
-def test_a_collapse_is_named_with_step_and_figure_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_collapse_is_reported_once_with_step_and_diversity(capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = warnings(capsys, 0.01, 0.3, 0.25, 0.0123, 0.005, 0.001)
     assert line.startswith("warning: dcgan: ") and "at step 80" in line and "0.0123" in line
-    assert len(warnings(capsys, 0.3, 0.01, 0.3, 0.01)) == 2  # it had come back
+    assert len(warnings(capsys, 0.3, 0.01, 0.3, 0.01)) == 2  # it had recovered
 
 
-def test_grey_images_of_the_start_are_no_collapse(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_grey_first_images_are_no_collapse(capsys: pytest.CaptureFixture[str]) -> None:
     assert warnings(capsys, 0.001, 0.015, 0.05, 0.3, 0.2) == []
     assert warnings(capsys, 0.03, 0.01, 0.05, 0.3, 0.2) == []  # never varied before
     assert warnings(capsys, 0.01) == []
 
 
-def test_a_training_that_collapses_says_so_and_goes_on(
+def test_a_training_that_collapses_warns_and_goes_on(
     faces: Path, set_params: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_params(small("sngan"))
@@ -181,7 +181,7 @@ def test_a_training_that_collapses_says_so_and_goes_on(
     assert "sngan: the generator has collapsed at step 8, the diversity of its images is 0.0150" in line
 
 
-def test_standing_statistics_are_those_of_the_very_weights() -> None:
+def test_standing_statistics_are_those_of_the_current_weights() -> None:
     torch.manual_seed(0)
     generator, _ = build("dcgan", 1 / 16, 1 / 16, init_std=0.3)
     generator.train()
@@ -198,7 +198,7 @@ def test_standing_statistics_are_those_of_the_very_weights() -> None:
     assert not generator.training
     first, norm = generator.stem[1], generator.stem[2]
     assert isinstance(norm, nn.BatchNorm2d) and norm.running_var is not None and norm.running_mean is not None
-    # A weighted sum of 100 standard normal values has the variance of its weights' squares.
+    # The variance of a weighted sum of 100 standard normal values is the sum of the squared weights.
     expected = first.weight.detach().square().sum(0).mean((1, 2))  # type: ignore[union-attr,operator]
     assert torch.allclose(norm.running_var, expected, rtol=0.2)
     assert norm.running_mean.abs().max() < 0.1 * expected.max().sqrt()

@@ -58,7 +58,7 @@ def network(seed: int = 0, width: float = NARROW, latent: int = LATENT) -> Autoe
         made.train()
         for _ in range(20):
             made(torch.rand(16, 3, 64, 64) * 2 - 1, torch.randn(16, latent))
-    return made.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return made.eval().to(memory_format=torch.channels_last)
 
 
 def write_faces(study: Path, label: str | None = "Male") -> Path:

@@ -21,14 +21,14 @@ from dlcv.vae.codes import decode, encode
 from dlcv.vae.losses import divergence
 from tests.vae.conftest import LATENT, NARROW, network
 
-COUNT = 105  # more than a batch, and the second one is of five
+COUNT = 105  # a whole batch and one of five
 
 
 def images(count: int = COUNT) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, size=(count, 64, 64, 3), dtype=np.uint8)
 
 
-def test_codes_are_the_networks_own_and_errors_those_of_its_reconstructions() -> None:
+def test_codes_and_errors_are_those_of_the_network() -> None:
     made, shown = network(), images()
     codes = encode(made, shown)
     x = to_float(shown)
@@ -44,7 +44,7 @@ def test_codes_are_the_networks_own_and_errors_those_of_its_reconstructions() ->
     assert np.allclose(((levels - (shown / 127.5 - 1)) ** 2).mean((1, 2, 3)), codes.error, atol=1e-3)
 
 
-def test_nothing_depends_on_how_many_are_coded_together_or_on_what_was_drawn_before() -> None:
+def test_nothing_depends_on_the_count_or_on_earlier_random_numbers() -> None:
     made, shown = network(), images()
     state = torch.get_rng_state()
     all_of_them = encode(made, shown)
@@ -129,7 +129,7 @@ def test_the_function_refuses_what_the_command_refuses(trained: Path) -> None:
 
 
 @pytest.mark.parametrize("words", ["sample --out full", "train"])
-def test_what_is_wrong_is_answered_before_torch_is_imported(
+def test_bad_arguments_and_missing_data_are_refused_before_torch_is_imported(
     study: Path, dlcv_alone: Callable[[str], tuple[int, str, set[str]]], words: str
 ) -> None:
     (study / "full").mkdir()

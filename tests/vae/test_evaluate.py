@@ -34,10 +34,10 @@ FIGURES = ["curve", "interpolation", "neighbours", "reconstructions", "samples",
 
 @pytest.fixture
 def ready(study: Path, set_params: Any, extractor: Extractor, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Trains on faces with the attribute that it is given, and makes their reference."""
+    """A function that trains on faces with an attribute and makes their reference."""
     monkeypatch.setattr(stage, "train", partial(loop, log_every=2))
     monkeypatch.setattr(evaluate, "load_extractor", lambda _: extractor)
-    # The real map takes seconds; one test draws it.
+    # t-SNE takes seconds; one test uses it.
     monkeypatch.setattr(figures.tsne, "fit", lambda features, perplexity, seed: features[:, :2])
     set_params(SMALL)
 
@@ -50,7 +50,7 @@ def ready(study: Path, set_params: Any, extractor: Extractor, monkeypatch: pytes
     return ready_
 
 
-def test_scores_are_of_the_right_images_and_say_how_they_came_about(ready: Any, extractor: Extractor) -> None:
+def test_scores_are_of_the_right_images_and_have_their_protocol(ready: Any, extractor: Extractor) -> None:
     ready()
     path = evaluate.run(load())
     written = read_json(path)
@@ -63,7 +63,7 @@ def test_scores_are_of_the_right_images_and_say_how_they_came_about(ready: Any, 
         assert values[name]["mse"] == pytest.approx(codes[split].error.mean(), rel=1e-6)
         assert values[name]["kl"] == pytest.approx(codes[split].kl.mean(), rel=1e-6)
     assert values["validation"]["mse"] != values["training"]["mse"]
-    # The samples are those of the prior and the seed, scored as every model's are.
+    # The samples are drawn from the prior with the seed, and scored as those of every model.
     samples = decode(network, normal(30, (LATENT,), seed=0))
     reference = evaluate.load_reference(Path("out/evaluation/faces"))
     assert values["samples"] == score(samples, reference, params[Evaluation], 0, extractor)
@@ -95,7 +95,7 @@ def test_the_same_again_is_the_same_bytes(ready: Any, monkeypatch: pytest.Monkey
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == drawn
 
 
-def test_both_curves_are_of_the_snapshots_on_either_split(ready: Any) -> None:
+def test_both_curves_are_of_the_snapshots_on_each_split(ready: Any) -> None:
     ready()
     evaluate.run(load())
     table = pd.read_csv("out/vae/vae-evaluation/losses.csv")
@@ -107,7 +107,7 @@ def test_both_curves_are_of_the_snapshots_on_either_split(ready: Any) -> None:
             codes = encode(network, load_split(Path("data/faces"), split).images[: COUNTS["val"]])  # type: ignore[arg-type]
             assert row[f"{name}_reconstruction"] == pytest.approx(codes.sampled_error.mean(), rel=1e-4)
             assert row[f"{name}_kl"] == pytest.approx(codes.kl.mean(), rel=1e-4)
-    # A training of so few steps only falls.
+    # In so few steps the error only falls.
     assert (table["validation_reconstruction"].diff()[1:] < 0).all()
 
 
@@ -152,7 +152,7 @@ def test_persons_and_faces_without_an_attribute(ready: Any, label: str | None, f
     if label is None:
         assert probe is None
     else:
-        # Validation shows other persons than training, which no probe can name.
+        # The validation images show other persons, which no probe can predict.
         assert probe["attribute"] == "person" and set(probe) == {"attribute", "cross_validated"}
         assert probe["cross_validated"]["classes"] == 5 and probe["cross_validated"]["chance"] == 0.2
     assert (Path("out/vae/vae-evaluation") / "tsne.png").is_file()

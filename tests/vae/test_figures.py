@@ -36,7 +36,7 @@ def test_the_map_shows_the_ten_most_frequent_and_names_the_attribute(
     monkeypatch.setattr(figures.charts, "scatter", lambda *arguments: seen.append(arguments))
     monkeypatch.setattr(figures.tsne, "fit", lambda features, perplexity, seed: features[:, :2])
     section = shipped()[Vae].tsne
-    labels = np.repeat(np.arange(100, 112), [5, 1, *[4] * 10])  # 101 is the rarest, then the last of the others
+    labels = np.repeat(np.arange(100, 112), [5, 1, *[4] * 10])  # 101 is the rarest, 111 the last of the others
     means = np.stack([labels, np.zeros(len(labels))], axis=1)
     images = np.zeros((len(labels), 2, 2, 3), dtype=np.uint8)
     of_map = figures.latent_map(tmp_path / "x.png", means, images, labels, "person", section, 0)

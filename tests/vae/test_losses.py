@@ -30,6 +30,6 @@ def test_error_is_the_mean_over_pixels_and_channels_of_each_image() -> None:
     made[0] = 0.5
     made[1, 0] = 0.3  # one channel of three
     assert squared_error(made, images).tolist() == pytest.approx([0.25, 0.03])
-    # From black to white: the largest there is.
+    # From black to white: the largest error.
     assert squared_error(images + 1, images - 1).tolist() == [4.0, 4.0]
     assert squared_error(made.bfloat16(), images).dtype == torch.float32

@@ -40,7 +40,7 @@ def printed() -> str:
 
 def test_it_is_the_printed_network() -> None:
     made = Autoencoder()
-    # Newer versions of torch print one argument more of BatchNorm.
+    # Newer versions of torch print one more argument of BatchNorm.
     lines = [line.strip().replace("affine=True, bias=True,", "affine=True,") for line in str(made).splitlines()]
     assert "\n".join(lines[1:-1]) == printed()
     assert count_parameters(made) == 6_297_699 and config.SIZE == SIZE
@@ -57,7 +57,7 @@ def test_width_scales_the_channels_and_latent_the_code(width: float, latent: int
     assert reconstructions.abs().max() <= 1
 
 
-def test_the_latent_is_mean_plus_deviation_times_noise() -> None:
+def test_the_latent_is_mean_plus_std_times_noise() -> None:
     mean, log_variance = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.0, 2 * 1.0986123]])
     assert torch.allclose(reparameterise(mean, log_variance, torch.tensor([[1.0, -1.0]])), torch.tensor([[2.0, -5.0]]))
     assert torch.equal(reparameterise(mean, log_variance, torch.zeros(1, 2)), mean)

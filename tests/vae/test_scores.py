@@ -28,12 +28,12 @@ def test_reconstruction_errors_in_both_ranges() -> None:
 
 def test_active_units_are_those_whose_mean_varies() -> None:
     rng = np.random.default_rng(0)
-    deviations = np.array([0.0, 0.05, 0.2, 1.0])  # variances 0, 0.0025, 0.04, 1
-    means = 5 + deviations * rng.normal(size=(2000, 4))  # a mean that is far from 0 and stays there carries nothing
+    stds = np.array([0.0, 0.05, 0.2, 1.0])  # variances 0, 0.0025, 0.04, 1
+    means = 5 + stds * rng.normal(size=(2000, 4))  # a constant mean, even far from 0, carries no information
     assert scores.active_units(means.astype(np.float32)) == 2
 
 
-def test_the_probe_reads_what_the_means_carry_and_not_more() -> None:
+def test_the_probe_predicts_what_the_means_carry_and_not_more() -> None:
     labels = {"train": np.arange(60) % 2, "val": np.arange(20) % 2}
     faces = {split: Split(np.zeros((len(given), 1, 1, 3)), given) for split, given in labels.items()}
     rng = np.random.default_rng(0)

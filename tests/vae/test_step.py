@@ -46,23 +46,23 @@ def test_a_step_at_full_width_moves_every_weight() -> None:
     assert set(values) == {"loss", "reconstruction", "kl"}
     assert all(value.isfinite() and value.dim() == 0 and not value.requires_grad for value in values.values())
     moved = {name for name, parameter in network.named_parameters() if not torch.equal(parameter, before[name])}
-    # BatchNorm takes the bias of a convolution before it out again; rounding alone moves that.
+    # BatchNorm cancels the bias of the convolution before it; only rounding changes that bias.
     biases = {name for name in before if name.endswith(".0.bias") and not name.startswith("final")}
     assert set(before) - biases <= moved
 
 
-def test_the_loss_is_the_mean_error_and_the_weighted_divergence() -> None:
+def test_the_loss_is_the_mean_error_plus_the_weighted_divergence() -> None:
     for weight in (0.0, 1e-5, 0.5):
         values = step(method(kl_weight=weight))
         assert float(values["loss"]) == pytest.approx(float(values["reconstruction"] + weight * values["kl"]))
-    # In units of the summed error the weight is 12,288 times as large.
+    # With the error summed over an image the weight is 12,288 times as large.
     values = step(method(kl_weight=1e-5))
     assert 12288 * float(values["loss"]) == pytest.approx(
         12288 * float(values["reconstruction"]) + 0.12288 * float(values["kl"]), rel=1e-5
     )
 
 
-def test_both_terms_are_of_the_very_batch_and_mean_over_its_images() -> None:
+def test_both_terms_are_means_over_the_images_of_the_batch() -> None:
     made, images = method(), batch()[0]
     seen = watched(made)
     values = step(made)
@@ -82,7 +82,7 @@ def test_noise_is_standard_normal_and_new_in_every_step() -> None:
     assert abs(float(first.mean())) < 0.1 and abs(float(first.std()) - 1) < 0.1
 
 
-def test_about_half_of_the_images_are_mirrored_and_the_target_is_what_is_shown() -> None:
+def test_about_half_of_the_images_are_mirrored_with_their_targets() -> None:
     made, (images, labels) = method(flip=True), batch(64)
     seen = watched(made)
     values = step(made, (images, labels))
@@ -93,8 +93,8 @@ def test_about_half_of_the_images_are_mirrored_and_the_target_is_what_is_shown()
     assert float(values["reconstruction"]) == pytest.approx(float((reconstructions - shown).square().mean()))
 
 
-def test_it_learns_a_batch_and_a_heavy_divergence_empties_the_latent() -> None:
-    # Smooth images that differ: nothing could be learnt of noise.
+def test_it_learns_a_batch_and_a_large_weight_empties_the_latent() -> None:
+    # Different smooth images; noise cannot be learned in so few steps.
     coarse = torch.rand(8, 3, 2, 2, generator=torch.Generator().manual_seed(1)) * 2 - 1
     images = torch.nn.functional.interpolate(coarse, (64, 64), mode="bilinear")
     results = {}

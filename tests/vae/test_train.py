@@ -71,14 +71,14 @@ def test_a_training_leaves_weights_snapshots_and_a_curve(faces: Path, set_params
 
 @pytest.mark.usefixtures("any_precision")
 @pytest.mark.parametrize(("ema_decay", "precision"), [(0.0, "fp32"), (0.0, "bf16"), (0.9, "fp32")])
-def test_snapshots_are_the_result_of_then_and_change_nothing(
+def test_the_last_snapshot_is_the_result_and_snapshots_change_nothing(
     faces: Path, set_params: Any, ema_decay: float, precision: str
 ) -> None:
     set_params(SMALL | {"vae.training.ema_decay": ema_decay, "vae.training.precision": precision})
     many = files(train.run(load()))
     assert many["snapshots/step-000012.safetensors"] == many["weights.safetensors"]
     assert len({many[name] for name in many if name.startswith("snapshots/")}) == 3
-    # Neither the network in training, with its statistics, nor its random numbers.
+    # They change neither the network in training nor its random numbers.
     set_params({"vae.training.snapshots": 1})
     assert files(train.run(load()))["weights.safetensors"] == many["weights.safetensors"]
 
@@ -95,11 +95,11 @@ def test_killed_and_resumed_equals_uninterrupted(
         with pytest.raises(KeyboardInterrupt):
             train.run(load())
     assert not OUT.exists()
-    torch.manual_seed(99)  # the process that goes on is another one
+    torch.manual_seed(99)  # as in a new process
     assert files(train.run(load())) == whole
 
 
-def test_the_result_is_the_average_where_one_is_asked_for(
+def test_the_result_is_the_average_if_params_yaml_asks_for_one(
     faces: Path, set_params: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_params(SMALL | {"vae.training.ema_decay": 0.9})
@@ -114,7 +114,7 @@ def test_the_result_is_the_average_where_one_is_asked_for(
     assert not torch.equal(last["fc_mu.weight"], average["fc_mu.weight"])
 
 
-def test_the_labels_and_the_validation_images_have_no_part_in_it(faces: Path, set_params: Any) -> None:
+def test_labels_and_validation_images_do_not_change_the_training(faces: Path, set_params: Any) -> None:
     set_params(SMALL)
     before = files(train.run(load()))["weights.safetensors"]
     for name in ("train_labels", "val_labels"):
@@ -125,7 +125,7 @@ def test_the_labels_and_the_validation_images_have_no_part_in_it(faces: Path, se
     assert files(train.run(load()))["weights.safetensors"] == before
 
 
-def test_statistics_are_those_of_the_very_weights_over_the_images(faces: Path) -> None:
+def test_statistics_are_those_of_the_current_weights_over_the_images(faces: Path) -> None:
     images = load_split(faces / "data/faces", "train").images
     made = network()
     weights = {name: parameter.detach().clone() for name, parameter in made.named_parameters()}
@@ -144,7 +144,7 @@ def test_statistics_are_those_of_the_very_weights_over_the_images(faces: Path) -
     assert all(not (buffer == 7).all() for name, buffer in made.named_buffers() if "running" in name)
 
 
-def test_a_loss_that_is_not_finite_stops_and_the_weights_of_before_stay(faces: Path, set_params: Any) -> None:
+def test_a_loss_that_is_not_finite_stops_and_earlier_weights_stay(faces: Path, set_params: Any) -> None:
     set_params(SMALL)
     before = files(train.run(load()))
     set_params({"vae.training.learning_rate": 1e30, "vae.training.schedule": "constant"})
