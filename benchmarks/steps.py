@@ -3,13 +3,12 @@
     dlcv profile full && python benchmarks/steps.py [STEPS]
 
 Each training is set up by its own stage, with its networks, batches, precision and data, and stopped after STEPS steps.
-Prints one line for each: milliseconds a step (median, after a tenth of the steps), the hours of its whole length at that
-rate, the largest memory, and how often a step waits for the GPU (copies to the host and reads of single values).
+Prints one line for each: milliseconds per step (median, without the first tenth), the hours of the whole training at
+that rate, the largest memory, and how often a step waits for the GPU (copies to the host, reads of single values).
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import statistics
 import sys
@@ -21,6 +20,7 @@ from typing import Any
 os.environ["DLCV_TRACKING"] = "off"
 
 import torch
+from accelerate.state import AcceleratorState
 
 from dlcv.adaptation import train as adaptation
 from dlcv.adaptation.trainings import trainings
@@ -85,6 +85,7 @@ def measure(name: str, run: Callable[[], object], count: int) -> None:
         )
         raise Timed
 
+    AcceleratorState._reset_state(reset_partial_state=True)  # the next training may have another precision
     training.train = timed  # type: ignore[assignment,attr-defined]
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -109,6 +110,6 @@ if __name__ == "__main__":
     only = sys.argv[2:]
     where = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     print(f"{where}, torch {torch.__version__}, {torch.get_num_threads()} threads, {number} steps each")
-    for title, call in itertools.chain(stages(load())):
+    for title, call in stages(load()):
         if not only or title.split()[0] in only:
             measure(title, call, number)

@@ -20,7 +20,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "data": ("engine", "figures", "runtime"),
     "sources": ("data", "engine", "figures", "runtime"),
     "evaluation": ("data", "engine", "figures", "runtime"),
-    **{area: ("evaluation", "data", "engine", "figures", "runtime") for area in AREAS},
+    **dict.fromkeys(AREAS, ("evaluation", "data", "engine", "figures", "runtime")),
     "report": ("runtime",),
 }
 MODULES = sorted(file.relative_to(REPOSITORY).as_posix() for file in PACKAGE.glob("*/**/*.py"))
