@@ -208,11 +208,11 @@ class Method:
     @property
     def title(self) -> str:
         """The label in a phrase: "class loss of ..."."""
-        return self.label if self.adapts else f"networks {self.label}"
+        return self.label if self.adapts else self.label.replace("source-only", "source-only training")
 
 
 METHODS: dict[str, Method] = {
-    "supervised": Method("trained on source", "supervised", on="domain", baseline="supervised", adapts=False),
+    "supervised": Method("source-only", "supervised", on="domain", baseline="supervised", adapts=False),
     "dann": Method(
         "DANN",
         "dann",
@@ -224,7 +224,7 @@ METHODS: dict[str, Method] = {
         "batches, where a domain accuracy of 1/2 is chance.",
     ),
     "gta_source": Method(
-        "trained on source, as Generate To Adapt", "gta", on="scenario", baseline="gta_source", adapts=False
+        "source-only, as Generate To Adapt", "gta", on="scenario", baseline="gta_source", adapts=False
     ),
     "gta": Method(
         "Generate To Adapt",
@@ -240,7 +240,7 @@ METHODS: dict[str, Method] = {
         "digits of the target.",
     ),
     "selftraining_source": Method(
-        "trained on source, as self-training",
+        "source-only, as self-training",
         "selftraining",
         on="domain",
         baseline="selftraining_source",

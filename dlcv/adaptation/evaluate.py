@@ -19,6 +19,7 @@ from dlcv.adaptation.scores import (
     choose,
     evaluated,
     gain,
+    label_of,
     mean,
     protocol,
     score,
@@ -51,7 +52,7 @@ def run(name: str, params: Params) -> Path:
     for row, each in networks.items():
         about = each[0].about
         rows[row] = {
-            "label": TARGET_LABEL if row == TARGET_ROW else about["label"],
+            "label": TARGET_LABEL if row == TARGET_ROW else label_of(about),
             "adapts": METHODS[about["method"]].adapts,
             "network": about["architecture"]["network"],
             "parameters": about["parameters"],
@@ -114,7 +115,7 @@ def compare(name: str, source: Domain, target: Domain, params: Params) -> dict[s
                 known[task.folder] = evaluated(task.folder, source, target)
         trained, baseline = (known[task.folder] for task in tasks)
         variants[variant] = {
-            "label": trained.about["label"],
+            "label": label_of(trained.about),
             "settings": changes(section.variants[variant], params[Dann]),
             "network": trained.about["architecture"]["network"],
             "parameters": trained.about["parameters"],
@@ -135,7 +136,8 @@ def changes(variant: Variant, dann: Dann) -> dict[str, Any]:
     """The settings that a variant changes, by the names in params.yaml; those of DANN where they differ from `dann`."""
     own = variant.model_dump(by_alias=True, exclude_none=True)
     usual = dann.model_dump(by_alias=True)
-    return {**own, **{key: value for key, value in own.pop("dann", {}).items() if value != usual[key]}}
+    different = {key: value for key, value in own.pop("dann", {}).items() if value != usual[key]}
+    return {**own, **different}
 
 
 def track(name: str, scores: dict[str, Any], params: Params) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 from dlcv.adaptation.config import METHODS, OUT, Augmentation
 from dlcv.adaptation.networks.digits import Classifier
 from dlcv.adaptation.predict import load
-from dlcv.adaptation.scores import Evaluated, tsne_settings
+from dlcv.adaptation.scores import Evaluated, label_of, tsne_settings
 from dlcv.adaptation.trainings import Domain
 from dlcv.data.batches import to_float, to_uint8
 from dlcv.evaluation import tsne
@@ -117,7 +117,9 @@ def draw_inputs(
         strips[role] = shown
         for network, about in trained:
             for viewer, augmentation in about["augmentation"][role].items():
-                strips[f"{role}, {viewer}"] = seen(shown, network, Augmentation.model_validate(augmentation))
+                strips[f"{role}, {label_of(about)}{viewer and f': {viewer}'}"] = seen(
+                    shown, network, Augmentation.model_validate(augmentation)
+                )
     grids.labelled_rows(list(strips.values()), list(strips), f"{name}: what the networks see", scale=2).save(path)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dlcv.adaptation.config import Adaptation
+from dlcv.adaptation.config import METHODS, Adaptation
 from dlcv.adaptation.networks.digits import CLASSES, adapt_statistics
 from dlcv.adaptation.predict import Predictions, load, predict
 from dlcv.adaptation.trainings import Domain, load_domain
@@ -135,6 +135,11 @@ def gain(networks: Sequence[Evaluated], baselines: Sequence[Evaluated], target: 
         "interval": {"low": low, "high": high},
         "seeds": {str(one.about["seed"]): pair[0] for one, pair in zip(networks, pairs, strict=True)},
     }
+
+
+def label_of(about: dict[str, Any]) -> str:
+    """What tables and figures call a training whose JSON is `about`."""
+    return METHODS[about["method"]].label + str(about["label_suffix"])
 
 
 def mean(values: Iterable[float]) -> float:

@@ -38,12 +38,12 @@ def run(task: Task, params: Params) -> Path:
     plan = plan_of(task, params)
     if plan.single and accelerator.num_processes > 1:
         raise UserError(f"{task.method} is trained in one process; train several scenarios at the same time instead")
-    augmentation = plan.augmentation or {role: {method.label: training.augmentation} for role in domains}
+    augmentation = plan.augmentation or {role: {"": training.augmentation} for role in domains}
     result = plan.method.networks[plan.result]
     assert isinstance(result, Classifier)
     about = {
         "stage": task.stage(params),
-        "label": plan.label or method.label,
+        "label_suffix": plan.label_suffix,
         "method": task.method,
         "task": task.name,
         "seed": task.seed,

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from dlcv.data.prepared import read_card
 from dlcv.runtime.config import Models, Overrides, Params, Section, key_of
-from dlcv.runtime.errors import UserError, expect
+from dlcv.runtime.errors import UserError, expect, nearest
 from dlcv.runtime.fields import BelowOne, Fraction, Nonnegative, Optimizer, Positive, PositiveFloat, Schedule, rising
 from dlcv.runtime.outputs import Artifact, Outputs, Plot
 from dlcv.runtime.provenance import Provenance, code_hashes
@@ -240,6 +240,9 @@ class Diffusion(Models):
 
     @model_validator(mode="after")
     def _fits(self) -> Diffusion:
+        for model in self.guidance.settings:
+            if model not in self.settings:
+                raise ValueError(f"guidance has a section {model}, which is no model{nearest(model, self.settings)}")
         for model, settings in self.settings.items():
             if model not in self.guidance.settings:
                 raise ValueError(f"guidance has no section {model}; add it, {{}} if nothing differs from its base")

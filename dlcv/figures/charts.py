@@ -67,7 +67,7 @@ def confusion(path: Path, matrices: Mapping[str, np.ndarray], title: str) -> Non
                 colour = "white" if share > 0.5 else "black"
                 axis.text(predicted, label, f"{100 * share:.0f}", ha="center", va="center", fontsize=7, color=colour)
         ticks = range(len(counts))
-        axis.set(title=panel, xlabel="answer", ylabel="label, row = 100 %", xticks=ticks, yticks=ticks)
+        axis.set(title=panel, xlabel="prediction", ylabel="label, row = 100 %", xticks=ticks, yticks=ticks)
     figure.suptitle(textwrap.fill(title, int(11 * width)))  # about 11 characters per inch
     _save(figure, path)
 

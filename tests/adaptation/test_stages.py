@@ -20,7 +20,7 @@ from dlcv.adaptation import evaluate, predict, train
 from dlcv.adaptation.config import METHODS
 from dlcv.adaptation.methods import gta, selftraining
 from dlcv.adaptation.networks.digits import adapt_statistics
-from dlcv.adaptation.scores import accuracy_by_target_statistics, evaluated
+from dlcv.adaptation.scores import accuracy_by_target_statistics, evaluated, label_of
 from dlcv.adaptation.trainings import Task, load_domain, variants_of
 from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
@@ -122,11 +122,11 @@ def test_evaluation_scores_every_row_and_draws_the_figures(domains: Path, set_pa
     assert [row for row, values in rows.items() if "domain_accuracy" in values] == ["dann"]
     assert [row for row, values in rows.items() if values["adapts"]] == ["dann", "gta", "selftraining"]
     assert [values["label"] for values in rows.values()] == [
-        "trained on source",
+        "source-only",
         "DANN + information maximisation",
-        "trained on source, as Generate To Adapt",
+        "source-only, as Generate To Adapt",
         "Generate To Adapt",
-        "trained on source, as self-training",
+        "source-only, as self-training",
         "self-training",
         "trained on target",
     ]
@@ -208,7 +208,7 @@ def test_a_training_records_its_inputs(
     about = read_json(train.run(task, load()) / "weights.json")
     assert (about["params"]["seed"], list(about["data"])) == (5, reads)
     assert about["stage"] == f"stages/adaptation/dvc.yaml:{stage}"
-    assert about["label"].startswith(METHODS[task.method].label)
+    assert label_of(about).startswith(METHODS[task.method].label)
 
 
 def test_adabn_changes_only_the_statistics_of_the_baseline(domains: Path, set_params: Any) -> None:

@@ -51,7 +51,7 @@ def make_adaptation(study: Path) -> None:
     section = params(study)["adaptation"]
     for (name, scenario), gain in zip(section["scenarios"].items(), (0.1, 0.01, -0.1, 0.1), strict=True):
         source, target = scenario["source"], scenario["target"]
-        rows = {"trained_on_source": row(0.5, "trained on source", f"{source}/supervised-0")}
+        rows = {"trained_on_source": row(0.5, "source-only", f"{source}/supervised-0")}
         for method, names in section["methods"].items():
             if name in names:
                 rows[method] = row(0.5 + gain, LABELS[method], f"{name}/{method}-0", gain) | {"adapts": True}
@@ -59,9 +59,9 @@ def make_adaptation(study: Path) -> None:
         if "gta" in rows:
             rows["gta"] |= {"standard_deviation": 0.0123}
             rows["gta"]["gain"] |= {"over": "gta_source", "seeds": {"0": gain, "1": 0.001}}
-            rows["gta_source"] = row(0.5 - gain, "trained on source, as Generate To Adapt", f"{name}/gta_source-0")
+            rows["gta_source"] = row(0.5 - gain, "source-only, as Generate To Adapt", f"{name}/gta_source-0")
         if "selftraining" in rows:
-            label = "trained on source, as self-training"
+            label = "source-only, as self-training"
             rows["selftraining_source"] = row(0.5, label, f"{source}/selftraining_source-0")
             rows["selftraining_source"] |= {"accuracy_by_target_statistics": 0.6789}
         images = {role: {"domain": scenario[role], "count": 40} for role in ("source", "target")}

@@ -62,7 +62,7 @@ def add_coral(study: Path) -> None:
     coral = row(0.7, "Deep CORAL", "usps-mnistm/coral-0", 0.1) | {"adapts": True, "network": "coral-net"}
     coral["gain"] |= gain
     scores["rows"] |= {
-        "coral_source": row(0.6, "trained on source, as Deep CORAL", "usps/coral_source-0"),
+        "coral_source": row(0.6, "source-only, as Deep CORAL", "usps/coral_source-0"),
         "coral": coral,
     }
     write_json(path, scores)
@@ -78,11 +78,11 @@ def test_a_new_method_of_adaptation(full: Path) -> None:
     lines = lines_of(full)
     gain = "+0.1000 (+0.0800 to +0.1200)"
     assert f"|  | Deep CORAL | coral-net | **0.7000** | 0.6900 to 0.7100 | {gain} |  |" in lines
-    assert "|  | trained on source, as Deep CORAL | lenet | 0.6000 | 0.5900 to 0.6100 |  |  |" in lines
-    over = '"trained on source, as Deep CORAL" (lenet)'
+    assert "|  | source-only, as Deep CORAL | lenet | 0.6000 | 0.5900 to 0.6100 |  |  |" in lines
+    over = '"source-only, as Deep CORAL" (lenet)'
     assert f"- usps → mnistm: Deep CORAL is more accurate than {over}; the paired interval excludes 0." in lines
     # Not among the verdicts: a baseline is no method.
-    assert not any(line.startswith("- usps → mnistm: trained on source") for line in lines)
+    assert not any(line.startswith("- usps → mnistm: source-only") for line in lines)
     assert "|  | Deep CORAL | 0.9000 | 0.6000 | 1.500 |" in lines
     assert any(line.startswith("- Deep CORAL (accuracy 0.7000, on the source 0.9000;") for line in lines)
     assert "![curve-coral shows this.](../out/adaptation/usps-mnistm-evaluation/curve-coral.png)" in lines

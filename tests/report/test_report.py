@@ -21,18 +21,14 @@ def test_report_says_who_wins_and_where_it_comes_from(full: Path) -> None:
     report.run(load())
     text = (full / "report/report.md").read_text()
     weights = "257,254 | `ffffffffffff` | `aaaaaaaaaaaa` |"
-    assert "| mnistm → svhn | trained on source | lenet | 0.5000 | 0.4900 to 0.5100 |  | 0.1900 (000), " in text
+    assert "| mnistm → svhn | source-only | lenet | 0.5000 | 0.4900 to 0.5100 |  | 0.1900 (000), " in text
     assert "|  | DANN | lenet | **0.6000** | 0.5900 to 0.6100 | +0.1000 (+0.0800 to +0.1200) | 0.4881 (000)" in text
-    assert (
-        'mnistm → svhn: DANN is more accurate than "trained on source" (lenet); the paired interval excludes 0' in text
-    )
-    assert 'mnistm → usps: no difference between DANN and "trained on source" (lenet) is shown' in text
-    assert (
-        'usps → mnistm: DANN is less accurate than "trained on source" (lenet); the paired interval excludes 0' in text
-    )
+    assert 'mnistm → svhn: DANN is more accurate than "source-only" (lenet); the paired interval excludes 0' in text
+    assert 'mnistm → usps: no difference between DANN and "source-only" (lenet) is shown' in text
+    assert 'usps → mnistm: DANN is less accurate than "source-only" (lenet); the paired interval excludes 0' in text
     assert "(AdaBN), and no other use of the target, the accuracy is 0.6789." in text
     assert "### Network gta-source\n" in text
-    base = '"trained on source, as Generate To Adapt" (lenet)'
+    base = '"source-only, as Generate To Adapt" (lenet)'
     assert f"Generate To Adapt is less accurate than {base} for 1 of 2 seeds; the paired interval excludes 0" in text
     assert (
         f"| `adaptation/usps-mnistm/gta_source-0` | `stages/adaptation/dvc.yaml:gta_source@usps-mnistm-0` | {weights}"
@@ -57,7 +53,7 @@ def test_report_says_who_wins_and_where_it_comes_from(full: Path) -> None:
     assert "| faces | a stand-in for data/faces | 1,234 + 1,234 |" in text
     assert "The data source here is `sample`, so their figures are not directly comparable." in text
     assert "- `alternating`: the domain classifier is trained first" in text and "- `deep-5`" not in text
-    assert "- trained on source, as Generate To Adapt: F and C of Generate To Adapt without G and D" in text
+    assert "- source-only, as Generate To Adapt: F and C of Generate To Adapt without G and D" in text
     # Every table is whole: no blank line between a header and its rows.
     lines = text.splitlines()
     for number, line in enumerate(lines):

@@ -37,11 +37,11 @@ class Plan:
         ema_decay: of the averaged weights of the result; 0 for none.
         result: the network of `method` that is written, a `Classifier`.
         single: whether the method needs a training in one process.
-        label: of this training in tables and figures; None for the label of the method.
+        label_suffix: what the settings of this training add to the label of the method.
         domain_head: whether the domain head is trained, so that its accuracy is worth a score.
         statistics: "domain" if the network is evaluated on each domain with BatchNorm statistics of this domain.
-        augmentation: by role ("source", "target") and by who sees the images, for the figure of the inputs; None for
-            that of `adaptation.training`.
+        augmentation: by role ("source", "target") and by who sees the images ("" for the network), for the figure of
+            the inputs; None for that of `adaptation.training`.
         finish: changes the result before it is written; gets the training images by role, uint8 N x 28 x 28 x 3.
     """
 
@@ -51,7 +51,7 @@ class Plan:
     ema_decay: float = 0.0
     result: str = "network"
     single: bool = False
-    label: str | None = None
+    label_suffix: str = ""
     domain_head: bool = False
     statistics: str | None = None
     augmentation: Mapping[str, Mapping[str, Augmentation]] | None = None

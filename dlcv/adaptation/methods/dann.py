@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlcv.adaptation.augment import augment
-from dlcv.adaptation.config import METHODS, Adaptation, Dann, Training
+from dlcv.adaptation.config import Adaptation, Dann, Training
 from dlcv.adaptation.methods.common import (
     Backward,
     Batch,
@@ -93,14 +93,13 @@ def domain_loss(logits: Tensor, domains: Tensor) -> Tensor:
 def dann(name: str, params: Params) -> Plan:
     """The training with the settings of params.yaml and new weights."""
     training, own = params[Adaptation].training, params[Dann]
-    label = METHODS["dann"].label
-    label += " (alternating)" if own.update == "alternating" else ""
-    label += " + information maximisation" if own.information else ""
+    suffix = " (alternating)" if own.update == "alternating" else ""
+    suffix += " + information maximisation" if own.information else ""
     return Plan(
         DANN(domain_network(params), training, own),
         settings={**settings_of(params), "dann": own.model_dump(by_alias=True)},
         steps=training.steps,
         ema_decay=training.ema_decay,
-        label=label,
+        label_suffix=suffix,
         domain_head=True,
     )

@@ -35,7 +35,6 @@ from dlcv.adaptation.networks.digits import CLASSES, Classifier, DomainNetwork, 
 from dlcv.engine.averaging import EMA, use_batch_statistics
 from dlcv.runtime.config import Params
 
-LABEL = config.METHODS["selftraining"].label
 MEMORY = 0.99  # of the teacher's mean prediction at each step: an average over about 100 batches
 # What decides the result.
 TRAINING = {"batch_size", "weight_decay", "label_smoothing", "precision"}  # of `adaptation.training`
@@ -184,7 +183,7 @@ def selftraining_source(name: str, params: Params) -> Plan:
     """The source-only baseline with the settings of params.yaml and new weights."""
     network, training = student(params)
     method = SelfTrainingSource(network, training, params[config.SelfTraining])
-    return plan(method, SOURCE_SETTINGS, "source", params, augmentation={"source": {LABEL: method.own.source}})
+    return plan(method, SOURCE_SETTINGS, "source", params, augmentation={"source": {"": method.own.source}})
 
 
 def selftraining(name: str, params: Params) -> Plan:
@@ -198,7 +197,7 @@ def selftraining(name: str, params: Params) -> Plan:
         params,
         statistics="domain",
         augmentation={
-            "source": {LABEL: own.source},
-            "target": {f"{LABEL}'s teacher": own.weak, "its student": own.strong},
+            "source": {"": own.source},
+            "target": {"teacher": own.weak, "student": own.strong},
         },
     )

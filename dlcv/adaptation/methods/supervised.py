@@ -1,6 +1,6 @@
 """Training on the labels of one domain.
 
-One training serves two rows of the tables: "trained on source" where the domain is the source of a scenario, and
+One training serves two rows of the tables: "source-only" where the domain is the source of a scenario, and
 "trained on target" where it is the target.
 """
 
