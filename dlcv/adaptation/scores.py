@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from dlcv.adaptation.config import METHODS, Adaptation
-from dlcv.adaptation.networks.digits import CLASSES, adapt_statistics
+from dlcv.adaptation.methods.common import adapt_statistics
+from dlcv.adaptation.networks.digits import CLASSES
 from dlcv.adaptation.predict import Predictions, load, predict
 from dlcv.adaptation.trainings import Domain, load_domain
 from dlcv.adaptation.validators import IMAGES, choice, validate

@@ -34,7 +34,7 @@ def test_scale_enlarges_and_shrinks_by_its_factor() -> None:
     assert 0.5 < area.min() < 0.62 and 1.65 < area.max() < 1.9  # exp(-0.6) and exp(0.6)
 
 
-def test_inversion_is_of_whole_channels_in_the_given_share() -> None:
+def test_inversion_is_of_whole_channels_in_the_given_fraction() -> None:
     images = torch.rand(1000, 3, 2, 2) + 0.1
     flipped = (invert(images, 0.25) < 0).flatten(2)
     assert torch.equal(flipped.any(2), flipped.all(2))
@@ -48,7 +48,7 @@ def test_background_is_in_standard_deviations_of_the_image() -> None:
     assert torch.equal(add_background(torch.full((2, 3, 28, 28), 0.3), 1.0), torch.full((2, 3, 28, 28), 0.3))
 
 
-def test_a_blend_is_mnistms_recipe_on_the_given_share() -> None:
+def test_a_blend_is_the_recipe_of_mnistm_on_the_given_fraction() -> None:
     black, white = torch.full((400, 3, 28, 28), -1.0), torch.ones(400, 3, 28, 28)
     torch.manual_seed(0)
     on_black = blend(black, 1.0)
@@ -65,7 +65,7 @@ def test_a_blend_is_mnistms_recipe_on_the_given_share() -> None:
     assert textures.min() >= 0 and textures.max() <= 1
 
 
-def test_a_blur_smooths_the_given_share_and_keeps_the_brightness() -> None:
+def test_a_blur_smooths_the_given_fraction_and_keeps_the_brightness() -> None:
     images = torch.zeros(1000, 3, 9, 9)
     images[:, :, 4, 4] = 16
     blurred = blur(images, 0.5)

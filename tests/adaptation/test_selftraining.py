@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dlcv.adaptation.methods import selftraining
+from dlcv.adaptation.methods.common import adapt_statistics
 from dlcv.adaptation.methods.selftraining import SelfTraining, ramp, selftraining_source
 from dlcv.adaptation.methods.selftraining import selftraining as build
-from dlcv.adaptation.networks.digits import DomainNetwork, Output, adapt_statistics
+from dlcv.adaptation.networks.digits import DomainNetwork, Output
 from dlcv.engine.averaging import batch_norms, use_batch_statistics
 from dlcv.runtime.config import load
 from tests.adaptation.conftest import batch, recording

@@ -76,19 +76,19 @@ def covers(named: list[str], key: str) -> bool:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_method_answers_to_what_its_stage_names_and_to_nothing_else(method: str, study: Path) -> None:
+def test_a_method_depends_on_what_its_stage_names_and_on_nothing_else(method: str, study: Path) -> None:
     raw = load().raw
     raw["gta"] |= {"width": 0.0625, "noise": 8}  # quick to build
     task = Task(method, "usps" if METHODS[method].on == "domain" else "usps-mnistm", 0)
 
     keys = {key: value for key, value in flatten(raw).items() if key.startswith(READ)}
     before = settings(task, validate(raw, "params.yaml"))
-    answered = {key for key, value in keys.items() if settings(task, with_value(raw, key, other(key, value))) != before}
-    assert answered == {key for key in keys if covers(STAGES[method]["params"], key)}
+    decisive = {key for key, value in keys.items() if settings(task, with_value(raw, key, other(key, value))) != before}
+    assert decisive == {key for key in keys if covers(STAGES[method]["params"], key)}
 
 
 @pytest.mark.parametrize("stage", VARIANTS)
-def test_a_variant_answers_to_what_its_stage_names_and_to_nothing_else(stage: str, study: Path) -> None:
+def test_a_variant_depends_on_what_its_stage_names_and_on_nothing_else(stage: str, study: Path) -> None:
     raw = load().raw
     # Each variant is compared with a baseline of equal settings; here one of its own.
     raw["adaptation"]["comparison"]["baselines"] += ["paper"]
@@ -105,9 +105,9 @@ def test_a_variant_answers_to_what_its_stage_names_and_to_nothing_else(stage: st
         return settings(Task(known.method, known.name, seed, known.variant), params)
 
     before = settings(known, validate(raw, "params.yaml"))
-    answered = {key for key, value in keys.items() if settings_with(raw, key, other(key, value)) != before}
+    decisive = {key for key, value in keys.items() if settings_with(raw, key, other(key, value)) != before}
     overridden = {"adaptation.network", *(f"adaptation.training.{key}" for key in ("steps", *replaced))}
-    assert answered == {key for key in keys if covers(named, key)} - overridden
+    assert decisive == {key for key in keys if covers(named, key)} - overridden
 
 
 def commands(params: Params) -> dict[str, tuple[str, str]]:

@@ -19,7 +19,7 @@ from PIL import Image
 from dlcv.adaptation import evaluate, predict, train
 from dlcv.adaptation.config import METHODS
 from dlcv.adaptation.methods import gta, selftraining
-from dlcv.adaptation.networks.digits import adapt_statistics
+from dlcv.adaptation.methods.common import adapt_statistics
 from dlcv.adaptation.scores import accuracy_by_target_statistics, evaluated, label_of
 from dlcv.adaptation.trainings import Task, load_domain, variants_of
 from dlcv.runtime.config import load

@@ -1,4 +1,4 @@
-"""What several methods use: a plan, networks with their optimizers, and losses."""
+"""What several methods use: a plan, networks with their optimizers, BatchNorm statistics, and losses."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn import Parameter
@@ -16,10 +17,14 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from dlcv.adaptation.config import Adaptation, Augmentation, Training
 from dlcv.adaptation.networks import digits
-from dlcv.adaptation.networks.digits import DomainNetwork
+from dlcv.adaptation.networks.digits import Classifier, DomainNetwork
+from dlcv.data.batches import to_float
+from dlcv.engine.averaging import recalibrated
 from dlcv.engine.loop import Method
 from dlcv.engine.optimizers import descend, make_optimizer
 from dlcv.runtime.config import Params
+
+STATISTICS_IMAGES = 4000  # maximum number of images for BatchNorm statistics
 
 Batch = dict[str, tuple[Tensor, Tensor]]  # "source" and, for a method that adapts, "target": images and labels
 Backward = Callable[[Tensor], None]
@@ -99,6 +104,20 @@ def settings_of(params: Params) -> dict[str, Any]:
     """The settings of a method that trains a `domain_network` by `adaptation.training`."""
     section = params[Adaptation]
     return section.model_dump(include={"network", "networks", "training"})
+
+
+def adapt_statistics(network: Classifier, images: np.ndarray) -> None:
+    """Set the BatchNorm statistics to those of one domain (AdaBN, Li et al. 2018) and `network` to eval mode.
+
+    Args:
+        images: of the domain, in random order, uint8 N x 28 x 28 x 3; the first 4,000 are used.
+    """
+    device = next(network.parameters()).device
+    chosen = torch.from_numpy(np.array(images[:STATISTICS_IMAGES]))
+    with recalibrated(network):
+        # Chunks of nearly equal size: BatchNorm refuses a batch of one.
+        for chunk in chosen.chunk(max(1, len(chosen) // 200)):
+            network.class_head(network.embed(to_float(chunk).to(device)))
 
 
 def classify(logits: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, dict[str, Tensor]]:

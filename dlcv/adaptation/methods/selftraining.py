@@ -29,9 +29,18 @@ from torch import Tensor, nn
 from dlcv.adaptation import config
 from dlcv.adaptation.augment import augment
 from dlcv.adaptation.config import Adaptation, Training
-from dlcv.adaptation.methods.common import Backward, Batch, Learner, Plan, adamw, classify, information
+from dlcv.adaptation.methods.common import (
+    Backward,
+    Batch,
+    Learner,
+    Plan,
+    adamw,
+    adapt_statistics,
+    classify,
+    information,
+)
 from dlcv.adaptation.networks import digits
-from dlcv.adaptation.networks.digits import CLASSES, Classifier, DomainNetwork, adapt_statistics
+from dlcv.adaptation.networks.digits import CLASSES, Classifier, DomainNetwork
 from dlcv.engine.averaging import EMA, use_batch_statistics
 from dlcv.runtime.config import Params
 

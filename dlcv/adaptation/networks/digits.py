@@ -10,19 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlcv.adaptation.augment import augment
 from dlcv.adaptation.config import Augmentation, NetworkSettings
-from dlcv.data.batches import to_float
-from dlcv.engine.averaging import recalibrated
 from dlcv.engine.layers import described
 
 CLASSES = 10
-STATISTICS_IMAGES = 4000  # maximum number of images for BatchNorm statistics
 Parts = tuple[nn.Module, nn.Module, nn.Module]  # features, class head, domain head
 
 
@@ -144,20 +140,6 @@ def resize(images: Tensor, size: int) -> Tensor:
     if images.shape[-1] == size:
         return images
     return F.interpolate(images, size=(size, size), mode="bilinear", align_corners=False)
-
-
-def adapt_statistics(network: Classifier, images: np.ndarray) -> None:
-    """Set the BatchNorm statistics to those of one domain (AdaBN, Li et al. 2018) and `network` to eval mode.
-
-    Args:
-        images: of the domain, in random order, uint8 N x 28 x 28 x 3; the first 4,000 are used.
-    """
-    device = next(network.parameters()).device
-    chosen = torch.from_numpy(np.array(images[:STATISTICS_IMAGES]))
-    with recalibrated(network):
-        # Chunks of nearly equal size: BatchNorm refuses a batch of one.
-        for chunk in chosen.chunk(max(1, len(chosen) // 200)):
-            network.class_head(network.embed(to_float(chunk).to(device)))
 
 
 class OneLogit(nn.Module):
