@@ -34,6 +34,7 @@ def publish(
     figures: Sequence[Path] = (),
     trainings: Sequence[Trained] = (),
     datasets: Sequence[tracking.Dataset] = (),
+    curve: Sequence[Mapping[str, float]] = (),
 ) -> None:
     """Log an evaluation.
 
@@ -44,9 +45,12 @@ def publish(
         scores: nested mappings become dotted names; only floating-point numbers are logged.
         figures: files that become artifacts.
         trainings: what to add to the runs of the trainings.
+        curve: scores over the steps of a training; each row has a `step`.
         datasets: the data that the evaluation reads.
     """
     with tracking.run(name, area=area, params=params, datasets=datasets) as run:
+        for row in curve:
+            run.log({key: value for key, value in row.items() if key != "step"}, int(row["step"]))
         run.scores(numbers(scores))
         for figure in figures:
             run.figure(figure)

@@ -22,6 +22,7 @@ from dlcv.figures import grids
 from dlcv.figures.listing import write_listing
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
+from dlcv.runtime.nested import flatten
 from dlcv.vae import figures, scores
 from dlcv.vae.codes import Codes, decode, encode, load_autoencoder
 from dlcv.vae.config import FACES, METRICS, NAME, OUT, Vae
@@ -82,7 +83,7 @@ def run(params: Params) -> Path:
             },
         },
     )
-    tracked = {**values, "active_units": float(values["active_units"])}
+    tracked = {key: float(value) for key, value in flatten(values).items() if isinstance(value, (int, float))}
     drawn = sorted(out.glob("*.png"))
     publish(
         f"evaluate-{NAME}",
@@ -91,6 +92,7 @@ def run(params: Params) -> Path:
         scores=tracked,
         figures=drawn,
         trainings=[Trained(about["sha256"], tracked, drawn)],
+        curve=[{str(key): value for key, value in row.items()} for row in over_steps.to_dict("records")],
     )
     return METRICS / f"{NAME}.json"
 

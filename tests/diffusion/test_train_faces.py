@@ -70,4 +70,4 @@ def test_missing_faces_are_one_line(dlcv: Any) -> None:
 def test_faces_of_another_size_are_refused(faces: Path, dlcv: Any) -> None:
     card = faces / "data/faces/card.json"
     card.write_text(card.read_text().replace('"size": 64', '"size": 32'))
-    assert dlcv("ddim train") == (1, "dlcv: error: data/faces has images of 32 pixels, but the networks need 64\n")
+    assert dlcv("ddim train") == (1, "dlcv: error: data/faces has images of 32 pixels; the networks are for 64\n")
