@@ -30,6 +30,8 @@ from dlcv.runtime.config import Params, load
 from dlcv.runtime.files import read_json
 from tests.adaptation.conftest import batch, recording
 
+pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
+
 WEIGHT = 2.0
 
 

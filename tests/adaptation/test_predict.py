@@ -18,6 +18,8 @@ from dlcv.runtime.config import load as load_params
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import write_json
 
+pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
+
 
 @pytest.fixture
 def weights(domains: Path, set_params: Any) -> Path:

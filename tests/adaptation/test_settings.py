@@ -18,6 +18,8 @@ from dlcv.runtime.config import Params, load, validate
 from dlcv.runtime.editing import apply_profile
 from dlcv.runtime.nested import flatten
 
+pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
+
 REPOSITORY = Path(__file__).parent.parent.parent
 STAGES: dict[str, Any] = YAML(typ="safe").load((REPOSITORY / "stages/adaptation/dvc.yaml").read_text())["stages"]
 TRAININGS = [name for name in STAGES if name != "evaluate"]

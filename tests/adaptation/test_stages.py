@@ -26,6 +26,8 @@ from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json
 
+pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
+
 REPOSITORY = Path(__file__).parent.parent.parent
 SMALL = {"adaptation.training.steps": 40, "adaptation.training.batch_size": 16, "adaptation.tsne.images": 20}
 SMALL |= {"adaptation.tsne.perplexity": 5, "adaptation.comparison.networks": []}

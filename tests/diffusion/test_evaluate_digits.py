@@ -21,6 +21,8 @@ from dlcv.runtime.config import load
 from dlcv.runtime.files import read_json
 from tests.diffusion.conftest import Means
 
+pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
+
 MODEL = "attention-unet"
 FOLDER = Path("out/diffusion/attention-unet-evaluation")
 

@@ -20,6 +20,8 @@ from dlcv.runtime.config import load
 from dlcv.runtime.files import read_json
 from tests.diffusion.conftest import Means
 
+pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
+
 
 @pytest.fixture
 def evaluated(faces: Path, trained_faces: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from dlcv.diffusion.schedule import linear
 from tests.diffusion.conftest import MODELS, digit_network
 from tests.diffusion.test_samplers import gaussian, moments
 
+pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
+
 LABELS = torch.tensor([3, 0, 9])
 
 

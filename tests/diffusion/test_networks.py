@@ -15,6 +15,8 @@ from dlcv.diffusion.networks.interface import describe
 from dlcv.engine.weights import count_parameters
 from tests.diffusion.conftest import MODELS, digit_network, digit_settings
 
+pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
+
 THREE = ["context-unet", "attention-unet", "residual-unet"]
 PARAMETERS = {"context-unet": 26_320_387, "attention-unet": 23_335_299, "residual-unet": 33_293_187}
 

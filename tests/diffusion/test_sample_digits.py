@@ -24,6 +24,8 @@ from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, write_json
 
+pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
+
 MODEL = "attention-unet"
 
 

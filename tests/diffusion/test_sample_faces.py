@@ -23,6 +23,8 @@ from dlcv.runtime.config import load
 from dlcv.runtime.files import read_json
 from tests.diffusion.conftest import face_network
 
+pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
+
 
 def saved_images(folder: Path) -> dict[str, np.ndarray]:
     return {path.name: np.asarray(Image.open(path)) for path in sorted(folder.iterdir())}

@@ -16,6 +16,8 @@ from dlcv.diffusion.step import Denoising
 from dlcv.diffusion.unet import UNet
 from tests.diffusion.conftest import Recorder, digit_network, shipped
 
+pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
+
 SCHEDULE = linear(1000, 1e-4, 0.02)
 UNIFORM: dict[str, Any] = {"density": "uniform", "mean": 0.0, "std": 1.0}
 

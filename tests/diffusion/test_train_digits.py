@@ -21,6 +21,8 @@ from dlcv.runtime.files import read_json, sha256
 from tests.conftest import files
 from tests.diffusion.conftest import SMALL_DIGITS, digit_network
 
+pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
+
 
 @pytest.mark.usefixtures("_often")
 @pytest.mark.parametrize("model", ["context-unet", "attention-unet", "residual-unet"])

@@ -19,6 +19,8 @@ from dlcv.runtime.files import read_json, sha256
 from tests.conftest import files
 from tests.diffusion.conftest import FACE_NETWORK, SMALL_FACES
 
+pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
+
 
 @pytest.mark.usefixtures("_often")
 def test_a_training_leaves_weights_snapshots_and_a_curve_and_can_be_resumed(

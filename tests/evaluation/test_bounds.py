@@ -12,6 +12,8 @@ from dlcv.evaluation.extractors.extractor import Extractor
 from dlcv.evaluation.reference import load_reference
 from dlcv.runtime.config import load
 
+pytestmark = pytest.mark.slow  # seconds of networks
+
 
 @pytest.mark.usefixtures("prepared")
 def test_the_stage_writes_the_ceiling_and_the_floor_twice_the_same(extractor: Extractor) -> None:

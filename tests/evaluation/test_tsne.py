@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from dlcv.evaluation import tsne
+
+pytestmark = pytest.mark.slow  # seconds of networks
 
 
 def test_tsne_keeps_clusters_apart_and_repeats_itself() -> None:

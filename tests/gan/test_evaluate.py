@@ -16,6 +16,8 @@ from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json
 from tests.gan.conftest import SMALL, STEPS, small
 
+pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
+
 MODELS = ("dcgan", "dcgan-noisy-labels")
 PAIR = "report-000"
 SCORE = "frechet_efficientnet_lite0"

@@ -22,6 +22,8 @@ from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, write_json
 
+pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
+
 COUNT = 105  # a whole batch and one of five
 
 

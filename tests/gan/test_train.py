@@ -23,6 +23,8 @@ from dlcv.runtime.files import read_json, sha256
 from tests.conftest import files
 from tests.gan.conftest import small
 
+pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
+
 OUT = Path("out/gan")
 
 

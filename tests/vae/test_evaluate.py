@@ -27,6 +27,8 @@ from dlcv.vae import evaluate, figures, train
 from dlcv.vae.codes import decode, encode, load_autoencoder
 from tests.vae.conftest import COUNTS, LATENT, SMALL, write_faces
 
+pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
+
 OUT = Path("out/vae/vae")
 REAL_MAP = figures.tsne.fit
 FIGURES = ["curve", "interpolation", "neighbours", "reconstructions", "samples", "tsne"]

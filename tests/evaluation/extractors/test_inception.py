@@ -17,6 +17,8 @@ import torch
 from dlcv.evaluation.cli import images
 from dlcv.evaluation.extractors.names import INCEPTION_FILE
 
+pytestmark = pytest.mark.slow  # seconds of networks
+
 Write = Callable[[str, np.ndarray], Path]
 
 

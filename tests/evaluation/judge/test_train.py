@@ -17,6 +17,8 @@ from dlcv.runtime.files import read_json
 from dlcv.runtime.provenance import closure, is_neutral
 from tests.adaptation.conftest import write_domain
 
+pytestmark = pytest.mark.slow  # seconds of networks
+
 
 @pytest.fixture
 def real(study: Path, set_params: Any) -> Path:
