@@ -36,7 +36,8 @@ def copy(tmp_path: Path) -> Path:
     """The files of the repository that git knows or would take, under git in a folder of their own."""
     listed = git(REPOSITORY, "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
     for name in listed:
-        if (REPOSITORY / name).is_file():
+        # Without results: those of models that the study below leaves out would be refused as leftovers.
+        if (REPOSITORY / name).is_file() and not name.startswith("metrics/") and not name.endswith("dvc.lock"):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, tmp_path / name)
     git(tmp_path, "init", "--quiet")
