@@ -159,7 +159,7 @@ def test_deps_are_short() -> None:
     lines = sum(
         len(by_hand(file.read_text()).splitlines()) for file in (REPOSITORY / "stages").glob("*/dvc.yaml")
     ) + len((REPOSITORY / "dvc.yaml").read_text().splitlines())
-    assert lines <= 17.5 * len(ENTRIES)
+    assert lines <= 16 * len(ENTRIES)  # at most 450 for the stages that ship
 
 
 def test_the_report_reaches_every_stage() -> None:
