@@ -16,6 +16,7 @@ from dlcv.evaluation.extractors.extractor import load_extractor
 from dlcv.evaluation.publish import publish
 from dlcv.evaluation.reference import of_prepared, save_reference
 from dlcv.evaluation.scores import check_counts, equal_count, face_score, protocol, score, score_features
+from dlcv.evaluation.summary import summarise
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
 from dlcv.runtime.tracking import Dataset
@@ -42,7 +43,7 @@ def run(name: str, params: Params) -> Path:
     if faces:
         real["face_score"] = face_score(images)
     worst = score(noise(images.shape, params.seed), reference, section, params.seed, extractor, faces)
-    rows = {"real": real, "noise": worst}
+    rows = {"real": summarise([real]), "noise": summarise([worst])}
 
     with replacing(OUT / name) as folder:
         save_reference(folder, reference)
