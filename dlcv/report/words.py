@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 LEAST = 3  # pairs of trainings, for a statement about two methods
-TOO_FEW = "from {} training of each, nothing can be said about the methods."
+TOO_FEW = "nothing can be said about the methods; trainings of each: {} of the {} that are needed."
 
 
 def header(*cells: object) -> str:
@@ -37,10 +37,12 @@ def thousands(value: int | None) -> str:
 
 
 def estimate(values: dict[str, Any], digits: int = 4) -> str:
-    """ "0.90 ± 0.01 (0.85 to 0.94)": the `value` or `accuracy` of some scores, its deviation and its interval."""
+    """ "0.90 ± 0.01 (0.85 to 0.94)": the `value` or `accuracy` of some scores, its deviation and its interval if it has them."""
     value = values["value"] if "value" in values else values["accuracy"]
-    low, high = values["interval"]["low"], values["interval"]["high"]
-    return f"{value:.{digits}f}{_deviation(values, digits)} ({low:.{digits}f} to {high:.{digits}f})"
+    text = f"{value:.{digits}f}{_deviation(values, digits)}"
+    if "interval" not in values:
+        return text
+    return f"{text} ({values['interval']['low']:.{digits}f} to {values['interval']['high']:.{digits}f})"
 
 
 def kid(values: dict[str, float]) -> str:
@@ -101,7 +103,7 @@ def verdict(name: str, rows: dict[str, Any]) -> str:
     who, base, interval, trainings = rows[name]["label"], rows[own["over"]], own["interval"], len(own["seeds"])
     over = f'"{base["label"]}" ({base["network"]})'
     if trainings < LEAST:
-        return f"{who} and {over}: {TOO_FEW.format(trainings)}"
+        return f"{who} and {over}: {TOO_FEW.format(trainings, LEAST)}"
     if interval["low"] <= 0 <= interval["high"]:
         return f"no difference between {who} and {over} is shown by {trainings} pairs of trainings."
     comparison = "more" if interval["low"] > 0 else "less"
@@ -133,7 +135,7 @@ def pair_verdict(pair: dict[str, Any], score: str) -> str:
     interval, trainings = pair[score]["interval"], pair[score]["trainings"]
     figures = f"{pair[score]['value']:+.2f} ({interval['low']:+.2f} to {interval['high']:+.2f})"
     if trainings < LEAST:
-        return f"{pair['b']} less {pair['a']}: {figures}; {TOO_FEW.format(trainings)}"
+        return f"{pair['b']} less {pair['a']}: {figures}; {TOO_FEW.format(trainings, LEAST)}"
     if interval["low"] <= 0 <= interval["high"]:
         return (
             f"no difference between {pair['b']} and {pair['a']} is shown by {trainings} pairs of trainings: {figures}."
