@@ -77,13 +77,13 @@ def test_a_new_model_has_plots_and_an_artifact(stages: Path, set_params: Callabl
     assert after["stages"] == before["stages"] and after["vars"] == before["vars"]
     assert [list(plot) for plot in after["plots"]] == [list(plot) for plot in before["plots"]]
     assert {file.split("/")[4] for file in files(after)} == {
-        "dcgan",
-        "mine",
+        "dcgan-0",
+        "mine-0",
         "dcgan-0-evaluation",
         "mine-0-evaluation",
     }
-    assert after["artifacts"]["mine"]["path"] == "../../out/gan/mine"
-    assert list(after["artifacts"]) == ["dcgan", "mine"]
+    assert after["artifacts"]["mine-0"]["path"] == "../../out/gan/mine-0"
+    assert list(after["artifacts"]) == ["dcgan-0", "mine-0"]
 
 
 def test_a_profile_writes_the_pipeline_too(stages: Path, dlcv: Callable[[str], tuple[int, str]]) -> None:
