@@ -37,7 +37,7 @@ def thousands(value: int | None) -> str:
 
 
 def estimate(values: dict[str, Any], digits: int = 4) -> str:
-    """ "0.90 ± 0.01 (0.85 to 0.94)": the `value` or `accuracy` of some scores, its deviation and its interval if it has them."""
+    """ "0.90 ± 0.01 (0.85 to 0.94)": `value` or `accuracy`, with deviation and interval if there are any."""
     value = values["value"] if "value" in values else values["accuracy"]
     text = f"{value:.{digits}f}{_deviation(values, digits)}"
     if "interval" not in values:

@@ -25,18 +25,18 @@ def test_a_new_training_written_out() -> None:
     mean, low, high = new_training(values, 0.5**2, same_images=False)
     assert mean == 12 and high - mean == pytest.approx(t * 2 * math.sqrt(4 / 3)) == mean - low
     # Trainings that agree by chance: at least the variance of the images is left.
-    mean, low, high = new_training([12.0, 12.0, 12.0], 0.5**2, same_images=False)
+    mean, _, high = new_training([12.0, 12.0, 12.0], 0.5**2, same_images=False)
     assert high - mean == pytest.approx(1.959964 * 0.5 * math.sqrt(4 / 3))
     # On the same images the two parts add up in squares.
-    mean, low, high = new_training(values, 0.5**2, same_images=True)
+    mean, _, high = new_training(values, 0.5**2, same_images=True)
     assert high - mean == pytest.approx(math.hypot(t * 2 * math.sqrt(4 / 3), 1.959964 * 0.5 * math.sqrt(2)))
 
 
 def test_a_mean_difference_written_out() -> None:
     differences, t = [3.0, 7.0, 5.0], stats.t.ppf(0.975, 2)
-    mean, low, high = mean_difference(differences, 0.3**2, same_images=False)
+    mean, _, high = mean_difference(differences, 0.3**2, same_images=False)
     assert (mean, high - mean) == (5, pytest.approx(t * 2 / math.sqrt(3)))
-    mean, low, high = mean_difference(differences, 0.3**2, same_images=True)
+    mean, _, high = mean_difference(differences, 0.3**2, same_images=True)
     assert high - mean == pytest.approx(math.hypot(t * 2 / math.sqrt(3), 1.959964 * 0.3))
     mean, _, high = mean_difference([5.0, 5.0], 0.3**2, same_images=False)
     assert high - mean == pytest.approx(1.959964 * 0.3 / math.sqrt(2))
