@@ -40,7 +40,7 @@ def sample(
     w: Annotated[float | None, typer.Option(min=0, help="guidance scale; 0: the conditional prediction alone")] = None,
     eta: Annotated[float | None, typer.Option(min=0, max=1, help="of DDIM; 0: no added noise; 1: as DDPM")] = None,
     skip: Annotated[
-        float | None, typer.Option(min=0, max=1, help="probability of a step without the unconditional prediction")
+        float | None, typer.Option(min=0, max=1, help="fraction of the steps without the unconditional prediction")
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="folder of trained weights; default: out/diffusion/MODEL-SEED")

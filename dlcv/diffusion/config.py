@@ -211,7 +211,7 @@ class Guidance(Section):
     """Classifier-free guidance."""
 
     w: Nonnegative  # (1 + w) conditional - w unconditional; 0 for the conditional prediction alone
-    skip_unconditional: Fraction  # probability of a step without the unconditional prediction
+    skip_unconditional: Fraction  # fraction of the steps without the unconditional prediction
 
 
 class Guidances(Overrides):
