@@ -149,6 +149,15 @@ class SelfTraining(Section):
     strong: Augmentation  # of the student's target images
 
 
+class Ceiling(Section):
+    """Training on the labels of the target, the ceiling of all methods; the rest is as in `adaptation.training`."""
+
+    network: Network
+    steps: Positive
+    learning_rate: PositiveFloat  # peak, of AdamW
+    augmentation: Augmentation
+
+
 class Variant(Section):
     """Settings of DANN and of its source-only baseline that differ from those of `adaptation`."""
 
@@ -181,14 +190,14 @@ class Comparison(Section):
 
 @dataclass(frozen=True)
 class Method:
-    """A method of domain adaptation, or a source-only baseline.
+    """A method of domain adaptation, a source-only baseline, or the ceiling.
 
     Attributes:
         label: in tables and figures.
         module: file in `methods/` with the function that has the method's name and returns its `Plan`.
         on: whether a training is of a domain or of a scenario.
-        baseline: name of the source-only training that it is compared with; its own for a baseline.
-        adapts: whether it trains on images of the target; a baseline does not.
+        baseline: name of the source-only training that it is compared with; its own for a baseline and the ceiling.
+        adapts: whether it trains on images of the target without their labels.
         section: type of its own top-level section of params.yaml, which has the method's name.
         curves: columns of its `curve.csv` that `dvc plots` shows.
         caption: what its curve shows; a baseline's curve is not in the report.
@@ -208,11 +217,15 @@ class Method:
     @property
     def title(self) -> str:
         """The label in a phrase: "class loss of ..."."""
-        return self.label if self.adapts else self.label.replace("source-only", "source-only training")
+        phrase = self.label.replace("source-only", "source-only training").replace("trained on", "training on the")
+        return self.label if self.adapts else phrase
 
 
 METHODS: dict[str, Method] = {
     "supervised": Method("source-only", "supervised", on="domain", baseline="supervised", adapts=False),
+    "ceiling": Method(
+        "trained on target", "supervised", on="domain", baseline="ceiling", adapts=False, section=Ceiling
+    ),
     "dann": Method(
         "DANN",
         "dann",
@@ -259,7 +272,8 @@ METHODS: dict[str, Method] = {
     ),
 }
 ADAPTING = [name for name, method in METHODS.items() if method.adapts]
-SUPERVISED = "supervised"  # its training is a row of every scenario: on the source, and on the target
+SUPERVISED = "supervised"  # on the source of every scenario
+CEILING = "ceiling"  # on the target of every scenario
 COMPARED = "dann"  # the method of the variants
 
 

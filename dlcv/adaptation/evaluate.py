@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from dlcv.adaptation.config import COMPARED, METHODS, METRICS, OUT, SUPERVISED, Adaptation, Dann, Variant
+from dlcv.adaptation.config import CEILING, COMPARED, METHODS, METRICS, OUT, SUPERVISED, Adaptation, Dann, Variant
 from dlcv.adaptation.figures import draw
 from dlcv.adaptation.scores import (
     Evaluated,
@@ -30,8 +30,7 @@ from dlcv.evaluation.publish import Trained, publish
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
 
-SOURCE_ROW, TARGET_ROW = "trained_on_source", "trained_on_target"  # of supervised training
-TARGET_LABEL = "trained on target"
+SOURCE_ROW, TARGET_ROW = "trained_on_source", "trained_on_target"
 
 
 def run(name: str, params: Params) -> Path:
@@ -52,17 +51,18 @@ def run(name: str, params: Params) -> Path:
     for row, each in networks.items():
         about = each[0].about
         rows[row] = {
-            "label": TARGET_LABEL if row == TARGET_ROW else label_of(about),
+            "label": label_of(about),
             "adapts": METHODS[about["method"]].adapts,
             "network": about["architecture"]["network"],
             "parameters": about["parameters"],
             **score(each, source, target, params.seed),
             "trainings": [training_of(one.about) for one in each],
         }
-        baseline = baseline_row(about["method"])
-        if row != baseline:
+        if METHODS[about["method"]].adapts:
+            baseline = baseline_row(about["method"])
             rows[row]["gain"] = {"over": baseline, **gain(each, networks[baseline], target, params.seed)}
         if about["statistics"] == "domain":
+            baseline = baseline_row(about["method"])
             rows[baseline]["accuracy_by_target_statistics"] = mean(
                 accuracy_by_target_statistics(task.folder, target) for task in tasks[baseline]
             )
@@ -95,7 +95,7 @@ def rows_of(name: str, params: Params) -> dict[str, list[Task]]:
         tasks = [Task(method, name, seed) for seed in seeds]
         rows.setdefault(baseline_row(method), [baseline_of(task, params) for task in tasks])
         rows[method] = tasks
-    return {**rows, TARGET_ROW: [Task(SUPERVISED, scenario.target, seed) for seed in seeds]}
+    return {**rows, TARGET_ROW: [Task(CEILING, scenario.target, seed) for seed in seeds]}
 
 
 def baseline_row(method: str) -> str:

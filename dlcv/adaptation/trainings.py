@@ -8,7 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from dlcv.adaptation.config import COMPARED, DIGITS, METHODS, OUT, SIZE, STAGES, SUPERVISED, Adaptation, Dann, Scenario
+from dlcv.adaptation.config import (
+    CEILING,
+    COMPARED,
+    DIGITS,
+    METHODS,
+    OUT,
+    SIZE,
+    STAGES,
+    SUPERVISED,
+    Adaptation,
+    Dann,
+    Scenario,
+)
 from dlcv.data.config import Data
 from dlcv.data.prepared import SplitName, load_split, read_card
 from dlcv.runtime.config import Params
@@ -128,7 +140,8 @@ def variants_of(scenario: str, params: Params) -> dict[str, list[tuple[Task, Tas
 def trainings(params: Params) -> dict[str, list[Task]]:
     """Every training but those of variants, by method."""
     section = params[Adaptation]
-    names: dict[str, list[str]] = {SUPERVISED: list(params[Data].domains), **section.methods}
+    names: dict[str, list[str]] = {name: list(params[Data].domains) for name in (SUPERVISED, CEILING)}
+    names |= section.methods
     for method, scenarios in section.methods.items():
         baseline = METHODS[method].baseline
         if baseline != SUPERVISED:

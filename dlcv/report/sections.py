@@ -96,6 +96,7 @@ def adaptation(params: dict[str, Any]) -> dict[str, Any]:
         "scenarios": scored,
         "protocol": next(iter(scored.values()))["protocol"],
         "labels": labels,
+        "tables": tables(scored),
         # Their loss has the term that the validator `information` measures.
         "informed": [label for row, label in labels.items() if params.get(row, {}).get("information")],
         "comparisons": comparisons,
@@ -104,6 +105,17 @@ def adaptation(params: dict[str, Any]) -> dict[str, Any]:
         "trainings": found,
         "figures": {name: figures("adaptation", f"{name}-evaluation") for name in scored},
     }
+
+
+def tables(scored: dict[str, dict[str, Any]]) -> list[list[str]]:
+    """The rows of each table: a source-only baseline and the methods that are compared with it; other rows alone."""
+    groups: dict[str, list[str]] = {}
+    for one in scored.values():
+        for name, values in one["rows"].items():
+            group = groups.setdefault(values["gain"]["over"] if "gain" in values else name, [])
+            if name not in group:
+                group.append(name)
+    return list(groups.values())
 
 
 def networks(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

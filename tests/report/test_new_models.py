@@ -78,7 +78,7 @@ def test_a_new_method_of_adaptation(full: Path) -> None:
     lines = lines_of(full)
     gain = "+0.1000 (+0.0800 to +0.1200)"
     assert f"|  | Deep CORAL | coral-net | **0.7000** | 0.6900 to 0.7100 | {gain} |  |" in lines
-    assert "|  | source-only, as Deep CORAL | lenet | 0.6000 | 0.5900 to 0.6100 |  |  |" in lines
+    assert "| usps → mnistm | source-only, as Deep CORAL | lenet | 0.6000 | 0.5900 to 0.6100 |  |  |" in lines
     over = '"source-only, as Deep CORAL" (lenet)'
     assert f"- usps → mnistm: Deep CORAL is more accurate than {over}, by 3 pairs of trainings." in lines
     # Not among the verdicts: a baseline is no method.

@@ -40,7 +40,7 @@ def test_report_says_who_wins_and_where_it_comes_from(full: Path) -> None:
     stage = "`stages/adaptation/dvc.yaml:network@deep-usps-mnistm-0`"
     assert f"| `adaptation/usps-mnistm/variants/deep-0` | {stage} | 257,254 |" in text
     assert "| `adaptation/usps/variants/deep-0` | `stages/adaptation/dvc.yaml:baseline@deep-usps-0` | 257,254 |" in text
-    assert "|  | Generate To Adapt | lenet | **0.4000 ± 0.0123** |" in text
+    assert "| usps → mnistm | Generate To Adapt | lenet | **0.4000 ± 0.0123** |" in text
     assert "| **0.4805** (002) |" in text
     assert "| mnistm → svhn | 2 | `mnistm-svhn/dann-0` | 0.6000 | `mnistm/supervised-0` | 0.6100 |" in text
     assert "| mnistm → svhn | `mnistm-svhn/dann-0` | 1.500 | 0.250 | 0.9000 | 0.6000 |" in text
@@ -174,7 +174,7 @@ def test_html_carries_its_images_and_tables(full: Path) -> None:
     digits += 4 * len(made.DIFFUSION_SAMPLES + made.DIFFUSION_EVALUATION)
     assert html.count("data:image/png;base64,") == 4 + faces + digits
     assert 'src="..' not in html
-    assert html.count("<table>") == 7 + 2 + 2 * 5 + 3 + 2 + 4 + 4 + 5 + 4 + 1
+    assert html.count("<table>") == 7 + 2 + 2 * 5 + 3 + 2 + 4 + 7 + 5 + 4 + 1
     assert "<td><strong>0.6000</strong></td>" in html
 
 

@@ -1,15 +1,13 @@
-"""Training on the labels of one domain.
-
-One training serves two rows of the tables: "source-only" where the domain is the source of a scenario, and
-"trained on target" where it is the target.
-"""
+"""Training on the labels of one domain: the source of a scenario (source-only), or its target (the ceiling)."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from torch import Tensor
 
 from dlcv.adaptation.augment import augment
-from dlcv.adaptation.config import Adaptation, Training
+from dlcv.adaptation.config import Adaptation, Ceiling, Training
 from dlcv.adaptation.methods.common import (
     Backward,
     Batch,
@@ -41,7 +39,7 @@ class Supervised(Learner):
 
 
 def supervised(name: str, params: Params) -> Plan:
-    """The training with the settings of params.yaml and new weights."""
+    """On the source of a scenario, with the settings of params.yaml and new weights."""
     training = params[Adaptation].training
     return Plan(
         Supervised(domain_network(params), training),
@@ -49,3 +47,14 @@ def supervised(name: str, params: Params) -> Plan:
         steps=training.steps,
         ema_decay=training.ema_decay,
     )
+
+
+def ceiling(name: str, params: Params) -> Plan:
+    """On the target of a scenario, with the settings of the section `ceiling` in place of the shared ones."""
+    section, own = params[Adaptation], params[Ceiling]
+    training = section.training.model_copy(
+        update={"steps": own.steps, "learning_rate": own.learning_rate, "augmentation": own.augmentation}
+    )
+    replaced = section.model_copy(update={"network": own.network, "training": training})
+    plan = supervised(name, params.with_sections(replaced))
+    return replace(plan, augmentation={"source": {"": own.augmentation}})
