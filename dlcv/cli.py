@@ -86,6 +86,26 @@ def repro(
     reproduce(jobs or default_jobs())
 
 
+@app.command()
+def publish(
+    name: Annotated[str, typer.Argument(help="of the study, a folder in results/")],
+    command: Annotated[str, typer.Option(help="that repeats it from a clean clone")] = "make repro",
+) -> None:
+    """Write parameters, data, commit, machine and the scores of every training of the finished study to results/."""
+    from dlcv.report.results import publish as write
+    from dlcv.runtime.config import load
+
+    print(write(name, load(), command))
+
+
+@app.command()
+def tables(document: Annotated[Path, typer.Argument(help="Markdown with blocks <!-- results: STUDY TABLE -->")]) -> None:
+    """Write the tables of a document from the published studies."""
+    from dlcv.report.results import render
+
+    print(f"{document} {'has changed' if render(document) else 'is up to date'}")
+
+
 @tracking_app.command()
 def init() -> None:
     """Create the database if there is none. `make setup` runs this."""

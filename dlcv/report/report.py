@@ -27,13 +27,8 @@ def run(params: Params) -> Path:
     """
     cards = data(params.raw)
     sections = {name: gather(params.raw) for name, gather in SECTIONS.items()}
-    environment = Environment(
-        loader=PackageLoader("dlcv.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.globals.update({function.__name__: function for function in TABLES})
-    environment.filters.update({function.__name__: function for function in FILTERS})
     versions = [section.get("protocol", {}).get("versions", {}) for section in sections.values()]
-    text = environment.get_template("report.md.jinja").render(
+    text = environment().get_template("report.md.jinja").render(
         params=params.raw,
         cards=cards,
         **sections,
@@ -46,3 +41,13 @@ def run(params: Params) -> Path:
         with replacing(OUT / file) as temporary:
             temporary.write_text(content, encoding="utf-8")
     return OUT / "report.md"
+
+
+def environment() -> Environment:
+    """The templates, with the functions of `dlcv.report.words`."""
+    templates = Environment(
+        loader=PackageLoader("dlcv.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    templates.globals.update({function.__name__: function for function in TABLES})
+    templates.filters.update({function.__name__: function for function in FILTERS})
+    return templates
