@@ -22,6 +22,7 @@ JUDGE = ["confusion.png", "curve.png"]
 DIFFUSION_SAMPLES = ["grid.png"]
 DIFFUSION_EVALUATION = ["guidance.png", "diagram.png"]
 
+SHARES = ("precision", "recall", "density", "coverage", "memorised")
 EXTRACTOR = {"name": "efficientnet_lite0", "score": "frechet_efficientnet_lite0"}
 
 
@@ -47,7 +48,15 @@ def scores(distance: float, generated: bool = True) -> dict[str, Any]:
         },
         "kid": {"value": 0.0123, "standard_deviation": 0.001},
         "face_score": {"value": 0.9, "interval": {"low": 0.85, "high": 0.94}},
-        **dict.fromkeys(("precision", "recall", "density", "coverage", "memorised"), 0.5),
+        **dict.fromkeys(SHARES, 0.5),
+        "dlib_face": {
+            "frechet_dlib_face": {
+                "value": distance / 100,
+                "interval": {"low": distance / 100 - 0.02, "high": distance / 100 + 0.02},
+                "left_out": [distance / 100],
+            },
+            **dict.fromkeys(SHARES, 0.75),
+        },
     }
     return values | ({"frechet_efficientnet_lite0_to_validation": distance + 1} if generated else {})
 
