@@ -31,7 +31,10 @@ def test_features_are_dlibs_descriptors_of_the_resized_image(
     assert 1 < np.linalg.norm(features) < 2
 
 
-def test_features_do_not_depend_on_the_batch(network: DlibFace, faces: tuple[np.ndarray, np.ndarray]) -> None:
+def test_features_do_not_depend_on_the_batch(
+    network: DlibFace, faces: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dlib_face, "BATCH", 2)
     images = faces[1][:5]
     together = network(images)
     assert np.array_equal(together, np.concatenate([network(images[:1]), network(images[1:3]), network(images[3:])]))
