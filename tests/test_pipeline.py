@@ -33,15 +33,18 @@ ENTRIES: dict[str, list[str]] = {
     "gan/train": ["dlcv.gan.train"],
     "gan/sample": ["dlcv.gan.sample"],
     "gan/evaluate": ["dlcv.gan.evaluate"],
-    "gan/compare": ["dlcv.gan.compare"],
+    "gan/summary": ["dlcv.gan.summary"],
     "vae/train": ["dlcv.vae.train"],
     "vae/evaluate": ["dlcv.vae.evaluate"],
+    "vae/summary": ["dlcv.vae.summary"],
     "ddim/train": ["dlcv.diffusion.train_faces"],
     "ddim/sample": ["dlcv.diffusion.sample_faces"],
     "ddim/evaluate": ["dlcv.diffusion.evaluate_faces"],
+    "ddim/summary": ["dlcv.diffusion.summary"],
     "diffusion/train": ["dlcv.diffusion.train_digits"],
     "diffusion/sample": ["dlcv.diffusion.sample_digits"],
     "diffusion/evaluate": ["dlcv.diffusion.evaluate_digits"],
+    "diffusion/summary": ["dlcv.diffusion.summary"],
     **{f"adaptation/{name}": method(name) for name in METHODS},
     "adaptation/baseline": method("supervised"),
     "adaptation/network": method("dann"),
@@ -224,6 +227,13 @@ def test_lambda_reaches_only_the_trainings_that_read_it() -> None:
         if base(name) in TRAININGS and any(key.split(".")[0] == "dann" for key in facts["params"])
     }
     assert read == {"adaptation/dann", "adaptation/network"}
+
+
+def test_a_new_seed_is_trained_alone() -> None:
+    """No training, sampling or evaluation of a model reads a list of seeds: those that are there stay as they are."""
+    readers = {base(name) for name, facts in stages().items() if any(key.endswith("seeds") for key in facts["params"])}
+    summaries = {name for name in ENTRIES if name.endswith("/summary")}
+    assert readers == {*summaries, "evaluation/judge-evaluate"}
 
 
 def test_plots_and_artifacts_show_every_training() -> None:

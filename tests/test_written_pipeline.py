@@ -77,20 +77,20 @@ def test_a_new_model_has_plots_and_an_artifact(stages: Path, set_params: Callabl
     assert after["stages"] == before["stages"] and after["vars"] == before["vars"]
     assert [list(plot) for plot in after["plots"]] == [list(plot) for plot in before["plots"]]
     assert {file.split("/")[4] for file in files(after)} == {
-        "dcgan",
-        "mine",
-        "dcgan-evaluation",
-        "mine-evaluation",
+        "dcgan-0",
+        "mine-0",
+        "dcgan-0-evaluation",
+        "mine-0-evaluation",
     }
-    assert after["artifacts"]["mine"]["path"] == "../../out/gan/mine"
-    assert list(after["artifacts"]) == ["dcgan", "mine"]
+    assert after["artifacts"]["mine-0"]["path"] == "../../out/gan/mine-0"
+    assert list(after["artifacts"]) == ["dcgan-0", "mine-0"]
 
 
 def test_a_profile_writes_the_pipeline_too(stages: Path, dlcv: Callable[[str], tuple[int, str]]) -> None:
     before = {file: file.read_bytes() for file in stages.glob("*/dvc.yaml")}
     assert dlcv("profile smoke") == (0, "")
     variants = {file for file in files(read(stages, "adaptation")) if "/variants/" in file}
-    assert variants and all(file.split("/variants/")[1].startswith("deep/") for file in variants)
+    assert variants and all(file.split("/variants/")[1].startswith("deep-0/") for file in variants)
     assert dlcv("profile sample") == (0, "")
     assert {file: file.read_bytes() for file in stages.glob("*/dvc.yaml")} == before
 

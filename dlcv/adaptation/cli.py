@@ -26,11 +26,14 @@ def train(
         str, typer.Argument(help=f"a domain for {_methods('domain')}; a scenario such as mnistm-usps for the others")
     ],
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**32 - 1, help="default: the first of adaptation.seeds")
+        int | None,
+        typer.Option(
+            min=0, max=2**32 - 1, help="default: the first of adaptation.seeds or adaptation.comparison.seeds"
+        ),
     ] = None,
     variant: Annotated[
         str | None,
-        typer.Option(help="of adaptation.variants; trained with the seed and steps of adaptation.comparison"),
+        typer.Option(help="of adaptation.variants; trained with the steps of adaptation.comparison"),
     ] = None,
 ) -> None:
     """Train one method on one domain or scenario."""

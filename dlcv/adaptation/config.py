@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from dlcv.data.config import Domain
 from dlcv.runtime.config import Params, Section, key_of
-from dlcv.runtime.fields import BelowOne, Fraction, Nonnegative, Positive, PositiveFloat, Precision, Seed
+from dlcv.runtime.fields import BelowOne, Fraction, Nonnegative, Positive, PositiveFloat, Precision, Seeds
 from dlcv.runtime.outputs import Artifact, Outputs, Plot
 
 DIGITS = Path("data/digits")
@@ -171,7 +171,7 @@ class Comparison(Section):
     scenarios: Annotated[list[str], Field(min_length=1)]
     sources: list[Domain]  # the source domains of these scenarios
     steps: Positive  # of each training
-    seed: Seed  # apart from `seeds`, so that another seed of the methods does not train the variants again
+    seeds: Seeds  # apart from those of the methods, so that another seed of these trains no variant
 
     @property
     def variants(self) -> list[str]:
@@ -271,7 +271,7 @@ class Adaptation(Section):
     scenarios: Annotated[dict[str, Scenario], Field(min_length=1)]
     methods: dict[str, list[str]]  # the scenarios that each method is trained on
     baselines: dict[str, list[Domain]]  # the source domains of a method whose baseline is trained on domains
-    seeds: Annotated[list[Seed], Field(min_length=1)]  # a training of every method for each
+    seeds: Seeds  # a training of every method for each
     training: Training
     validator: Validator
     tsne: TSNE
@@ -293,7 +293,6 @@ class Adaptation(Section):
                 raise ValueError(
                     f"no list of methods has the scenario {name}; add it to one, or take it out of scenarios"
                 )
-        _listed("seeds", self.seeds, self.seeds, "seeds")
         return self
 
     @model_validator(mode="after")
@@ -354,8 +353,8 @@ class Adaptation(Section):
         return next((name for name in self.comparison.baselines if wanted.trains_as(self.with_variant(name))), None)
 
     def supervised_is_baseline(self, variant: str) -> bool:
-        """Whether a training of `supervised` is the source-only baseline of the variant: of equal settings and seed."""
-        return self.comparison.seed in self.seeds and self.trains_as(self.with_variant(variant))
+        """Whether `supervised` is trained as the source-only baseline of the variant: with equal settings and seeds."""
+        return set(self.comparison.seeds) <= set(self.seeds) and self.trains_as(self.with_variant(variant))
 
     def trains_as(self, other: Adaptation) -> bool:
         """Whether a source-only training has the same settings in both."""
@@ -388,11 +387,15 @@ def outputs(params: Params) -> Outputs:
     # Title, columns and trainings of a group of plots.
     groups = [
         *((method.title, method.curves, all_of[name]) for name, method in METHODS.items()),
-        (f"{compared.label}'s variants", compared.curves, [task for tasks in variants for task, _ in tasks.values()]),
+        (
+            f"{compared.label}'s variants",
+            compared.curves,
+            [task for each in variants for pairs in each.values() for task, _ in pairs],
+        ),
         (
             f"source-only baselines of {compared.label}'s variants",
             METHODS[compared.baseline].curves,
-            [task for tasks in variants for _, task in tasks.values() if task.variant],
+            [task for each in variants for pairs in each.values() for _, task in pairs if task.variant],
         ),
     ]
     accuracies = {OUT / f"{name}-evaluation" / "accuracy.csv": "trained_by" for name in section.scenarios}

@@ -110,23 +110,24 @@ def compare(name: str, source: Domain, target: Domain, params: Params) -> dict[s
     known: dict[Path, Evaluated] = {}  # several variants have the same baseline
     variants: dict[str, dict[str, Any]] = {}
     for variant, tasks in variants_of(name, params).items():
-        for task in reversed(tasks):
+        for task in (task for pair in tasks for task in reversed(pair)):
             if task.folder not in known:
                 known[task.folder] = evaluated(task.folder, source, target)
-        trained, baseline = (known[task.folder] for task in tasks)
+        trained, baseline = ([known[task.folder] for task in each] for each in zip(*tasks, strict=True))
+        about = trained[0].about
         variants[variant] = {
-            "label": label_of(trained.about),
+            "label": label_of(about),
             "settings": changes(section.variants[variant], params[Dann]),
-            "network": trained.about["architecture"]["network"],
-            "parameters": trained.about["parameters"],
-            SOURCE_ROW: score([baseline], source, target, params.seed),
-            COMPARED: score([trained], source, target, params.seed),
-            "gain": gain([trained], [baseline], target, params.seed),
-            "trainings": [training_of(one.about) for one in (baseline, trained)],
+            "network": about["architecture"]["network"],
+            "parameters": about["parameters"],
+            SOURCE_ROW: score(baseline, source, target, params.seed),
+            COMPARED: score(trained, source, target, params.seed),
+            "gain": gain(trained, baseline, target, params.seed),
+            "trainings": [training_of(one.about) for one in (*baseline, *trained)],
         }
     return {
         "steps": section.comparison.steps,
-        "seed": section.comparison.seed,
+        "seeds": section.comparison.seeds,
         "variants": variants,
         "choice": choose(list(known.values()), target, section.validator),
     }
@@ -170,5 +171,6 @@ def published(scores: dict[str, Any], name: str, figures: list[Path]) -> Iterato
             curve = [figure for figure in figures if figure.stem == f"curve-{row}" and index == 0]
             yield Trained(training["sha256"], {f"{name}.accuracy": accuracy}, curve)
     for values in scores.get("variants", {}).get("variants", {}).values():
-        for training, row in zip(values["trainings"], (SOURCE_ROW, COMPARED), strict=True):
-            yield Trained(training["sha256"], {f"{name}.accuracy": values[row]["accuracy"]})
+        of_each = [accuracy for row in (SOURCE_ROW, COMPARED) for accuracy in values[row]["seeds"].values()]
+        for training, accuracy in zip(values["trainings"], of_each, strict=True):
+            yield Trained(training["sha256"], {f"{name}.accuracy": accuracy})

@@ -19,7 +19,9 @@ from dlcv.adaptation.validators import IMAGES, choice, validate
 from dlcv.evaluation.metrics.classification import accuracy, confusion_matrix, per_class
 from dlcv.evaluation.metrics.intervals import paired_bootstrap
 from dlcv.evaluation.metrics.proxy_a_distance import proxy_a_distance
+from dlcv.evaluation.metrics.trainings import mean_difference
 from dlcv.evaluation.subsets import balanced
+from dlcv.evaluation.summary import summarise
 from dlcv.runtime.config import Params
 
 DISTANCE_IMAGES = 2000  # maximum number of images of each domain; more do not improve a linear classifier
@@ -81,8 +83,8 @@ def choose(networks: Sequence[Evaluated], target: Domain, criterion: str) -> dic
 def score(networks: Sequence[Evaluated], source: Domain, target: Domain, seed: int) -> dict[str, Any]:
     """The scores of one method from one or several seeds.
 
-    Accuracies and the ends of the interval are means over the seeds: the interval is about these images, the standard
-    deviation is about the seeds. `confusion` counts the images of all seeds.
+    Accuracies are means over the seeds. The interval is that of a new training on new images, or from one seed that of
+    the images alone, see `dlcv.evaluation.metrics.trainings`. `confusion` counts the images of all seeds.
 
     Args:
         seed: of the folds of the proxy A-distance, which is that of the first network.
@@ -92,9 +94,12 @@ def score(networks: Sequence[Evaluated], source: Domain, target: Domain, seed: i
     assert isinstance(confusion, np.ndarray)
     count = balanced_count(source, target, DISTANCE_IMAGES)
     first = networks[0]
+    summary = summarise(
+        [{"accuracy": {key: one[key] for key in ("accuracy", "interval")}} for one in each], same_images=True
+    )
     scores: dict[str, Any] = {
-        "accuracy": mean(one["accuracy"] for one in each),
-        "interval": {end: mean(one["interval"][end] for one in each) for end in ("low", "high")},
+        "accuracy": summary["accuracy"]["value"],
+        "interval": summary["accuracy"]["interval"],
         "seeds": {str(one.about["seed"]): value["accuracy"] for one, value in zip(networks, each, strict=True)},
         "source_accuracy": mean(float((one.source.digits == source.labels).mean()) for one in networks),
         "proxy_a_distance": proxy_a_distance(
@@ -103,8 +108,8 @@ def score(networks: Sequence[Evaluated], source: Domain, target: Domain, seed: i
             seed,
         ),
     }
-    if len(networks) > 1:
-        scores["standard_deviation"] = float(np.std([one["accuracy"] for one in each], ddof=1))
+    if "standard_deviation" in summary["accuracy"]:
+        scores["standard_deviation"] = summary["accuracy"]["standard_deviation"]
     domains = [value for one in networks if (value := domain_accuracy(one)) is not None]
     if domains:
         scores["domain_accuracy"] = mean(domains)
@@ -122,19 +127,29 @@ def domain_accuracy(network: Evaluated) -> float | None:
 def gain(networks: Sequence[Evaluated], baselines: Sequence[Evaluated], target: Domain, seed: int) -> dict[str, Any]:
     """The difference of the accuracies on the target between networks and their source-only baselines, seed by seed.
 
+    Args:
+        seed: of the bootstrap.
+
     Returns:
-        The mean over the seeds, the means of the ends of each seed's interval, and the difference of each seed. The
-        interval is paired: both networks predict the same images.
+        The mean over the seeds, its interval, and the difference of each seed. Both networks of a pair predict the same
+        images. From one seed the interval is that over the images alone, by the bootstrap; from several it joins
+        trainings and images, see `dlcv.evaluation.metrics.trainings.mean_difference`.
     """
-    pairs = [
-        paired_bootstrap(one.target.digits == target.labels, other.target.digits == target.labels, seed)
+    correct = [
+        (one.target.digits == target.labels, other.target.digits == target.labels)
         for one, other in zip(networks, baselines, strict=True)
     ]
-    point, low, high = (mean(values) for values in zip(*pairs, strict=True))
+    differences = [float(own.mean() - base.mean()) for own, base in correct]
+    if len(correct) == 1:
+        _, low, high = paired_bootstrap(*correct[0], seed)
+    else:
+        of_images = np.mean([own.astype(float) - base for own, base in correct], axis=0)
+        variance = float(of_images.var(ddof=1)) / len(of_images)
+        _, low, high = mean_difference(differences, variance, same_images=True)
     return {
-        "over_trained_on_source": point,
+        "over_trained_on_source": mean(differences),
         "interval": {"low": low, "high": high},
-        "seeds": {str(one.about["seed"]): pair[0] for one, pair in zip(networks, pairs, strict=True)},
+        "seeds": {str(one.about["seed"]): value for one, value in zip(networks, differences, strict=True)},
     }
 
 
@@ -164,7 +179,8 @@ def protocol(source: Domain, target: Domain, params: Params) -> dict[str, Any]:
             "images": f"at most {IMAGES} of the target's training set, without labels",
         },
         "proxy_a_distance": {"images_of_each_domain": balanced_count(source, target, DISTANCE_IMAGES)},
-        "interval": "95 %: Wilson for accuracies, paired bootstrap for gains; means over the seeds",
+        "interval": "95 %: from one seed that of the images alone, Wilson for accuracies and paired bootstrap for "
+        "gains; from several seeds that of a new training on new images, for gains that of the mean over seeds",
         "versions": {package: version(package) for package in ("numpy", "scikit-learn", "torch")},
         "statistics": "domain: the BatchNorm statistics are those of the domain that is evaluated",
         "tsne": {"images_of_each_domain": images, "perplexity": perplexity, "openTSNE": version("openTSNE")},

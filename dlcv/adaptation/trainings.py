@@ -34,8 +34,8 @@ class Task:
     @property
     def folder(self) -> Path:
         """Where weights and curve are written."""
-        own = f"{self.method}-{self.seed}" if self.variant is None else f"variants/{self.variant}"
-        return OUT / self.name / own
+        own = self.method if self.variant is None else f"variants/{self.variant}"
+        return OUT / self.name / f"{own}-{self.seed}"
 
     def params(self, params: Params) -> Params:
         """`params` with the overrides of the variant."""
@@ -60,7 +60,7 @@ class Task:
         if self.variant is not None:
             own = params[Adaptation].variants[self.variant].dann
             stage = "baseline" if not METHODS[self.method].adapts else "network" if own is None else "update"
-            key = f"{self.variant}-{self.name}"
+            key = f"{self.variant}-{key}"
         return f"{STAGES}:{stage}@{key}"
 
 
@@ -69,11 +69,11 @@ def task_of(method: str, name: str, params: Params, seed: int | None = None, var
 
     Args:
         name: of the domain or the scenario, whichever the method is trained on.
-        seed: None for the first of `adaptation.seeds`, or with a variant for `adaptation.comparison.seed`.
+        seed: None for the first of `adaptation.seeds`, or with a variant of `adaptation.comparison.seeds`.
 
     Raises:
-        UserError: no such method, domain, scenario or variant, a method without variants, a variant with a seed, or no
-            prepared images of 28 pixels.
+        UserError: no such method, domain, scenario or variant, a method without variants, or no prepared images of
+            28 pixels.
     """
     section = params[Adaptation]
     expect("method", method, METHODS)
@@ -81,15 +81,12 @@ def task_of(method: str, name: str, params: Params, seed: int | None = None, var
         expect("domain", name, params[Data].domains)
     else:
         scenario_of(name, params)
-    if variant is None:
-        task = Task(method, name, section.seeds[0] if seed is None else seed)
-    else:
+    if variant is not None:
         expect("variant", variant, section.variants)
         if method not in (allowed := (COMPARED, METHODS[COMPARED].baseline)):
             raise UserError(f"{method} has no variants; use --variant with {' or '.join(allowed)}")
-        if seed is not None:
-            raise UserError("a variant is trained with the seed adaptation.comparison.seed; leave out --seed")
-        task = Task(method, name, section.comparison.seed, variant)
+    seeds = section.seeds if variant is None else section.comparison.seeds
+    task = Task(method, name, seeds[0] if seed is None else seed, variant)
     for domain in task.domains(params).values():
         read_card(DIGITS / domain, SIZE)
     return task
@@ -121,11 +118,11 @@ def baseline_of(task: Task, params: Params) -> Task:
     return Task(baseline, name, task.seed, section.baseline_variant(task.variant) if task.variant else None)
 
 
-def variants_of(scenario: str, params: Params) -> dict[str, tuple[Task, Task]]:
-    """The variants on a scenario: each training, and its source-only baseline."""
+def variants_of(scenario: str, params: Params) -> dict[str, list[tuple[Task, Task]]]:
+    """The variants on a scenario: for each seed the training and its source-only baseline."""
     comparison = params[Adaptation].comparison
-    tasks = {name: Task(COMPARED, scenario, comparison.seed, name) for name in comparison.variants}
-    return {name: (task, baseline_of(task, params)) for name, task in tasks.items()}
+    tasks = {name: [Task(COMPARED, scenario, seed, name) for seed in comparison.seeds] for name in comparison.variants}
+    return {name: [(task, baseline_of(task, params)) for task in each] for name, each in tasks.items()}
 
 
 def trainings(params: Params) -> dict[str, list[Task]]:

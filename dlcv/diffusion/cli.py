@@ -7,19 +7,23 @@ from typing import Annotated, Any
 
 import typer
 
-from dlcv.diffusion.config import DIGITS_OUT, Diffusion, digits_provenance, guidance_of, settings_of
+from dlcv.diffusion.config import DIGITS_OUT, Diffusion, digits_name, digits_provenance, guidance_of, settings_of
 from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError, expect_empty
 
 app = typer.Typer(no_args_is_help=True, help="Train, sample and evaluate conditional diffusion models on digits.")
 
 Model = Annotated[str, typer.Argument(help="a model with a section in `diffusion` of params.yaml")]
+Seed = Annotated[
+    int | None, typer.Option(min=0, max=2**32 - 1, help="of the training; default: the first of diffusion.seeds")
+]
 
 
 @app.command()
-def train(model: Model) -> None:
+def train(model: Model, seed: Seed = None) -> None:
     """Train one model."""
     params = load()
+    params = params.for_seed(seed, params[Diffusion].seeds)
     digits_provenance(model, params)  # missing data is reported before torch is imported
     from dlcv.diffusion.train_digits import run
 
@@ -36,20 +40,21 @@ def sample(
     w: Annotated[float | None, typer.Option(min=0, help="guidance scale; 0: the conditional prediction alone")] = None,
     eta: Annotated[float | None, typer.Option(min=0, max=1, help="of DDIM; 0: no added noise; 1: as DDPM")] = None,
     skip: Annotated[
-        float | None, typer.Option(min=0, max=1, help="probability of a step without the unconditional prediction")
+        float | None, typer.Option(min=0, max=1, help="fraction of the steps without the unconditional prediction")
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="folder of trained weights; default: out/diffusion/MODEL")
+        Path | None, typer.Option(help="folder of trained weights; default: out/diffusion/MODEL-SEED")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**32 - 1, help="of the noise; default: that of params.yaml")
+        int | None, typer.Option(min=0, max=2**32 - 1, help="of the noise, and of the training; default: as in train")
     ] = None,
 ) -> None:
     """Draw images of one digit; options that are not given are as in params.yaml."""
     params = load()
+    params = params.for_seed(seed, params[Diffusion].seeds)
     guidance = guidance_of(model, params)
     if digit is None or out is None:
-        if any(value is not None for value in (digit, out, count, steps, w, eta, skip, weights, seed)):
+        if any(value is not None for value in (digit, out, count, steps, w, eta, skip, weights)):
             raise UserError("give both --digit, 0 to 9, and --out, a new folder for the images")
         from dlcv.diffusion.sample_digits import run
 
@@ -60,18 +65,27 @@ def sample(
     guidance = guidance.model_copy(update=given(w=w, skip_unconditional=skip))
     from dlcv.diffusion.sample_digits import draw_digit
 
-    seed = params.seed if seed is None else seed
-    print(draw_digit(model, weights or DIGITS_OUT / model, digit, count or 10, out, sampling, guidance, seed))
+    weights = weights or DIGITS_OUT / digits_name(model, params.seed)
+    print(draw_digit(model, weights, digit, count or 10, out, sampling, guidance, params.seed))
 
 
 @app.command()
-def evaluate(model: Model) -> None:
-    """Score a model's images, over w too, and draw the figures."""
+def evaluate(model: Model, seed: Seed = None) -> None:
+    """Score a training's images, over w too, and draw the figures."""
     params = load()
     settings_of(model, params)
     from dlcv.diffusion.evaluate_digits import run
 
-    print(run(model, params))
+    print(run(model, params.for_seed(seed, params[Diffusion].seeds)))
+
+
+@app.command()
+def summary() -> None:
+    """Summarise the scores of all trainings."""
+    params = load()
+    from dlcv.diffusion.summary import digits
+
+    print(digits(params))
 
 
 def given(**options: Any) -> dict[str, Any]:

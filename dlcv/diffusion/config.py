@@ -14,22 +14,31 @@ from pydantic import AfterValidator, Field, model_validator
 from dlcv.data.prepared import read_card
 from dlcv.runtime.config import Models, Overrides, Params, Section, key_of
 from dlcv.runtime.errors import UserError, expect, nearest
-from dlcv.runtime.fields import BelowOne, Fraction, Nonnegative, Optimizer, Positive, PositiveFloat, Schedule, rising
+from dlcv.runtime.fields import (
+    BelowOne,
+    Fraction,
+    Nonnegative,
+    Optimizer,
+    Positive,
+    PositiveFloat,
+    Schedule,
+    Seeds,
+    rising,
+)
 from dlcv.runtime.outputs import Artifact, Outputs, Plot
 from dlcv.runtime.provenance import Provenance, code_hashes
 
 DIGITS = Path("data/digits/mnistm")
 DIGIT_SIZE = 28  # pixels
 DIGITS_OUT = Path("out/diffusion")
-DIGITS_METRICS = Path("metrics/diffusion")
+DIGITS_METRICS = Path("metrics/diffusion.json")
 DIGITS_REFERENCE = Path("out/evaluation/digits/mnistm")
 
 FACES = Path("data/faces")
 FACE_SIZE = 64  # pixels
 FACES_OUT = Path("out/ddim")
-FACES_METRICS = Path("metrics/ddim")
+FACES_METRICS = Path("metrics/ddim.json")
 FACES_REFERENCE = Path("out/evaluation/faces")
-FACES_MODEL = "unet"
 
 Spacing = Literal["uniform", "uniform+1", "trailing", "quad"]
 Prediction = Literal["noise", "velocity", "x0"]
@@ -135,6 +144,7 @@ class FaceTable(Section):
 class Ddim(Section):
     """A noise predictor of faces, and images drawn from it."""
 
+    seeds: Seeds  # a training for each
     samples: Annotated[int, Field(ge=4)]  # images
     schedule: Betas
     network: FaceNetwork
@@ -201,7 +211,7 @@ class Guidance(Section):
     """Classifier-free guidance."""
 
     w: Nonnegative  # (1 + w) conditional - w unconditional; 0 for the conditional prediction alone
-    skip_unconditional: Fraction  # probability of a step without the unconditional prediction
+    skip_unconditional: Fraction  # fraction of the steps without the unconditional prediction
 
 
 class Guidances(Overrides):
@@ -231,6 +241,7 @@ class DigitTable(Section):
 class Diffusion(Models):
     """Class-conditional diffusion models of digits."""
 
+    seeds: Seeds  # a training of every model for each
     samples: Tens  # images of each model
     sampling: DigitSampling
     table: DigitTable
@@ -263,49 +274,69 @@ CURVES = {"loss": "loss", "unweighted error": "error", "gradient norm": "gradien
 
 def faces_outputs(params: Params) -> Outputs:
     """Curves, table and weights of the U-Net of faces."""
-    folder, table = FACES_OUT / FACES_MODEL, FACES_OUT / f"{FACES_MODEL}-evaluation" / "table.csv"
+    names = [faces_name(seed) for seed in params[Ddim].seeds]
+    tables = [FACES_OUT / f"{name}-evaluation" / "table.csv" for name in names]
     return Outputs(
         [
-            *(Plot(f"{title} of DDIM's network", {folder / "curve.csv": column}) for title, column in CURVES.items()),
             *(
-                Plot(f"{title} of DDIM over eta and steps", {table: column}, x="steps", template="scatter")
+                Plot(f"{title} of DDIM's network", {FACES_OUT / name / "curve.csv": column for name in names})
+                for title, column in CURVES.items()
+            ),
+            *(
+                Plot(
+                    f"{title} of DDIM over eta and steps",
+                    dict.fromkeys(tables, column),
+                    x="steps",
+                    template="scatter",
+                )
                 for title, column in {"Fréchet distance": "distance", "face score": "faces"}.items()
             ),
         ],
-        [Artifact("ddim", folder, "noise predictor of faces")],
+        [Artifact(name, FACES_OUT / name, "noise predictor of faces") for name in names],
     )
 
 
 def digits_outputs(params: Params) -> Outputs:
     """Curves, scores and weights of the models of digits that are trained."""
-    models, of = params[Diffusion].models, "of the conditional diffusion models"
-    scores = {model: DIGITS_OUT / f"{model}-evaluation" for model in models}
+    section, of = params[Diffusion], "of the conditional diffusion models"
+    names = [digits_name(model, seed) for model in section.models for seed in section.seeds]
+    scores = [DIGITS_OUT / f"{name}-evaluation" for name in names]
     return Outputs(
         [
             *(
-                Plot(f"{title} {of}", {DIGITS_OUT / model / "curve.csv": column for model in models})
+                Plot(f"{title} {of}", {DIGITS_OUT / name / "curve.csv": column for name in names})
                 for title, column in CURVES.items()
             ),
             Plot(
                 f"digit accuracy {of} over steps",
-                {folder / "snapshots.csv": "accuracy" for folder in scores.values()},
+                {folder / "snapshots.csv": "accuracy" for folder in scores},
             ),
             *(
                 Plot(
                     f"{title} {of} over w",
-                    {folder / "guidance.csv": column for folder in scores.values()},
+                    {folder / "guidance.csv": column for folder in scores},
                     x="w",
                     template="scatter",
                 )
                 for title, column in {"digit accuracy": "accuracy", "Fréchet distance": "distance"}.items()
             ),
         ],
-        [Artifact(model, DIGITS_OUT / model, "noise predictor of digits") for model in models],
+        [Artifact(name, DIGITS_OUT / name, "noise predictor of digits") for name in names],
     )
 
 
 SECTIONS = {"diffusion": Diffusion, "ddim": Ddim}
 OUTPUTS = {"diffusion": digits_outputs, "ddim": faces_outputs}
+
+
+def faces_name(seed: int) -> str:
+    """The name of a training on faces: "unet-0"."""
+    return f"unet-{seed}"
+
+
+def digits_name(model: str, seed: int) -> str:
+    """The name of a training on digits: "context-unet-0"."""
+    return f"{model}-{seed}"
 
 
 def settings_of(model: str, params: Params) -> Settings:

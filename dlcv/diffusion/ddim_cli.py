@@ -8,18 +8,23 @@ from typing import Annotated
 import typer
 
 from dlcv.diffusion.cli import given
-from dlcv.diffusion.config import FACES_MODEL, FACES_OUT, Ddim, Spacing, faces_provenance
+from dlcv.diffusion.config import FACES_OUT, Ddim, Spacing, faces_name, faces_provenance
 from dlcv.diffusion.noise_files import Scale, draw
 from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
 
 app = typer.Typer(no_args_is_help=True, help="Train a noise predictor of faces, sample it by DDIM, and evaluate it.")
 
+Seed = Annotated[
+    int | None, typer.Option(min=0, max=2**32 - 1, help="of the training; default: the first of ddim.seeds")
+]
+
 
 @app.command()
-def train() -> None:
+def train(seed: Seed = None) -> None:
     """Train the noise predictor."""
     params = load()
+    params = params.for_seed(seed, params[Ddim].seeds)
     faces_provenance(params)  # missing data is reported before torch is imported
     from dlcv.diffusion.train_faces import run
 
@@ -42,30 +47,41 @@ def sample(
     scale: Annotated[
         Scale | None, typer.Option(help="clip images to [-1, 1], or stretch each to its own range; default: clip")
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/ddim/unet")] = None,
+    weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/ddim/unet-SEED")] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**32 - 1, help="of the added noise; default: that of params.yaml")
+        int | None,
+        typer.Option(min=0, max=2**32 - 1, help="of the added noise, and of the training; default: as in train"),
     ] = None,
 ) -> None:
     """Turn noise files into images; options that are not given are as in params.yaml."""
     params = load()
+    params = params.for_seed(seed, params[Ddim].seeds)
     changes = given(eta=eta, steps=steps, spacing=spacing, clip_x0=clip, rederive_epsilon=rederive)
     if noise is None or out is None:
-        if changes or any(value is not None for value in (noise, out, scale, weights, seed)):
+        if changes or any(value is not None for value in (noise, out, scale, weights)):
             raise UserError("give both --noise, a folder of noise files, and --out, a new folder for the images")
         from dlcv.diffusion.sample_faces import run
 
         print(run(params))
         return
     sampling = params[Ddim].sampling.model_copy(update=changes)
-    seed = params.seed if seed is None else seed
-    print(draw(noise, out, weights or FACES_OUT / FACES_MODEL, sampling, scale or "clip", seed))
+    weights = weights or FACES_OUT / faces_name(params.seed)
+    print(draw(noise, out, weights, sampling, scale or "clip", params.seed))
 
 
 @app.command()
-def evaluate() -> None:
-    """Score the images, over eta and steps too, and draw the figures."""
+def evaluate(seed: Seed = None) -> None:
+    """Score the images of a training, over eta and steps too, and draw the figures."""
     params = load()
     from dlcv.diffusion.evaluate_faces import run
 
-    print(run(params))
+    print(run(params.for_seed(seed, params[Ddim].seeds)))
+
+
+@app.command()
+def summary() -> None:
+    """Summarise the scores of all trainings."""
+    params = load()
+    from dlcv.diffusion.summary import faces
+
+    print(faces(params))

@@ -16,17 +16,18 @@ from dlcv.data.prepared import load_split
 from dlcv.diffusion import figures
 from dlcv.diffusion.config import (
     DIGITS,
-    DIGITS_METRICS,
     DIGITS_OUT,
     DIGITS_REFERENCE,
     Diffusion,
     Guidance,
+    digits_name,
     guidance_of,
 )
 from dlcv.diffusion.digits import digit_of, draw, load_model, names_of
 from dlcv.diffusion.samplers import Model
 from dlcv.engine.weights import load_state, origin, snapshots_of
-from dlcv.evaluation.config import JUDGE, Evaluation
+from dlcv.evaluation.config import Evaluation, judge_folder
+from dlcv.evaluation.config import Judge as JudgeSection
 from dlcv.evaluation.extractors.extractor import Extractor, load_extractor
 from dlcv.evaluation.figures import beside_nearest
 from dlcv.evaluation.judge.network import Judge, load_judge
@@ -35,6 +36,7 @@ from dlcv.evaluation.metrics.classification import accuracy, accuracy_by_digit
 from dlcv.evaluation.publish import Trained, publish
 from dlcv.evaluation.reference import Reference, load_reference
 from dlcv.evaluation.scores import equal_count, protocol, score, score_features
+from dlcv.evaluation.summary import summarise
 from dlcv.figures import charts
 from dlcv.figures.listing import write_listing
 from dlcv.runtime.config import Params
@@ -62,21 +64,26 @@ class Tools:
 
 
 def run(model: str, params: Params) -> Path:
-    """Score the images of `model`.
+    """Score the images of the training of `model` with the seed of `params`.
 
     Returns:
-        The JSON of its scores; figures, `guidance.csv` and `snapshots.csv` are in `out/diffusion/MODEL-evaluation/`.
+        The folder with `scores.json`, `guidance.csv`, `snapshots.csv` and figures.
 
     Raises:
         UserError: no such model, no images, no judge, no reference, or fewer images than are scored.
     """
     evaluation, section, guidance = params[Evaluation], params[Diffusion], guidance_of(model, params)
-    samples, out = (DIGITS_OUT / f"{model}-{stage}" for stage in ("samples", "evaluation"))
-    loaded = load_model(DIGITS_OUT / model)
+    name = digits_name(model, params.seed)
+    samples, out = (DIGITS_OUT / f"{name}-{stage}" for stage in ("samples", "evaluation"))
+    loaded = load_model(DIGITS_OUT / name)
     digits = np.array([digit_of(file.name) for file in list_images(samples / "images", png_only=True)])
     images = read_images(samples / "images")
     drawn = read_json(samples / "drawn.json")
-    tools = Tools(load_judge(JUDGE), load_extractor(evaluation), load_reference(DIGITS_REFERENCE))
+    tools = Tools(
+        load_judge(judge_folder(params[JudgeSection].seeds[0])),
+        load_extractor(evaluation),
+        load_reference(DIGITS_REFERENCE),
+    )
     # As many generated images as real ones, and the same number of each digit.
     count = min(len(images), equal_count(evaluation, tools.reference)) // 10 * 10
     evaluation = evaluation.model_copy(update={"images": count})
@@ -104,41 +111,40 @@ def run(model: str, params: Params) -> Path:
         charts.confusion(folder / "confusion.png", panel, f"{len(images)} generated images")
         charts.curves(
             folder / "curve.png",
-            DIGITS_OUT / model / "curve.csv",
-            f"{model}: training batches, means over the steps of a point",
+            DIGITS_OUT / name / "curve.csv",
+            f"{name}: training batches, means over the steps of a point",
             right=("gradient_norm",),
         )
         first = [int(np.flatnonzero(digits == digit)[0]) for digit in range(10)]
         training = load_split(DIGITS, "train").images
         beside_nearest(images[first], tools.extractor, tools.reference, training).save(folder / "neighbours.png")
-        trained = f"training `{model}` `{loaded.about['fingerprint'][:12]}`"
-        write_listing(folder, CAPTIONS, of=f"Stage `stages/diffusion/dvc.yaml:evaluate@{model}`, {trained}")
-    path = DIGITS_METRICS / f"{model}.json"
-    write_json(
-        path,
-        {
-            "model": model,
-            "scores": scores,
-            "real": real,
-            "guidance": as_nested(guided),
-            "snapshots": {str(row["step"]): row["accuracy"] for row in learned.to_dict("records")},
-            "judge": {key: tools.judge.about[key] for key in ("fingerprint", "sha256")},
-            **origin(loaded.about),
-            "protocol": {
-                **protocol(tools.reference, evaluation, params.seed, tools.extractor, faces=False),
-                "judged_images": len(images),
-                "sampler": drawn["sampling"],
-                "guidance": drawn["guidance"],
-                "steps": drawn["steps"],
-                "network_evaluations_per_image": drawn["network_evaluations_per_image"],
-                "table_images": section.table.images,
-                "snapshot_images": section.table.snapshot_images,
+        trained = f"training `{name}` `{loaded.about['fingerprint'][:12]}`"
+        write_listing(folder, CAPTIONS, of=f"Stage `stages/diffusion/dvc.yaml:evaluate@{name}`, {trained}")
+        write_json(
+            folder / "scores.json",
+            {
+                "model": model,
+                "scores": scores,
+                "real": summarise([real]),
+                "guidance": as_nested(guided),
+                "snapshots": {str(row["step"]): row["accuracy"] for row in learned.to_dict("records")},
+                "judge": {key: tools.judge.about[key] for key in ("fingerprint", "sha256")},
+                **origin(loaded.about),
+                "protocol": {
+                    **protocol(tools.reference, evaluation, params.seed, tools.extractor, faces=False),
+                    "judged_images": len(images),
+                    "sampler": drawn["sampling"],
+                    "guidance": drawn["guidance"],
+                    "steps": drawn["steps"],
+                    "network_evaluations_per_image": drawn["network_evaluations_per_image"],
+                    "table_images": section.table.images,
+                    "snapshot_images": section.table.snapshot_images,
+                },
             },
-        },
-    )
+        )
     shown = [*sorted(out.glob("*.png")), *sorted(samples.glob("*.png"))]
     publish(
-        f"evaluate-{model}",
+        f"evaluate-{name}",
         area="diffusion",
         params={
             "evaluation": params[Evaluation].model_dump(),
@@ -149,7 +155,7 @@ def run(model: str, params: Params) -> Path:
         figures=shown,
         trainings=[Trained(loaded.about["sha256"], scores, shown)],
     )
-    return path
+    return out
 
 
 def of_each(images: np.ndarray, digits: np.ndarray, count: int) -> np.ndarray:
@@ -215,7 +221,7 @@ def over_snapshots(model: Model, section: Diffusion, own: Guidance, seed: int, j
     names = names_of(section.table.snapshot_images)
     digits = np.array([digit_of(name) for name in names])
     rows = []
-    for step, path in snapshots_of(DIGITS_OUT / model.about["model"]).items():
+    for step, path in snapshots_of(DIGITS_OUT / model.about["name"]).items():
         load_state(path, model.network)
         drawn = draw(model, digits.tolist(), seeds_of(names, seed), section.sampling, own, seed)
         judged = accuracy(judge(to_uint8(drawn.images).numpy()) == digits)

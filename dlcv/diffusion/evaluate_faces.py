@@ -14,7 +14,7 @@ from dlcv.data.batches import to_uint8
 from dlcv.data.images import read_images
 from dlcv.data.latents import normal, seeds_of
 from dlcv.data.prepared import load_split
-from dlcv.diffusion.config import FACES, FACES_METRICS, FACES_MODEL, FACES_OUT, FACES_REFERENCE, Ddim
+from dlcv.diffusion.config import FACES, FACES_OUT, FACES_REFERENCE, Ddim, faces_name
 from dlcv.diffusion.faces import SHAPE, generate, generate_by_ddpm, load_model
 from dlcv.diffusion.samplers import Model, spaced, times_of
 from dlcv.engine.weights import origin
@@ -42,17 +42,18 @@ CAPTIONS = {
 
 
 def run(params: Params) -> Path:
-    """Score the images, and fill the table over eta and the number of steps.
+    """Score the images of the training with the seed of `params`, and fill the table over eta and number of steps.
 
     Returns:
-        The JSON of the scores; figures and `table.csv` are in `out/ddim/unet-evaluation/`.
+        The folder with `scores.json`, `table.csv` and figures.
 
     Raises:
         UserError: no images, no reference, or fewer images than are compared.
     """
     evaluation, section = params[Evaluation], params[Ddim]
-    samples, out = (FACES_OUT / f"{FACES_MODEL}-{stage}" for stage in ("samples", "evaluation"))
-    model = load_model(FACES_OUT / FACES_MODEL)
+    name = faces_name(params.seed)
+    samples, out = (FACES_OUT / f"{name}-{stage}" for stage in ("samples", "evaluation"))
+    model = load_model(FACES_OUT / name)
     images = read_images(samples / "images")
     extractor, reference = load_extractor(evaluation), load_reference(FACES_REFERENCE)
     scores = score(images, reference, evaluation, params.seed, extractor)
@@ -71,41 +72,39 @@ def run(params: Params) -> Path:
         beside_nearest(images[:8], extractor, reference, training).save(folder / "neighbours.png")
         charts.curves(
             folder / "curve.png",
-            FACES_OUT / FACES_MODEL / "curve.csv",
-            f"{FACES_MODEL}: training batches, means over the steps of a point",
+            FACES_OUT / name / "curve.csv",
+            f"{name}: training batches, means over the steps of a point",
             right=("gradient_norm",),
         )
-        trained = f"training `{FACES_MODEL}` `{model.about['fingerprint'][:12]}`"
-        write_listing(folder, CAPTIONS, of=f"Stage `stages/ddim/dvc.yaml:evaluate`, {trained}")
-    path = FACES_METRICS / f"{FACES_MODEL}.json"
-    write_json(
-        path,
-        {
-            "model": FACES_MODEL,
-            "scores": scores,
-            "table": cells,
-            "rows": [row for row in cells if row != REAL],
-            "order": deviations_from_paper(cells, etas, steps),
-            "interpolation": smoothness(pd.read_csv(samples / "interpolation.csv")),
-            **origin(model.about),
-            "protocol": {
-                **protocol(reference, evaluation, params.seed, extractor),
-                "sampler": {"name": "DDIM", **section.sampling.model_dump()},
-                "network_evaluations_per_image": len(times_of(section.sampling, model.schedule)),
-                "table_images": count,
+        trained = f"training `{name}` `{model.about['fingerprint'][:12]}`"
+        write_listing(folder, CAPTIONS, of=f"Stage `stages/ddim/dvc.yaml:evaluate@{params.seed}`, {trained}")
+        write_json(
+            folder / "scores.json",
+            {
+                "scores": scores,
+                "table": cells,
+                "rows": [row for row in cells if row != REAL],
+                "order": deviations_from_paper(cells, etas, steps),
+                "interpolation": smoothness(pd.read_csv(samples / "interpolation.csv")),
+                **origin(model.about),
+                "protocol": {
+                    **protocol(reference, evaluation, params.seed, extractor),
+                    "sampler": {"name": "DDIM", **section.sampling.model_dump()},
+                    "network_evaluations_per_image": len(times_of(section.sampling, model.schedule)),
+                    "table_images": count,
+                },
             },
-        },
-    )
+        )
     figures = [*sorted(out.glob("*.png")), *sorted(samples.glob("*.png"))]
     publish(
-        f"evaluate-{FACES_MODEL}",
+        f"evaluate-{name}",
         area="ddim",
         params={"evaluation": evaluation.model_dump(), "sampling": section.sampling.model_dump()},
         scores={**scores, "table": cells},
         figures=figures,
         trainings=[Trained(model.about["sha256"], scores, figures)],
     )
-    return path
+    return out
 
 
 def over_eta_and_steps(

@@ -32,9 +32,11 @@ class Guided:
         network: takes images, times and labels.
         labels: int64 N, of the images of every call.
         w: 0 or more; at 0 there is no unconditional prediction.
-        skip: probability of a step without the unconditional prediction, which saves time in report 001.
-        seed: of the generator that selects these steps. All batches of a set have the same seed, so they skip the same
-            steps and no image depends on its batch.
+        skip: fraction of the steps without the unconditional prediction, which saves time in report 001. There each
+            step is skipped with this probability; here the steps are drawn systematically, so that the fraction holds
+            in few steps too and each step still has this probability.
+        seed: of the first of these steps. All batches of a set have the same seed, so they skip the same steps and no
+            image depends on its batch.
 
     Attributes:
         evaluations: of the network for each image, so far.
@@ -57,7 +59,7 @@ class Guided:
         self.both = torch.cat([labels, torch.full_like(labels, NONE)])
         self.w = w
         self.skip = skip
-        self.generator = torch.Generator().manual_seed(seed)
+        self.due = torch.rand((), generator=torch.Generator().manual_seed(seed)).item()  # a step is skipped at 1
         self.evaluations = 0
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
@@ -65,7 +67,9 @@ class Guided:
         return noise_predictor(self._guided, self.schedule, self.prediction)(x, t)
 
     def _guided(self, x: Tensor, t: Tensor) -> Tensor:
-        skipped = self.skip > 0 and torch.rand((), generator=self.generator).item() < self.skip
+        self.due += self.skip
+        skipped = self.due >= 1
+        self.due %= 1
         if self.w == 0 or skipped:
             self.evaluations += 1
             conditional: Tensor = self.network(x, t, self.labels)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dlcv.data.batches import to_uint8
 from dlcv.data.latents import seeds_of
-from dlcv.diffusion.config import DIGITS_OUT, Diffusion, DigitSampling, Guidance, guidance_of
+from dlcv.diffusion.config import DIGITS_OUT, Diffusion, DigitSampling, Guidance, digits_name, guidance_of
 from dlcv.diffusion.digits import SHAPE, digit_of, draw, load_model, name_of, names_of
 from dlcv.diffusion.samplers import Model, PerImage, times_of
 from dlcv.engine.weights import training_of
@@ -34,7 +34,9 @@ CAPTIONS = {
 
 
 def run(model: str, params: Params) -> Path:
-    """Draw `diffusion.samples` images of a trained model from the study's seed, the same number of each digit.
+    """Draw `diffusion.samples` images of the training of `model` with the seed of `params`, equally many of each digit.
+
+    The noise has the same seed.
 
     Returns:
         The folder with `images/0_001.png` and so on; `drawn.json`, the settings and the network evaluations; and the
@@ -44,14 +46,15 @@ def run(model: str, params: Params) -> Path:
         UserError: no such model, or no weights.
     """
     section, guidance = params[Diffusion], guidance_of(model, params)
-    loaded = load_model(DIGITS_OUT / model)
+    training = digits_name(model, params.seed)
+    loaded = load_model(DIGITS_OUT / training)
     names = names_of(section.samples)
     digits = [digit_of(name) for name in names]
     began = time.perf_counter()
     drawn = draw(loaded, digits, seeds_of(names, params.seed), section.sampling, guidance, params.seed)
     seconds = time.perf_counter() - began
     settings = {"sampling": section.sampling.model_dump(), "guidance": guidance.model_dump()}
-    with replacing(DIGITS_OUT / f"{model}-samples") as folder:
+    with replacing(DIGITS_OUT / f"{training}-samples") as folder:
         write(folder / "images", names, drawn.images)
         grid(loaded, section.sampling, guidance, params.seed).save(folder / "grid.png")
         process(loaded, section.sampling, guidance, params.seed).save(folder / "process.png")
@@ -64,12 +67,12 @@ def run(model: str, params: Params) -> Path:
                 "training": training_of(loaded.about),
             },
         )
-        training = f"training `{model}` `{loaded.about['fingerprint'][:12]}`"
-        write_listing(folder, CAPTIONS, of=f"Stage `stages/diffusion/dvc.yaml:sample@{model}`, {training}")
-    with tracking.run(f"sample-{model}", area="diffusion", params=settings) as tracked:
+        trained = f"training `{training}` `{loaded.about['fingerprint'][:12]}`"
+        write_listing(folder, CAPTIONS, of=f"Stage `stages/diffusion/dvc.yaml:sample@{training}`, {trained}")
+    with tracking.run(f"sample-{training}", area="diffusion", params=settings) as tracked:
         # Only here: no file of the pipeline holds a duration.
         tracked.scores({"images_per_second": len(names) / seconds, "seconds": seconds})
-    return DIGITS_OUT / f"{model}-samples"
+    return DIGITS_OUT / f"{training}-samples"
 
 
 def draw_digit(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dlcv.data.batches import to_uint8
 from dlcv.data.latents import lerp, normal, seeds_of, slerp
-from dlcv.diffusion.config import FACES_MODEL, FACES_OUT, Ddim, FaceSampling
+from dlcv.diffusion.config import FACES_OUT, Ddim, FaceSampling, faces_name
 from dlcv.diffusion.faces import SHAPE, generate, generate_batch, load_model
 from dlcv.diffusion.samplers import Model, times_of
 from dlcv.engine.weights import load_state, snapshots_of
@@ -39,7 +39,7 @@ CAPTIONS = {
 
 
 def run(params: Params) -> Path:
-    """Draw `ddim.samples` images from the noise of the study's seed, and the figures.
+    """Draw `ddim.samples` images of the training with the seed of `params`, from noise of the same seed, and figures.
 
     Returns:
         The folder with `images/0000.png` and so on; `noise/00.npy` to `03.npy`, the noise of `eta.png`, which
@@ -48,12 +48,12 @@ def run(params: Params) -> Path:
     Raises:
         UserError: no weights.
     """
-    section, seed = params[Ddim], params.seed
-    model = load_model(FACES_OUT / FACES_MODEL)
+    section, seed, name = params[Ddim], params.seed, faces_name(params.seed)
+    model = load_model(FACES_OUT / name)
     noise = normal(section.samples, SHAPE, seed)
     names = [f"{index:04d}" for index in range(len(noise))]
     images = to_uint8(generate(model, noise, seeds_of(names, seed), section.sampling)).numpy()
-    with replacing(FACES_OUT / f"{FACES_MODEL}-samples") as folder:
+    with replacing(FACES_OUT / f"{name}-samples") as folder:
         grids.save(folder / "images", images)
         grids.grid(images[:SHOWN], columns=8, scale=2).save(folder / "grid.png")
         write_noise(folder / "noise", noise[:ROWS])
@@ -63,10 +63,10 @@ def run(params: Params) -> Path:
         table.to_csv(folder / "interpolation.csv", index=False, float_format="%.6g")
         process(model, noise[:1], section.sampling, seed).save(folder / "process.png")
         # Last: it loads other weights into the network.
-        strip(model, noise[:STRIP], names[:STRIP], section.sampling, seed).save(folder / "strip.png")
-        training = f"training `{FACES_MODEL}` `{model.about['fingerprint'][:12]}`"
-        write_listing(folder, CAPTIONS, of=f"Stage `stages/ddim/dvc.yaml:sample`, {training}")
-    return FACES_OUT / f"{FACES_MODEL}-samples"
+        strip(FACES_OUT / name, model, noise[:STRIP], names[:STRIP], section.sampling, seed).save(folder / "strip.png")
+        training = f"training `{name}` `{model.about['fingerprint'][:12]}`"
+        write_listing(folder, CAPTIONS, of=f"Stage `stages/ddim/dvc.yaml:sample@{seed}`, {training}")
+    return FACES_OUT / f"{name}-samples"
 
 
 def write_noise(folder: Path, noise: Tensor) -> None:
@@ -128,9 +128,11 @@ def process(model: Model, noise: Tensor, sampling: FaceSampling, seed: int) -> I
     return grids.captioned(rows, ["x at t", "its x0"], headers=headers, scale=2)
 
 
-def strip(model: Model, noise: Tensor, names: list[str], sampling: FaceSampling, seed: int) -> Image.Image:
-    """The images of several noises at every snapshot of the training; afterwards the network has the last weights."""
-    rows, snapshots = [], snapshots_of(FACES_OUT / FACES_MODEL)
+def strip(
+    training: Path, model: Model, noise: Tensor, names: list[str], sampling: FaceSampling, seed: int
+) -> Image.Image:
+    """The images of several noises at every snapshot in the folder `training`; the network keeps the last weights."""
+    rows, snapshots = [], snapshots_of(training)
     for path in snapshots.values():
         load_state(path, model.network)
         rows.append(to_uint8(generate(model, noise, seeds_of(names, seed), sampling)).numpy())

@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from dlcv.data.batches import Shuffled
 from dlcv.data.prepared import load_split, read_card
-from dlcv.diffusion.config import DIGIT_SIZE, DIGITS, DIGITS_OUT, DigitTraining, digits_provenance, settings_of
+from dlcv.diffusion.config import (
+    DIGIT_SIZE,
+    DIGITS,
+    DIGITS_OUT,
+    DigitTraining,
+    digits_name,
+    digits_provenance,
+    settings_of,
+)
 from dlcv.diffusion.networks.build import build
 from dlcv.diffusion.networks.conditioning import NONE
 from dlcv.diffusion.networks.interface import describe
@@ -23,7 +31,7 @@ from dlcv.runtime.config import Params
 
 
 def run(model: str, params: Params) -> Path:
-    """Train `model`.
+    """Train `model` with the seed of `params`.
 
     Returns:
         The folder with its weights, `snapshots/` and `curve.csv`.
@@ -31,7 +39,7 @@ def run(model: str, params: Params) -> Path:
     Raises:
         UserError: no such model, no prepared digits, or a loss that is not finite.
     """
-    settings = settings_of(model, params)
+    settings, name = settings_of(model, params), digits_name(model, params.seed)
     training = settings.training
     provenance = digits_provenance(model, params)
     accelerator = make_accelerator(training.precision)
@@ -49,7 +57,7 @@ def run(model: str, params: Params) -> Path:
             recalibrate(averaged, images, labels, schedule, training.label_drop)
 
     return train_into(
-        DIGITS_OUT / model,
+        DIGITS_OUT / name,
         "network",
         method_of(network, schedule, training),
         batches,
@@ -57,7 +65,7 @@ def run(model: str, params: Params) -> Path:
         provenance=provenance,
         cards=[read_card(DIGITS)],
         about={
-            "stage": f"stages/diffusion/dvc.yaml:train@{model}",
+            "stage": f"stages/diffusion/dvc.yaml:train@{name}",
             "model": model,
             "network": settings.network.model_dump(),
             "schedule": settings.schedule.model_dump(),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dlcv.data.batches import Shuffled, mirrored
 from dlcv.data.prepared import load_split, read_card
-from dlcv.diffusion.config import FACE_SIZE, FACES, FACES_MODEL, FACES_OUT, Ddim, FaceTraining, faces_provenance
+from dlcv.diffusion.config import FACE_SIZE, FACES, FACES_OUT, Ddim, FaceTraining, faces_name, faces_provenance
 from dlcv.diffusion.schedule import Schedule, linear
 from dlcv.diffusion.step import Denoising
 from dlcv.diffusion.unet import UNet
@@ -21,7 +21,7 @@ from dlcv.runtime.config import Params
 
 
 def run(params: Params) -> Path:
-    """Train the noise predictor of faces.
+    """Train the noise predictor of faces with the seed of `params`.
 
     Returns:
         The folder with its weights, `snapshots/` and `curve.csv`.
@@ -41,7 +41,7 @@ def run(params: Params) -> Path:
     batches = Shuffled(images, no_labels, training.batch_size, 1000 * params.seed + accelerator.process_index)
     example = torch.zeros(1, 3, FACE_SIZE, FACE_SIZE), torch.zeros(1, dtype=torch.int64)  # an image and its time
     return train_into(
-        FACES_OUT / FACES_MODEL,
+        FACES_OUT / faces_name(params.seed),
         "network",
         method_of(network, linear(**section.schedule.model_dump()), training),
         batches,
@@ -49,7 +49,7 @@ def run(params: Params) -> Path:
         provenance=provenance,
         cards=[read_card(FACES)],
         about={
-            "stage": "stages/ddim/dvc.yaml:train",
+            "stage": f"stages/ddim/dvc.yaml:train@{params.seed}",
             "network": section.network.model_dump(),
             "schedule": section.schedule.model_dump(),
             "prediction": training.prediction,

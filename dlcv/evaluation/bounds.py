@@ -29,6 +29,7 @@ from dlcv.evaluation.scores import (
     score_features,
     score_space,
 )
+from dlcv.evaluation.summary import summarise
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
 from dlcv.runtime.tracking import Dataset
@@ -61,14 +62,14 @@ def run(name: str, params: Params) -> Path:
         real["face_score"] = face_score(images)
     if reference.faces is not None:
         real["dlib_face"] = score_own(reference.faces, section)
-    rows, about = {"real": real}, protocol(reference, section, params.seed, extractor, faces)
+    rows, about = {"real": summarise([real])}, protocol(reference, section, params.seed, extractor, faces)
     drawn = {"noise": noise(images.shape, params.seed)}
     if faces:
         components = pca.fit(load_split(DATA / name, "train").images, COMPONENTS)
         drawn = {"pca": pca.sample(components, count, params.seed), **drawn}
         about["pca"] = {"components": components.count, "images": len(reference.training), "seed": params.seed}
     for row, made in drawn.items():
-        rows[row] = score(made, reference, section, params.seed, extractor, faces)
+        rows[row] = summarise([score(made, reference, section, params.seed, extractor, faces)])
 
     with replacing(OUT / name) as folder:
         save_reference(folder, reference)

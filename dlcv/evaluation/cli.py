@@ -58,11 +58,16 @@ def reference(name: Annotated[str, typer.Argument(help="a prepared set: faces, o
 
 
 @judge_app.command()
-def train() -> None:
+def train(
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**32 - 1, help="of the training; default: the first of judge.seeds")
+    ] = None,
+) -> None:
     """Train the judge of digits on real images."""
     params = load()
-    from dlcv.evaluation.config import judge_provenance
+    from dlcv.evaluation.config import Judge, judge_provenance
 
+    params = params.for_seed(seed, params[Judge].seeds)
     judge_provenance(params)  # checks the prepared digits
     from dlcv.evaluation.judge.train import run  # imports torch
 

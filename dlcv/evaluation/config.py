@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from dlcv.data.prepared import read_card
 from dlcv.runtime.config import Params, Section
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.fields import BelowOne, Nonnegative, Positive, PositiveFloat, Schedule
+from dlcv.runtime.fields import BelowOne, Nonnegative, Positive, PositiveFloat, Schedule, Seeds
 from dlcv.runtime.outputs import Artifact, Outputs, Plot
 from dlcv.runtime.provenance import Provenance, code_hashes
 
@@ -19,8 +19,6 @@ OUT = Path("out/evaluation")
 METRICS = Path("metrics/evaluation")
 
 JUDGE_DIGITS = Path("data/digits/mnistm")
-JUDGE = OUT / "judge"
-JUDGE_STAGE = "stages/evaluation/dvc.yaml:judge"
 JUDGE_EVALUATION = OUT / "judge-evaluation"
 JUDGE_METRICS = METRICS / "judge.json"
 
@@ -44,10 +42,9 @@ class Evaluation(Section):
         return self
 
 
-class Judge(Section):
-    """The training of the judge, a digit classifier."""
+class JudgeTraining(Section):
+    """How the judge is trained."""
 
-    channels: Positive  # of the first level
     steps: Positive
     batch_size: Annotated[int, Field(gt=1)]
     learning_rate: PositiveFloat  # peak, of AdamW
@@ -58,9 +55,22 @@ class Judge(Section):
     precision: Literal["fp32", "bf16"]
 
 
+class Judge(Section):
+    """The judge, a digit classifier."""
+
+    seeds: Seeds  # a training for each; the first reads the generated digits
+    channels: Positive  # of the first level
+    training: JudgeTraining
+
+
 def has_faces(name: str) -> bool:
     """Whether the prepared set `name` holds faces, so that it gets a face score."""
     return name == "faces"
+
+
+def judge_folder(seed: int) -> Path:
+    """The folder of a trained judge."""
+    return OUT / "judge" / str(seed)
 
 
 def judge_provenance(params: Params) -> Provenance:
@@ -73,17 +83,18 @@ def judge_provenance(params: Params) -> Provenance:
     if card["label"] is None:
         raise UserError(f"the digits in {JUDGE_DIGITS} have no labels; prepare them from a source with labels")
     return Provenance(
-        params={"seed": params.seed, "judge": params[Judge].model_dump()},
+        params={"seed": params.seed, "judge": params[Judge].model_dump(exclude={"seeds"})},
         data={"mnistm": card["sha256"]},
         code=code_hashes(["dlcv.evaluation.judge.train"]),
     )
 
 
 def outputs(params: Params) -> Outputs:
-    """Curve and weights of the judge."""
+    """Curves and weights of the judge."""
+    seeds = params[Judge].seeds
     return Outputs(
-        [Plot("loss of the judge", {JUDGE / "curve.csv": "loss"})],
-        [Artifact("judge", JUDGE, "classifier of generated digits")],
+        [Plot("loss of the judge", {judge_folder(seed) / "curve.csv": "loss" for seed in seeds})],
+        [Artifact(f"judge-{seed}", judge_folder(seed), "classifier of generated digits") for seed in seeds],
     )
 
 

@@ -12,14 +12,18 @@ from dlcv.runtime.config import load
 app = typer.Typer(no_args_is_help=True, help="Train, sample and evaluate GANs on faces.")
 
 Model = Annotated[str, typer.Argument(help="a model of params.yaml, such as dcgan")]
+Seed = Annotated[
+    int | None, typer.Option(min=0, max=2**32 - 1, help="of the training; default: the first of gan.seeds")
+]
 
 
 @app.command()
-def train(model: Model) -> None:
+def train(model: Model, seed: Seed = None) -> None:
     """Train a model."""
     params = load()
-    from dlcv.gan.config import provenance_of
+    from dlcv.gan.config import Gan, provenance_of
 
+    params = params.for_seed(seed, params[Gan].seeds)
     provenance_of(model, params)  # report a wrong name or missing data before torch is imported
     from dlcv.gan.train import run
 
@@ -32,18 +36,20 @@ def sample(
     out: Annotated[Path | None, typer.Option(help="new folder for PNG files; default: the stage's own folder")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="number of images; default: gan.samples")] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**32 - 1, help="seed of the latents; default: that of params.yaml")
+        int | None,
+        typer.Option(min=0, max=2**32 - 1, help="of the latents, and of the training; default: the first of gan.seeds"),
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/gan/MODEL")] = None,
+    weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/gan/MODEL-SEED")] = None,
 ) -> None:
     """Draw images from trained weights."""
     params = load()
-    from dlcv.gan.config import OUT, Gan, settings_of
+    from dlcv.gan.config import OUT, Gan, name_of, settings_of
     from dlcv.runtime.errors import UserError, expect_empty
 
     settings_of(model, params)
-    if out is None and (count, seed, weights) != (None, None, None):
-        raise UserError("--count, --seed and --weights need --out, a new folder for the images")
+    params = params.for_seed(seed, params[Gan].seeds)
+    if out is None and (count, weights) != (None, None):
+        raise UserError("--count and --weights need --out, a new folder for the images")
     if out is None:
         from dlcv.gan.sample import run
 
@@ -52,29 +58,26 @@ def sample(
     expect_empty(out)  # before torch is imported
     from dlcv.gan.sample import draw
 
-    count, seed = count or params[Gan].samples, params.seed if seed is None else seed
-    print(draw(model, weights or OUT / model, count, seed, out))
+    weights = weights or OUT / name_of(model, params.seed)
+    print(draw(model, weights, count or params[Gan].samples, params.seed, out))
 
 
 @app.command()
-def evaluate(model: Model) -> None:
-    """Score a model's images and draw its figures."""
+def evaluate(model: Model, seed: Seed = None) -> None:
+    """Score a training's images and draw its figures."""
     params = load()
-    from dlcv.gan.config import settings_of
+    from dlcv.gan.config import Gan, settings_of
 
     settings_of(model, params)
     from dlcv.gan.evaluate import run
 
-    print(run(model, params))
+    print(run(model, params.for_seed(seed, params[Gan].seeds)))
 
 
 @app.command()
-def compare(pair: Annotated[str, typer.Argument(help="a pair of gan.pairs, such as report-001")]) -> None:
-    """Compare two evaluated models."""
+def summary() -> None:
+    """Summarise the scores of all trainings, and compare the pairs of gan.pairs."""
     params = load()
-    from dlcv.gan.config import pair_of
+    from dlcv.gan.summary import run
 
-    pair_of(pair, params)
-    from dlcv.gan.compare import run
-
-    print(run(pair, params))
+    print(run(params))

@@ -13,13 +13,24 @@ from pydantic import AfterValidator, Field, model_validator
 from dlcv.data.prepared import read_card
 from dlcv.runtime.config import Models, Params, Section, key_of
 from dlcv.runtime.errors import UserError, expect
-from dlcv.runtime.fields import BelowOne, Fraction, Nonnegative, Optimizer, Positive, PositiveFloat, Precision, Schedule
+from dlcv.runtime.fields import (
+    BelowOne,
+    Fraction,
+    Nonnegative,
+    Optimizer,
+    Positive,
+    PositiveFloat,
+    Precision,
+    Schedule,
+    Seeds,
+)
 from dlcv.runtime.outputs import Artifact, Outputs, Plot
 from dlcv.runtime.provenance import Provenance, code_hashes
 
 FACES = Path("data/faces")
 OUT = Path("out/gan")
-METRICS = Path("metrics/gan")
+SUMMARY = Path("out/gan-summary")
+METRICS = Path("metrics/gan.json")
 SIZE = 64  # pixels of the faces, as the networks need them
 
 Width = Annotated[float, Field(ge=1 / 64)]  # at least one channel in each layer
@@ -73,6 +84,7 @@ class Pair(Section):
 class Gan(Models):
     """GANs on faces."""
 
+    seeds: Seeds  # a training of every model for each
     pairs: dict[str, Pair]
     samples: Positive  # images of each model
     base: Settings
@@ -88,8 +100,8 @@ class Gan(Models):
 
 
 def outputs(params: Params) -> Outputs:
-    """Curves and generators of every model in `gan.models`."""
-    models = params[Gan].models
+    """Curves and generator of every training."""
+    names = [name_of(model, seed) for model in params[Gan].models for seed in params[Gan].seeds]
     curves = {
         "generator loss": "generator_loss",
         "discriminator loss": "discriminator_loss",
@@ -100,15 +112,15 @@ def outputs(params: Params) -> Outputs:
     return Outputs(
         [
             *(
-                Plot(f"{title} of the GANs", {OUT / model / "curve.csv": column for model in models})
+                Plot(f"{title} of the GANs", {OUT / name / "curve.csv": column for name in names})
                 for title, column in curves.items()
             ),
             Plot(
                 "Fréchet distance of the GANs over steps",
-                {OUT / f"{model}-evaluation" / "frechet.csv": "distance" for model in models},
+                {OUT / f"{name}-evaluation" / "frechet.csv": "distance" for name in names},
             ),
         ],
-        [Artifact(model, OUT / model, f"generator of {model}") for model in models],
+        [Artifact(name, OUT / name, f"generator of {name}") for name in names],
     )
 
 
@@ -126,14 +138,9 @@ def settings_of(model: str, params: Params) -> Settings:
     return params[Gan].settings[model]
 
 
-def pair_of(name: str, params: Params) -> Pair:
-    """The pair `name` of `gan.pairs`.
-
-    Raises:
-        UserError: no such pair.
-    """
-    expect("pair", name, params[Gan].pairs)
-    return params[Gan].pairs[name]
+def name_of(model: str, seed: int) -> str:
+    """The name of a training: "dcgan-0"."""
+    return f"{model}-{seed}"
 
 
 def provenance_of(model: str, params: Params) -> Provenance:

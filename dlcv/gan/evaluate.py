@@ -19,7 +19,7 @@ from dlcv.evaluation.reference import Reference, load_reference
 from dlcv.evaluation.scores import equal_count, protocol, score
 from dlcv.figures import charts
 from dlcv.figures.listing import write_listing
-from dlcv.gan.config import FACES, METRICS, OUT
+from dlcv.gan.config import FACES, OUT, name_of
 from dlcv.gan.networks import LATENT
 from dlcv.gan.sample import generate, load_generator
 from dlcv.runtime.config import Params
@@ -36,23 +36,23 @@ CAPTIONS = {
 
 
 def run(model: str, params: Params) -> Path:
-    """Score the images of `model`.
+    """Score the images of the training of `model` with the seed of `params`.
 
     Returns:
-        The JSON of its scores; figures are in `out/gan/MODEL-evaluation/`.
+        The folder with `scores.json`, `frechet.csv` and figures.
 
     Raises:
         UserError: no images, no reference, or fewer images than are scored.
     """
-    section = params[Evaluation]
-    about = read_about(OUT / model)
-    images = read_images(OUT / f"{model}-samples" / "images")
+    section, name = params[Evaluation], name_of(model, params.seed)
+    about = read_about(OUT / name)
+    images = read_images(OUT / f"{name}-samples" / "images")
     extractor, reference = load_extractor(section), load_reference(REFERENCE)
     scores = score(images, reference, section, params.seed, extractor)
     curve_images = min(CURVE_IMAGES, equal_count(section, reference))
-    over_steps = frechet_over_steps(model, curve_images, params.seed, extractor, reference)
+    over_steps = frechet_over_steps(name, model, curve_images, params.seed, extractor, reference)
 
-    out = OUT / f"{model}-evaluation"
+    out = OUT / f"{name}-evaluation"
     with replacing(out) as folder:
         folder.mkdir(parents=True)
         over_steps.to_csv(folder / "frechet.csv", index=False, float_format="%.6g")
@@ -61,48 +61,50 @@ def run(model: str, params: Params) -> Path:
         )
         charts.curves(
             folder / "curve.png",
-            OUT / model / "curve.csv",
-            f"{model}: training batches, means over the steps of a point",
+            OUT / name / "curve.csv",
+            f"{name}: training batches, means over the steps of a point",
             right=("d_real", "d_fake"),
             labels={"d_real": "D(x)", "d_fake": "D(G(z))"},
         )
-        of = f"Stage `evaluate@{model}`, training `{model}` `{about['fingerprint'][:12]}`"
+        of = f"Stage `evaluate@{name}`, training `{name}` `{about['fingerprint'][:12]}`"
         write_listing(folder, CAPTIONS, of)
-    write_json(
-        METRICS / f"{model}.json",
-        {
-            "model": model,
-            "scores": scores,
-            **origin(about),
-            "protocol": {
-                **protocol(reference, section, params.seed, extractor),
-                "network_evaluations_per_image": 1,
-                "curve_images": curve_images,
+        write_json(
+            folder / "scores.json",
+            {
+                "model": model,
+                "scores": scores,
+                **origin(about),
+                "protocol": {
+                    **protocol(reference, section, params.seed, extractor),
+                    "network_evaluations_per_image": 1,
+                    "curve_images": curve_images,
+                },
             },
-        },
-    )
-    figures = [*sorted(out.glob("*.png")), *sorted((OUT / f"{model}-samples").glob("*.png"))]
+        )
+    figures = [*sorted(out.glob("*.png")), *sorted((OUT / f"{name}-samples").glob("*.png"))]
     publish(
-        f"evaluate-{model}",
+        f"evaluate-{name}",
         area="gan",
         params=section.model_dump(),
         scores=scores,
         figures=figures,
         trainings=[Trained(about["sha256"], scores, figures)],
     )
-    return METRICS / f"{model}.json"
+    return out
 
 
-def frechet_over_steps(model: str, count: int, seed: int, extractor: Extractor, reference: Reference) -> pd.DataFrame:
-    """Fréchet distance of `count` images at every snapshot of the training, from the same latents at each.
+def frechet_over_steps(
+    name: str, model: str, count: int, seed: int, extractor: Extractor, reference: Reference
+) -> pd.DataFrame:
+    """Fréchet distance of `count` images at every snapshot of the training `name`, from the same latents at each.
 
     Returns:
         A row for each snapshot: `step`, `distance`.
     """
-    generator, _ = load_generator(OUT / model, model)
+    generator, _ = load_generator(OUT / name, model)
     latents = normal(count, (LATENT,), seed)
     rows = []
-    for step, path in snapshots_of(OUT / model).items():
+    for step, path in snapshots_of(OUT / name).items():
         load_state(path, generator)
         features = extractor(generate(generator, latents))
         rows.append((step, frechet.distance(frechet.statistics(features), reference.statistics)))

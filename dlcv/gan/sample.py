@@ -15,7 +15,7 @@ from dlcv.data.latents import normal
 from dlcv.engine.weights import load_network, load_state, snapshots_of
 from dlcv.figures import grids
 from dlcv.figures.listing import write_listing
-from dlcv.gan.config import OUT, Gan
+from dlcv.gan.config import OUT, Gan, name_of
 from dlcv.gan.networks import ARCHITECTURES, LATENT, Generator
 from dlcv.runtime.config import Params
 from dlcv.runtime.errors import expect_empty
@@ -31,7 +31,7 @@ IN_STRIP = 8  # latents
 
 
 def run(model: str, params: Params) -> Path:
-    """Draw `gan.samples` images of a trained model with the seed of params.yaml.
+    """Draw `gan.samples` images of the training of `model` with the seed of `params`, from latents of the same seed.
 
     Returns:
         The folder with `images/0000.png` and so on, and two figures: `grid.png`, the first 32 images, and `strip.png`,
@@ -40,20 +40,21 @@ def run(model: str, params: Params) -> Path:
     Raises:
         UserError: no weights.
     """
-    generator, about = load_generator(OUT / model, model)
+    name = name_of(model, params.seed)
+    generator, about = load_generator(OUT / name, model)
     latents = normal(params[Gan].samples, (LATENT,), params.seed)
     images = generate(generator, latents)
-    snapshots = snapshots_of(OUT / model)
+    snapshots = snapshots_of(OUT / name)
     rows = []
     for path in snapshots.values():
         load_state(path, generator)
         rows.append(generate(generator, latents[:IN_STRIP]))
-    out = OUT / f"{model}-samples"
+    out = OUT / f"{name}-samples"
     with replacing(out) as folder:
         grids.save(folder / "images", images)
         grids.grid(images[:IN_GRID], columns=8, scale=2).save(folder / "grid.png")
         grids.labelled_rows(rows, [f"step {step}" for step in snapshots], scale=2).save(folder / "strip.png")
-        of = f"Stage `sample@{model}`, training `{model}` `{about['fingerprint'][:12]}`"
+        of = f"Stage `sample@{name}`, training `{name}` `{about['fingerprint'][:12]}`"
         write_listing(folder, CAPTIONS, of)
     return out
 

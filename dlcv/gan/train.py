@@ -17,7 +17,7 @@ from dlcv.engine.layers import described
 from dlcv.engine.loop import make_accelerator, seed_everything
 from dlcv.engine.training import train_into
 from dlcv.engine.weights import count_parameters
-from dlcv.gan.config import FACES, OUT, provenance_of, settings_of
+from dlcv.gan.config import FACES, OUT, name_of, provenance_of, settings_of
 from dlcv.gan.networks import LATENT, SIZE, Discriminator, Generator, build
 from dlcv.gan.step import GAN
 from dlcv.runtime.config import Params
@@ -29,7 +29,7 @@ VARIED = 0.1  # the first images are grey: a generator can collapse only after i
 
 
 def run(model: str, params: Params) -> Path:
-    """Train `model`, which has a section in params.yaml.
+    """Train `model`, which has a section in params.yaml, with the seed of `params`.
 
     Returns:
         The folder with the generator's weights, `snapshots/` and `curve.csv`.
@@ -37,7 +37,7 @@ def run(model: str, params: Params) -> Path:
     Raises:
         UserError: no such model, no prepared faces, several processes, or a loss that is not finite.
     """
-    settings = settings_of(model, params)
+    settings, name = settings_of(model, params), name_of(model, params.seed)
     provenance = provenance_of(model, params)
     accelerator = make_accelerator(settings.precision)
     if accelerator.num_processes > 1:
@@ -57,7 +57,7 @@ def run(model: str, params: Params) -> Path:
         seed=1000 * params.seed,
     )
     return train_into(
-        OUT / model,
+        OUT / name,
         "generator",
         GAN(generator, discriminator, settings),
         batches,
@@ -65,7 +65,7 @@ def run(model: str, params: Params) -> Path:
         provenance=provenance,
         cards=[read_card(FACES)],
         about={
-            "stage": f"stages/gan/dvc.yaml:train@{model}",
+            "stage": f"stages/gan/dvc.yaml:train@{name}",
             "model": model,
             "architecture": settings.architecture,
             "width": settings.generator_width,
@@ -75,7 +75,7 @@ def run(model: str, params: Params) -> Path:
         ema_decay=settings.ema_decay,
         averaged=["generator"],
         snapshots=settings.snapshots,
-        watch=lambda curve: warn_of_collapse(model, curve),
+        watch=lambda curve: warn_of_collapse(name, curve),
         finish=standing_statistics,
     )
 
@@ -97,12 +97,12 @@ def description(architecture: str, generator: Generator, discriminator: Discrimi
     }
 
 
-def warn_of_collapse(model: str, curve: list[dict[str, float]]) -> None:
+def warn_of_collapse(name: str, curve: list[dict[str, float]]) -> None:
     """Print a warning if the diversity of the generator's images has fallen below `COLLAPSED` in the last row."""
     diversity = [row["diversity"] for row in curve]
     if len(diversity) > 1 and diversity[-1] < COLLAPSED <= diversity[-2] and max(diversity) > VARIED:
         print(
-            f"warning: {model}: the generator has collapsed at step {curve[-1]['step']:.0f}, the diversity of its "
+            f"warning: {name}: the generator has collapsed at step {curve[-1]['step']:.0f}, the diversity of its "
             f"images is {diversity[-1]:.4f}; earlier snapshots are kept",
             file=sys.stderr,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,15 @@ def scores(area: str, names: Iterable[str]) -> dict[str, Any]:
         if path not in paths.values():
             raise UserError(f"{path} belongs to nothing in params.yaml; remove it, or restore what made it")
     return {name: read(path) for name, path in paths.items()}
+
+
+def details(area: str, names: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+    """The JSON `scores.json` of each training, by its name; `names` are those of each model.
+
+    Raises:
+        UserError: one is missing.
+    """
+    return {name: read(OUT / area / f"{name}-evaluation" / "scores.json") for each in names.values() for name in each}
 
 
 def trainings(area: str, scored: Any) -> dict[str, dict[str, Any]]:

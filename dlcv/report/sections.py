@@ -1,8 +1,9 @@
 """What each section of the report prints.
 
 params.yaml names the models, pairs and scenarios; their scores, settings and figures are read from `metrics/` and
-`out/`. Each function takes the values of params.yaml and returns what its template needs, with `trainings`, the JSON
-beside the weights by the training's name, and `protocol`, which has the versions of the packages.
+`out/`. Scores are of all trainings; settings, tables and figures are of the first seed. Each function takes the values
+of params.yaml and returns what its template needs, with `trainings`, the JSON beside the weights by the training's
+name, and `protocol`, which has the versions of the packages.
 
 Raises:
     UserError: a file that params.yaml implies is missing, or `metrics/` has one that it does not imply.
@@ -13,7 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlcv.report.files import METRICS, figures, link, read, scores, trainings
+from dlcv.report.files import METRICS, OUT, details, figures, link, read, scores, trainings
 
 DATA = Path("data")
 
@@ -33,30 +34,39 @@ def data(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def gan(params: dict[str, Any]) -> dict[str, Any]:
     """GANs, and the pairs of them that reports compare."""
-    models, pairs = params["gan"]["models"], list(params["gan"]["pairs"])
-    scored, real = scores("gan", [*models, *pairs]), read(METRICS / "evaluation" / "faces.json")
+    models, seeds, pairs = params["gan"]["models"], params["gan"]["seeds"], list(params["gan"]["pairs"])
+    names = {model: [f"{model}-{seed}" for seed in seeds] for model in models}
+    summary, real = read(METRICS / "gan.json"), read(METRICS / "evaluation" / "faces.json")
+    found = trainings("gan", details("gan", names))
     return {
-        "rows": {**{model: scored[model]["scores"] for model in models}, **real["rows"]},
+        "seeds": summary["seeds"],
+        "rows": {**summary["models"], **real["rows"]},
         "protocol": real["protocol"],
-        "pairs": {pair: scored[pair] for pair in pairs},
-        "trainings": trainings("gan", scored),
-        "figures": {model: figures("gan", f"{model}-samples", f"{model}-evaluation") for model in models},
-        "pair_figures": {pair: figures("gan", pair) for pair in pairs},
+        "pairs": summary["pairs"],
+        "models": {model: found[first] for model, (first, *_) in names.items()},
+        "trainings": found,
+        "figures": {
+            model: figures("gan", f"{first}-samples", f"{first}-evaluation") for model, (first, *_) in names.items()
+        },
+        "pair_figures": {pair: figures("gan-summary", pair) for pair in pairs},
     }
 
 
 def vae(params: dict[str, Any]) -> dict[str, Any]:
     """The VAE, compared with the first of the GANs, the rival."""
-    scored = scores("vae", ["vae"])
+    names = [f"vae-{seed}" for seed in params["vae"]["seeds"]]
+    scored = details("vae", {"vae": names})
     found, rival = trainings("vae", scored), params["gan"]["models"][0]
-    compared = figures("gan", f"{rival}-samples")[:1]  # the grid of its samples
+    compared = figures("gan", f"{rival}-{params['gan']['seeds'][0]}-samples")[:1]  # the grid of its samples
     return {
-        **scored["vae"],
+        "scores": read(METRICS / "vae.json"),
+        "first": scored[names[0]],
+        "protocol": scored[names[0]]["protocol"],
         "rival": rival,
-        "training": found["vae"],
+        "training": found[names[0]],
         "trainings": found,
         "figures": [
-            *figures("vae", "vae-evaluation"),
+            *figures("vae", f"{names[0]}-evaluation"),
             *({**figure, "caption": f"For comparison, {rival}: {figure['caption']}"} for figure in compared),
         ],
     }
@@ -64,13 +74,15 @@ def vae(params: dict[str, Any]) -> dict[str, Any]:
 
 def ddim(params: dict[str, Any]) -> dict[str, Any]:
     """DDIM on faces."""
-    scored = scores("ddim", ["unet"])
+    names = [f"unet-{seed}" for seed in params["ddim"]["seeds"]]
+    scored = details("ddim", {"unet": names})
     found = trainings("ddim", scored)
     return {
-        **scored["unet"],
-        "training": found["unet"],
+        **scored[names[0]],
+        "scores": read(METRICS / "ddim.json"),
+        "training": found[names[0]],
         "trainings": found,
-        "figures": figures("ddim", "unet-samples", "unet-evaluation"),
+        "figures": figures("ddim", f"{names[0]}-samples", f"{names[0]}-evaluation"),
     }
 
 
@@ -109,11 +121,13 @@ def networks(found: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def judge(params: dict[str, Any]) -> dict[str, Any]:
     """The judge, which the section on conditional diffusion needs."""
-    scored = read(METRICS / "evaluation" / "judge.json")
-    found = trainings("evaluation", scored)
+    first = read(OUT / "evaluation" / "judge-evaluation" / "scores.json")
+    names = [f"judge/{seed}" for seed in params["judge"]["seeds"]]
+    found = {name: read(OUT / "evaluation" / name / "weights.json") for name in names}
     return {
-        **scored,
-        "parameters": found["judge"]["parameters"],
+        **read(METRICS / "evaluation" / "judge.json"),
+        "images": first["images"],
+        "parameters": found[names[0]]["parameters"],
         "trainings": found,
         "figures": figures("evaluation", "judge-evaluation"),
     }
@@ -121,17 +135,25 @@ def judge(params: dict[str, Any]) -> dict[str, Any]:
 
 def diffusion(params: dict[str, Any]) -> dict[str, Any]:
     """Conditional diffusion on digits."""
-    models = params["diffusion"]["models"]
-    scored = scores("diffusion", models)
-    first = scored[models[0]]
+    seeds = params["diffusion"]["seeds"]
+    names = {model: [f"{model}-{seed}" for seed in seeds] for model in params["diffusion"]["models"]}
+    scored = details("diffusion", names)
+    summary, found = read(METRICS / "diffusion.json"), trainings("diffusion", scored)
+    firsts = {model: scored[first] for model, (first, *_) in names.items()}
+    first = next(iter(firsts.values()))
     return {
-        "scored": scored,
-        # Real images, protocol and columns of the table are the same for every model.
+        "seeds": seeds,
+        "scores": summary["models"],
+        "scored": firsts,
+        # Real images, protocol and columns of the table are the same for every training.
         "real": first["real"],
         "protocol": first["protocol"],
         "columns": list(first["guidance"]),
-        "trainings": trainings("diffusion", scored),
-        "figures": {model: figures("diffusion", f"{model}-samples", f"{model}-evaluation") for model in models},
+        "models": {model: found[name] for model, (name, *_) in names.items()},
+        "trainings": found,
+        "figures": {
+            model: figures("diffusion", f"{name}-samples", f"{name}-evaluation") for model, (name, *_) in names.items()
+        },
     }
 
 

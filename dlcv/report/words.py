@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+LEAST = 3  # pairs of trainings, for a statement about two methods
+TOO_FEW = "nothing can be said about the methods; trainings of each: {} of the {} that are needed."
+
 
 def header(*cells: object) -> str:
     """The two lines above the rows of a Markdown table."""
@@ -15,10 +18,17 @@ def row(*cells: object) -> str:
     return f"| {' | '.join('' if cell is None else str(cell) for cell in cells)} |"
 
 
-def fixed(value: float | None, digits: int = 4) -> str:
-    """ "0.6955": a number with so many digits after the point."""
+def fixed(value: float | dict[str, Any] | None, digits: int = 4) -> str:
+    """ "0.6955": a number with so many digits after the point; "0.6955 ± 0.0042" of a score over several trainings."""
+    if isinstance(value, dict):
+        return fixed(value["value"], digits) + _deviation(value, digits)
     # float names what is missing where the template found nothing.
     return "" if value is None else f"{float(value):.{digits}f}"
+
+
+def _deviation(values: dict[str, Any], digits: int) -> str:
+    """ " ± 0.0042": the standard deviation over the trainings if there are several."""
+    return f" ± {values['standard_deviation']:.{digits}f}" if "standard_deviation" in values else ""
 
 
 def thousands(value: int | None) -> str:
@@ -27,15 +37,17 @@ def thousands(value: int | None) -> str:
 
 
 def estimate(values: dict[str, Any], digits: int = 4) -> str:
-    """ "0.90 (0.85 to 0.94)": the `value` or `accuracy` of some scores and its interval."""
+    """ "0.90 ± 0.01 (0.85 to 0.94)": `value` or `accuracy`, with deviation and interval if there are any."""
     value = values["value"] if "value" in values else values["accuracy"]
-    low, high = values["interval"]["low"], values["interval"]["high"]
-    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    text = f"{value:.{digits}f}{_deviation(values, digits)}"
+    if "interval" not in values:
+        return text
+    return f"{text} ({values['interval']['low']:.{digits}f} to {values['interval']['high']:.{digits}f})"
 
 
 def kid(values: dict[str, float]) -> str:
-    """ "12.30 ± 1.00": kernel distance and its standard deviation, times 1000."""
-    return f"{1000 * values['value']:.2f} ± {1000 * values['standard_deviation']:.2f}"
+    """ "12.30": the kernel distance times 1000, and its standard deviation over the trainings if there are several."""
+    return fixed({key: 1000 * value for key, value in values.items()}, 2)
 
 
 def distance(score: str) -> str:
@@ -62,8 +74,7 @@ def reports(figures: dict[str, float]) -> str:
 
 def spread(values: dict[str, Any]) -> str:
     """ "0.6955 ± 0.0042": an accuracy, and the standard deviation over the seeds if there are several."""
-    text = f"{values['accuracy']:.4f}"
-    return f"{text} ± {values['standard_deviation']:.4f}" if "standard_deviation" in values else text
+    return fixed(values["accuracy"]) + _deviation(values, 4)
 
 
 def settings(values: dict[str, Any]) -> str:
@@ -79,16 +90,24 @@ def gain(values: dict[str, Any] | None) -> str:
     return f"{values['over_trained_on_source']:+.4f} ({interval['low']:+.4f} to {interval['high']:+.4f})"
 
 
+def interval_of(seeds: list[int]) -> str:
+    """What the interval of a score is about."""
+    if len(seeds) == 1:
+        return "the 95 % interval of the images, from one training: it knows nothing of other trainings"
+    return f"the 95 % interval for a new training on new images, from {len(seeds)} trainings"
+
+
 def verdict(name: str, rows: dict[str, Any]) -> str:
     """One sentence on whether the row `name` differs from its source-only baseline by more than the interval."""
     own = rows[name]["gain"]
-    who, base, interval, seeds = rows[name]["label"], rows[own["over"]], own["interval"], list(own["seeds"].values())
+    who, base, interval, trainings = rows[name]["label"], rows[own["over"]], own["interval"], len(own["seeds"])
     over = f'"{base["label"]}" ({base["network"]})'
+    if trainings < LEAST:
+        return f"{who} and {over}: {TOO_FEW.format(trainings, LEAST)}"
     if interval["low"] <= 0 <= interval["high"]:
-        return f"no difference between {who} and {over} is shown; the paired interval contains 0."
-    comparison, sign = ("more", 1) if interval["low"] > 0 else ("less", -1)
-    agree = f" for {sum(sign * one > 0 for one in seeds)} of {len(seeds)} seeds" if len(seeds) > 1 else ""
-    return f"{who} is {comparison} accurate than {over}{agree}; the paired interval excludes 0."
+        return f"no difference between {who} and {over} is shown by {trainings} pairs of trainings."
+    comparison = "more" if interval["low"] > 0 else "less"
+    return f"{who} is {comparison} accurate than {over}, by {trainings} pairs of trainings."
 
 
 def errors(values: dict[str, Any]) -> str:
@@ -113,15 +132,19 @@ def errors(values: dict[str, Any]) -> str:
 
 def pair_verdict(pair: dict[str, Any], score: str) -> str:
     """One sentence on whether B's distance differs from A's by more than the interval."""
-    difference, interval = pair[score]["b_less_a"], pair[score]["interval"]
-    figures = f"{difference:+.2f} ({interval['low']:+.2f} to {interval['high']:+.2f})"
+    interval, trainings = pair[score]["interval"], pair[score]["trainings"]
+    figures = f"{pair[score]['value']:+.2f} ({interval['low']:+.2f} to {interval['high']:+.2f})"
+    if trainings < LEAST:
+        return f"{pair['b']} less {pair['a']}: {figures}; {TOO_FEW.format(trainings, LEAST)}"
     if interval["low"] <= 0 <= interval["high"]:
-        return f"no difference between {pair['b']} and {pair['a']} is shown; the interval contains 0: {figures}."
+        return (
+            f"no difference between {pair['b']} and {pair['a']} is shown by {trainings} pairs of trainings: {figures}."
+        )
     comparison = "lower" if interval["high"] < 0 else "higher"
-    return f"{pair['b']} has a {comparison} distance than {pair['a']}; the interval excludes 0: {figures}."
+    return f"{pair['b']} has a {comparison} distance than {pair['a']}, by {trainings} pairs of trainings: {figures}."
 
 
-TABLES = (header, row)
+TABLES = (header, interval_of, row)
 FILTERS = (
     arrow,
     distance,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import copy
 import io
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -84,6 +85,10 @@ class Params:
         section = self._sections[model]
         assert isinstance(section, model)
         return section
+
+    def for_seed(self, seed: int | None, seeds: Sequence[int]) -> Params:
+        """A copy for one training: its `seed`, or the first of `seeds`, replaces that of the file."""
+        return Params(seeds[0] if seed is None else seed, self._sections, self.raw)
 
     def with_sections(self, *sections: Section) -> Params:
         """A copy in which `sections` replace those of the same type; `raw` keeps the values of the file."""

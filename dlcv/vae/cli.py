@@ -11,13 +11,18 @@ from dlcv.runtime.config import load
 
 app = typer.Typer(no_args_is_help=True, help="Train, sample and evaluate a VAE on faces.")
 
+Seed = Annotated[
+    int | None, typer.Option(min=0, max=2**32 - 1, help="of the training; default: the first of vae.seeds")
+]
+
 
 @app.command()
-def train() -> None:
+def train(seed: Seed = None) -> None:
     """Train the network."""
     params = load()
-    from dlcv.vae.config import provenance_of
+    from dlcv.vae.config import Vae, provenance_of
 
+    params = params.for_seed(seed, params[Vae].seeds)
     provenance_of(params)  # report missing data before torch is imported
     from dlcv.vae.train import run
 
@@ -25,10 +30,20 @@ def train() -> None:
 
 
 @app.command()
-def evaluate() -> None:
-    """Score reconstructions, latents and samples, and draw the figures."""
+def evaluate(seed: Seed = None) -> None:
+    """Score reconstructions, latents and samples of a training, and draw the figures."""
     params = load()
+    from dlcv.vae.config import Vae
     from dlcv.vae.evaluate import run
+
+    print(run(params.for_seed(seed, params[Vae].seeds)))
+
+
+@app.command()
+def summary() -> None:
+    """Summarise the scores of all trainings."""
+    params = load()
+    from dlcv.vae.summary import run
 
     print(run(params))
 
@@ -38,17 +53,18 @@ def sample(
     out: Annotated[Path, typer.Option(help="new folder for PNG files")],
     count: Annotated[int | None, typer.Option(min=1, help="number of images; default: vae.samples")] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**32 - 1, help="seed of the latents; default: that of params.yaml")
+        int | None,
+        typer.Option(min=0, max=2**32 - 1, help="of the latents, and of the training; default: the first of vae.seeds"),
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/vae/vae")] = None,
+    weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/vae/vae-SEED")] = None,
 ) -> None:
     """Draw images from trained weights."""
     params = load()
     from dlcv.runtime.errors import expect_empty
-    from dlcv.vae.config import NAME, OUT, Vae
+    from dlcv.vae.config import OUT, Vae, name_of
 
     expect_empty(out)  # before torch is imported
     from dlcv.vae.sample import draw
 
-    count, seed = count or params[Vae].samples, params.seed if seed is None else seed
-    print(draw(weights or OUT / NAME, count, seed, out))
+    seed = params.for_seed(seed, params[Vae].seeds).seed
+    print(draw(weights or OUT / name_of(seed), count or params[Vae].samples, seed, out))

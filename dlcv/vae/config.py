@@ -10,14 +10,13 @@ from pydantic import Field, model_validator
 from dlcv.data.prepared import read_card
 from dlcv.runtime.config import Params, Section
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.fields import BelowOne, Nonnegative, Positive, PositiveFloat, Precision, Schedule
+from dlcv.runtime.fields import BelowOne, Nonnegative, Positive, PositiveFloat, Precision, Schedule, Seeds
 from dlcv.runtime.outputs import Artifact, Outputs, Plot
 from dlcv.runtime.provenance import Provenance, code_hashes
 
 FACES = Path("data/faces")
-NAME = "vae"
 OUT = Path("out/vae")
-METRICS = Path("metrics/vae")
+METRICS = Path("metrics/vae.json")
 SIZE = 64  # pixels of the faces, as the network needs them
 
 Width = Annotated[float, Field(ge=1 / 32)]  # at least one channel in each layer
@@ -55,6 +54,7 @@ class TSNE(Section):
 class Vae(Section):
     """A variational autoencoder on faces."""
 
+    seeds: Seeds  # a training for each
     width: Width  # factor on the channels; 1 as the report prints them
     latent: Positive  # dimensions
     samples: Positive  # images
@@ -64,21 +64,30 @@ class Vae(Section):
 
 def outputs(params: Params) -> Outputs:
     """Curves and weights of the autoencoder."""
-    losses = OUT / f"{NAME}-evaluation" / "losses.csv"
+    names = [name_of(seed) for seed in params[Vae].seeds]
     return Outputs(
         [
             Plot(
                 f"{title} of the VAE",
-                {OUT / NAME / "curve.csv": column, losses: [f"training_{column}", f"validation_{column}"]},
+                {OUT / name / "curve.csv": column for name in names}
+                | {
+                    OUT / f"{name}-evaluation" / "losses.csv": [f"training_{column}", f"validation_{column}"]
+                    for name in names
+                },
             )
             for title, column in {"reconstruction error": "reconstruction", "KL divergence": "kl"}.items()
         ],
-        [Artifact(NAME, OUT / NAME, "variational autoencoder of faces")],
+        [Artifact(name, OUT / name, "variational autoencoder of faces") for name in names],
     )
 
 
 SECTIONS = {"vae": Vae}
 OUTPUTS = {"vae": outputs}
+
+
+def name_of(seed: int) -> str:
+    """The name of a training: "vae-0"."""
+    return f"vae-{seed}"
 
 
 def provenance_of(params: Params) -> Provenance:

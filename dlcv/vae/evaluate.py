@@ -25,7 +25,7 @@ from dlcv.runtime.files import replacing, write_json
 from dlcv.runtime.nested import flatten
 from dlcv.vae import figures, scores
 from dlcv.vae.codes import Codes, decode, encode, load_autoencoder
-from dlcv.vae.config import FACES, METRICS, NAME, OUT, Vae
+from dlcv.vae.config import FACES, OUT, Vae, name_of
 from dlcv.vae.networks import Autoencoder
 
 REFERENCE = Path("out/evaluation/faces")
@@ -36,16 +36,16 @@ CURVE_IMAGES = 1000  # maximum, of each split, for each snapshot
 
 
 def run(params: Params) -> Path:
-    """Score the trained network.
+    """Score the training with the seed of `params`.
 
     Returns:
-        The JSON of its scores; figures are in `out/vae/vae-evaluation/`.
+        The folder with `scores.json`, `losses.csv` and figures.
 
     Raises:
         UserError: no weights, no faces, no reference, or fewer samples than are scored.
     """
-    section, own = params[Evaluation], params[Vae]
-    network, about = load_autoencoder(OUT / NAME)
+    section, own, name = params[Evaluation], params[Vae], name_of(params.seed)
+    network, about = load_autoencoder(OUT / name)
     attribute = read_card(FACES)["label"]
     faces = {"train": load_split(FACES, "train"), "val": load_split(FACES, "val")}
     extractor, reference = load_extractor(section), load_reference(REFERENCE)
@@ -60,34 +60,33 @@ def run(params: Params) -> Path:
         "active_units": scores.active_units(codes["val"].means),
         "probe": scores.probe(attribute, faces, codes, params.seed),
     }
-    over_steps = losses_over_steps(faces)
+    over_steps = losses_over_steps(OUT / name, faces)
 
-    out = OUT / f"{NAME}-evaluation"
+    out = OUT / f"{name}-evaluation"
     with replacing(out) as folder:
         folder.mkdir(parents=True)
         over_steps.to_csv(folder / "losses.csv", index=False, float_format="%.6g")
-        figures.curve(folder / "curve.png", pd.read_csv(OUT / NAME / "curve.csv"), over_steps, "VAE")
+        figures.curve(folder / "curve.png", pd.read_csv(OUT / name / "curve.csv"), over_steps, "VAE")
         grids.grid(samples[:IN_GRID], columns=8, scale=figures.SCALE).save(folder / "samples.png")
         beside_nearest(samples[:8], extractor, reference, faces["train"].images).save(folder / "neighbours.png")
         map_protocol = draw_codes(folder, network, faces["val"], codes["val"], attribute, params)
-        of = f"Stage `stages/vae/dvc.yaml:evaluate`, training `{NAME}` `{about['fingerprint'][:12]}`"
+        of = f"Stage `stages/vae/dvc.yaml:evaluate@{params.seed}`, training `{name}` `{about['fingerprint'][:12]}`"
         write_listing(folder, figures.CAPTIONS, of)
-    write_json(
-        METRICS / f"{NAME}.json",
-        {
-            "name": NAME,
-            "scores": values,
-            **origin(about),
-            "protocol": {
-                **own_protocol(protocol(reference, section, params.seed, extractor), faces, about, params.seed),
-                "tsne": map_protocol,
+        write_json(
+            folder / "scores.json",
+            {
+                "scores": values,
+                **origin(about),
+                "protocol": {
+                    **own_protocol(protocol(reference, section, params.seed, extractor), faces, about, params.seed),
+                    "tsne": map_protocol,
+                },
             },
-        },
-    )
+        )
     tracked = {key: float(value) for key, value in flatten(values).items() if isinstance(value, (int, float))}
     drawn = sorted(out.glob("*.png"))
     publish(
-        f"evaluate-{NAME}",
+        f"evaluate-{name}",
         area="vae",
         params={**section.model_dump(), **own.tsne.model_dump()},
         scores=tracked,
@@ -95,11 +94,11 @@ def run(params: Params) -> Path:
         trainings=[Trained(about["sha256"], tracked, drawn)],
         curve=[{str(key): value for key, value in row.items()} for row in over_steps.to_dict("records")],
     )
-    return METRICS / f"{NAME}.json"
+    return out
 
 
-def losses_over_steps(faces: dict[str, Split]) -> pd.DataFrame:
-    """Both terms of the loss, as in the training, at every snapshot on training and validation images.
+def losses_over_steps(training: Path, faces: dict[str, Split]) -> pd.DataFrame:
+    """Both terms of the loss at every snapshot in the folder `training`, on training and validation images.
 
     The training's own curve does not compare with validation: its images are mirrored, its batches small, its weights
     change. Here one network in eval mode sees both splits, so that the gap between the curves is that between known
@@ -109,10 +108,10 @@ def losses_over_steps(faces: dict[str, Split]) -> pd.DataFrame:
         A row for each snapshot: `step`, `training_reconstruction`, `training_kl`, `validation_reconstruction`,
         `validation_kl`.
     """
-    network, _ = load_autoencoder(OUT / NAME)
+    network, _ = load_autoencoder(training)
     count = curve_images(faces)
     rows = []
-    for step, path in snapshots_of(OUT / NAME).items():
+    for step, path in snapshots_of(training).items():
         load_state(path, network)
         row: dict[str, float] = {"step": step}
         for name, split in (("training", "train"), ("validation", "val")):

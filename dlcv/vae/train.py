@@ -20,7 +20,7 @@ from dlcv.engine.layers import layers
 from dlcv.engine.loop import make_accelerator, seed_everything
 from dlcv.engine.training import train_into
 from dlcv.runtime.config import Params
-from dlcv.vae.config import FACES, NAME, OUT, Vae, provenance_of
+from dlcv.vae.config import FACES, OUT, Vae, name_of, provenance_of
 from dlcv.vae.networks import CORNER, SIZE, Autoencoder, reparameterise
 from dlcv.vae.step import VAE
 
@@ -30,7 +30,7 @@ RECALIBRATION_BATCH = 64
 
 
 def run(params: Params) -> Path:
-    """Train the network that params.yaml describes.
+    """Train the network that params.yaml describes, with the seed of `params`.
 
     Returns:
         The folder with its weights, `snapshots/` and `curve.csv`.
@@ -51,7 +51,7 @@ def run(params: Params) -> Path:
         seed=1000 * params.seed + accelerator.process_index,  # every process has its own order
     )
     return train_into(
-        OUT / NAME,
+        OUT / name_of(params.seed),
         "network",
         VAE(network, settings),
         batches,
@@ -59,7 +59,7 @@ def run(params: Params) -> Path:
         provenance=provenance,
         cards=[read_card(FACES)],
         about={
-            "stage": "stages/vae/dvc.yaml:train",
+            "stage": f"stages/vae/dvc.yaml:train@{params.seed}",
             "width": section.width,
             "latent": section.latent,
             # The weight of the KL divergence if the squared error is summed over an image, not averaged.

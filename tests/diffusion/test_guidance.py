@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -74,13 +75,13 @@ def test_evaluations_are_counted_for_each_image() -> None:
 
 
 def test_skipped_steps_are_conditional_and_the_same_in_every_batch() -> None:
-    """Report 001 skips the unconditional prediction with some probability, to save time."""
+    """Report 001 skips the unconditional prediction in some of the steps, to save time."""
     schedule = linear(100, 1e-4, 0.02)
     made = Counting()
     guided = Guided(made, schedule, "noise", LABELS, 2.0, 0.25, seed=4)
     predicted = predictions(guided)
     skipped = [batch == 3 for batch in made.batches]
-    assert 30 <= sum(skipped) <= 70 and guided.evaluations == 400 - sum(skipped)
+    assert sum(skipped) == 50 and guided.evaluations == 400 - sum(skipped)
     conditional, both = LABELS.float(), 3.0 * LABELS + 2
     for prediction, alone in zip(predicted, skipped, strict=True):
         assert torch.equal(prediction[:, 0, 0, 0], conditional if alone else both)
@@ -88,6 +89,20 @@ def test_skipped_steps_are_conditional_and_the_same_in_every_batch() -> None:
     predictions(Guided(again, schedule, "noise", LABELS, 2.0, 0.25, seed=4))
     predictions(Guided(other, schedule, "noise", LABELS, 2.0, 0.25, seed=5))
     assert again.batches == made.batches != other.batches
+
+
+@pytest.mark.parametrize("skip", [0.25, 0.5, 0.75, 0.3])
+def test_the_fraction_of_skipped_steps_holds_in_few_steps(skip: float) -> None:
+    """And each step is skipped equally often over the seeds."""
+    schedule, steps = linear(100, 1e-4, 0.02), 20
+    counts = np.zeros(steps)
+    for seed in range(200):
+        made = Counting()
+        predictions(Guided(made, schedule, "noise", LABELS, 2.0, skip, seed), steps)
+        skipped = np.array(made.batches) == 3
+        assert skipped.sum() == pytest.approx(skip * steps, abs=1e-6)
+        counts += skipped
+    assert np.abs(counts / 200 - skip).max() < 4 * (skip * (1 - skip) / 200) ** 0.5
 
 
 class Gaussians(nn.Module):

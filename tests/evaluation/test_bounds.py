@@ -29,11 +29,11 @@ def test_the_stage_writes_the_ceiling_and_the_floor_twice_the_same(extractor: Ex
     trivial = written["rows"]["pca"]
     assert list(written["rows"]) == ["real", "pca", "noise"]
     assert trivial[extractor.score]["value"] < noise[extractor.score]["interval"]["low"]
-    assert trivial["memorised"] < 1
+    assert trivial["memorised"]["value"] < 1
     assert written["protocol"]["pca"] == {"components": 319, "images": 320, "seed": 0}
     # The scores in the space of faces are of the same images.
     assert all(row["dlib_face"]["frechet_dlib_face"]["value"] > 0 for row in (real, trivial, noise))
-    assert real["dlib_face"]["coverage"] > 0.2 > noise["dlib_face"]["coverage"]
+    assert real["dlib_face"]["coverage"]["value"] > 0.2 > noise["dlib_face"]["coverage"]["value"]
     assert written["protocol"]["dlib_face"]["training"]["count"] == 300
     assert written["protocol"]["dlib_face"]["validation"]["count"] == 50
     assert f"{extractor.score}_to_validation" in noise and f"{extractor.score}_to_validation" not in real

@@ -40,8 +40,8 @@ def generator(architecture: str, seed: int, width: float = 1 / 16) -> Generator:
 @pytest.fixture
 def trained(study: Path, set_params: Any) -> Path:
     """A study with params.yaml, and the weights and snapshots of one model."""
-    set_params({"gan.samples": COUNT, "seed": 5})
-    folder = study / "out/gan/dcgan-k5"
+    set_params({"gan.samples": COUNT, "gan.seeds": [5]})
+    folder = study / "out/gan/dcgan-k5-5"
     network = generator("dcgan-k5", seed=0)
     about = {"area": "gan", "model": "dcgan-k5", "architecture": "dcgan-k5", "width": 1 / 16, "fingerprint": "f" * 64}
     save_weights(folder, network.state_dict(), about)
@@ -59,12 +59,12 @@ def tree(folder: Path) -> list[Path]:
 
 
 def test_the_stage_draws_the_images_of_the_seed_a_grid_and_a_strip(trained: Path) -> None:
-    out = sample.run("dcgan-k5", load())
-    assert out == Path("out/gan/dcgan-k5-samples")
+    out = sample.run("dcgan-k5", load().for_seed(5, []))
+    assert out == Path("out/gan/dcgan-k5-5-samples")
     assert sorted(path.name for path in out.iterdir()) == ["figures.json", "grid.png", "images", "strip.png"]
     listed = read_json(out / "figures.json")
     assert [figure["file"] for figure in listed["figures"]] == ["grid.png", "strip.png"]
-    assert listed["of"] == "Stage `sample@dcgan-k5`, training `dcgan-k5` `ffffffffffff`"
+    assert listed["of"] == "Stage `sample@dcgan-k5-5`, training `dcgan-k5-5` `ffffffffffff`"
     drawn = images(out / "images")
     assert list(drawn) == [f"{number:04d}.png" for number in range(COUNT)]
     with torch.no_grad():
@@ -85,12 +85,12 @@ def test_the_stage_draws_the_images_of_the_seed_a_grid_and_a_strip(trained: Path
 
 
 def test_outside_the_pipeline_only_the_weights_are_needed(trained: Path, dlcv: Any) -> None:
-    sample.run("dcgan-k5", load())
-    drawn = images(trained / "out/gan/dcgan-k5-samples/images")
+    sample.run("dcgan-k5", load().for_seed(5, []))
+    drawn = images(trained / "out/gan/dcgan-k5-5-samples/images")
     alone = trained / "alone"
     for name in ("weights.json", "weights.safetensors"):
         alone.mkdir(exist_ok=True)
-        shutil.move(trained / "out/gan/dcgan-k5" / name, alone / name)
+        shutil.move(trained / "out/gan/dcgan-k5-5" / name, alone / name)
     shutil.rmtree(trained / "out")
     for count in (1, 3, 7):
         assert dlcv(f"gan sample dcgan-k5 --count {count} --seed 5 --weights alone --out new/{count}") == (0, "")
@@ -121,14 +121,14 @@ def test_images_depend_on_no_earlier_random_number() -> None:
     [
         ("dcgan-k5 --out full", "full is not empty; name a new folder for the images"),
         ("dcgan-k5 --out params.yaml", "params.yaml is not empty; name a new folder for the images"),
-        ("dcgan-k5 --count 4", "--count, --seed and --weights need --out, a new folder for the images"),
+        ("dcgan-k5 --count 4", "--count and --weights need --out, a new folder for the images"),
         ("dcgan-5k --out new", "no model dcgan-5k; did you mean dcgan-k5?"),
-        ("sngan --out new", "out/gan/sngan/weights.json is missing; `dvc repro` trains it, `dvc pull` fetches it"),
-        ("sngan", "out/gan/sngan/weights.json is missing; `dvc repro` trains it, `dvc pull` fetches it"),
+        ("sngan --out new", "out/gan/sngan-5/weights.json is missing; `dvc repro` trains it, `dvc pull` fetches it"),
+        ("sngan", "out/gan/sngan-5/weights.json is missing; `dvc repro` trains it, `dvc pull` fetches it"),
         ("dcgan --weights other --out new", "other holds area adaptation, not the generator of dcgan (area gan)"),
         (
-            "dcgan --weights out/gan/dcgan-k5 --out new",
-            "out/gan/dcgan-k5 holds model dcgan-k5, not the generator of dcgan (model dcgan)",
+            "dcgan --weights out/gan/dcgan-k5-5 --out new",
+            "out/gan/dcgan-k5-5 holds model dcgan-k5, not the generator of dcgan (model dcgan)",
         ),
         ("dcgan-k5 --weights cut --out new", "cut/weights.safetensors is not the file that cut/weights.json describes"),
         ("dcgan-k5 --weights wide --out new", "wide/weights.safetensors does not fit Generator: "),
@@ -142,7 +142,7 @@ def test_what_cannot_be_drawn_is_one_line_and_leaves_nothing(
     (trained / "full/keep").write_text("me")
     save_weights(trained / "other", {"weight": torch.zeros(1)}, {"area": "adaptation", "name": "dann-mnistm-usps"})
     for name in ("cut", "wide", "old"):
-        shutil.copytree(trained / "out/gan/dcgan-k5", trained / name)
+        shutil.copytree(trained / "out/gan/dcgan-k5-5", trained / name)
     (trained / "cut/weights.safetensors").write_bytes(b"not these")
     about = read_json(trained / "wide/weights.json")
     write_json(trained / "wide/weights.json", {**about, "width": 1 / 8})
@@ -164,7 +164,7 @@ def test_a_draw_that_is_interrupted_leaves_no_folder(trained: Path, monkeypatch:
 
     monkeypatch.setattr(Image.Image, "save", full_disk)
     with pytest.raises(OSError, match="No space"):
-        sample.draw("dcgan-k5", Path("out/gan/dcgan-k5"), 5, 0, Path("new"))
+        sample.draw("dcgan-k5", Path("out/gan/dcgan-k5-5"), 5, 0, Path("new"))
     assert tree(trained) == before and len(saved) == 3
 
 
@@ -190,13 +190,13 @@ def test_the_functions_refuse_what_the_command_refuses(trained: Path) -> None:
     (trained / "full").mkdir()
     (trained / "full/keep").write_text("me")
     with pytest.raises(UserError, match="full is not empty"):
-        sample.draw("dcgan-k5", Path("out/gan/dcgan-k5"), 2, 0, Path("full"))
+        sample.draw("dcgan-k5", Path("out/gan/dcgan-k5-5"), 2, 0, Path("full"))
     assert [path.name for path in (trained / "full").iterdir()] == ["keep"]
     with pytest.raises(UserError, match=r"holds model dcgan-k5, not the generator of sngan \(model sngan\)"):
-        sample.load_generator(Path("out/gan/dcgan-k5"), "sngan")
+        sample.load_generator(Path("out/gan/dcgan-k5-5"), "sngan")
 
 
-@pytest.mark.parametrize("words", ["sample dcgann", "sample dcgan --out full", "sample dcgan --seed 1", "train dcgan"])
+@pytest.mark.parametrize("words", ["sample dcgann", "sample dcgan --out full", "sample dcgan --count 1", "train dcgan"])
 def test_bad_arguments_are_refused_before_torch_is_imported(
     study: Path, dlcv_alone: Callable[[str], tuple[int, str, set[str]]], words: str
 ) -> None:

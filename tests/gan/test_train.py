@@ -51,13 +51,18 @@ def test_a_training_leaves_weights_snapshots_and_a_curve(faces: Path, set_params
     set_params(small("dcgan-k5"))
     out = train.run("dcgan-k5", load())
     names = ["curve.csv", *(f"snapshots/step-{step:06d}.safetensors" for step in (4, 8, 12))]
-    assert sorted(files(out)) == [*names, "weights.json", "weights.safetensors"] and out == OUT / "dcgan-k5"
+    assert sorted(files(out)) == [*names, "weights.json", "weights.safetensors"] and out == OUT / "dcgan-k5-0"
 
     about = read_json(out / "weights.json")
-    assert about["model"] == about["name"] == "dcgan-k5" and about["area"] == "gan" and about["width"] == 1 / 32
+    assert (
+        about["model"] == "dcgan-k5"
+        and about["name"] == "dcgan-k5-0"
+        and about["area"] == "gan"
+        and about["width"] == 1 / 32
+    )
     assert about["sha256"] == sha256(out / "weights.safetensors") and about["data"] == {"faces": "a" * 64}
     assert about["params"]["training"]["steps"] == 12
-    assert about["architecture"] == "dcgan-k5" and about["stage"] == "stages/gan/dvc.yaml:train@dcgan-k5"
+    assert about["architecture"] == "dcgan-k5" and about["stage"] == "stages/gan/dvc.yaml:train@dcgan-k5-0"
     weights = load_file(out / "weights.safetensors")
     generator, discriminator = build("dcgan-k5", 1 / 32, 1 / 32, 0.02)
     generator.load_state_dict(weights)
@@ -70,8 +75,8 @@ def test_a_training_leaves_weights_snapshots_and_a_curve(faces: Path, set_params
     curve = pd.read_csv(out / "curve.csv")
     assert list(curve["step"]) == [2, 4, 6, 8, 10, 12]
     assert {"generator_loss", "discriminator_loss", "d_real", "d_fake", "diversity"} < set(curve)
-    assert not (faces / ".checkpoints/gan/dcgan-k5").exists() or not list(
-        (faces / ".checkpoints/gan/dcgan-k5").glob("*/*")
+    assert not (faces / ".checkpoints/gan/dcgan-k5-0").exists() or not list(
+        (faces / ".checkpoints/gan/dcgan-k5-0").glob("*/*")
     )
 
 
@@ -95,7 +100,7 @@ def test_the_result_is_the_averaged_generator_and_the_discriminator_has_no_avera
     kill(monkeypatch, at=11)
     with pytest.raises(KeyboardInterrupt):
         train.run("sngan", load())
-    (path,) = (faces / ".checkpoints/gan/sngan").glob("*/step-*/rank-0.pt")
+    (path,) = (faces / ".checkpoints/gan/sngan-0").glob("*/step-*/rank-0.pt")
     state = torch.load(path, weights_only=True)
     assert state["step"] == 8
     assert [key for key in state if key.startswith("average.")] == ["average.generator"]
@@ -121,12 +126,12 @@ def test_killed_and_resumed_equals_uninterrupted(
 ) -> None:
     set_params(small(model, **changes) | {"gan.base.schedule": "cosine"})
     whole = files(train.run(model, load()))
-    (OUT / model).rename("whole")
+    (OUT / f"{model}-0").rename("whole")
     with monkeypatch.context() as patch:
         kill(patch, at=11)
         with pytest.raises(KeyboardInterrupt):
             train.run(model, load())
-    assert not (OUT / model).exists()
+    assert not (OUT / f"{model}-0").exists()
     torch.manual_seed(99)  # as in a new process
     assert files(train.run(model, load())) == whole
 
@@ -137,11 +142,11 @@ def test_a_loss_that_is_not_finite_stops_and_earlier_weights_stay(faces: Path, s
     set_params({"gan.dcgan.discriminator_learning_rate": 1e30})
     with pytest.raises(UserError) as error:
         train.run("dcgan", load())
-    assert str(error.value).startswith("dcgan: ") and "\n" not in str(error.value)
+    assert str(error.value).startswith("dcgan-0: ") and "\n" not in str(error.value)
     words = str(error.value).split()
     assert words[1].endswith("_loss") and words[3] in ("nan", "inf", "-inf") and words[4:6] == ["at", "step"]
     assert 1 <= int(words[6].rstrip(";")) <= 3
-    assert files(OUT / "dcgan") == before
+    assert files(OUT / "dcgan-0") == before
 
 
 def rows(*diversities: float) -> list[dict[str, float]]:
@@ -180,7 +185,7 @@ def test_a_training_that_collapses_warns_and_goes_on(
     monkeypatch.setattr(GAN, "step", collapsing)
     assert (train.run("sngan", load()) / "weights.json").is_file()
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
-    assert "sngan: the generator has collapsed at step 8, the diversity of its images is 0.0150" in line
+    assert "sngan-0: the generator has collapsed at step 8, the diversity of its images is 0.0150" in line
 
 
 def test_standing_statistics_are_those_of_the_current_weights() -> None:

@@ -13,7 +13,7 @@ from dlcv.figures.listing import write_listing
 # The files of each folder of figures; the report takes captions and order from its figures.json.
 GAN_SAMPLES = ["grid.png", "strip.png"]
 GAN_EVALUATION = ["curve.png", "neighbours.png"]
-PAIR = ["pair.png", "frechet.png"]
+PAIR = ["images.png", "frechet.png"]
 VAE_EVALUATION = ["curve.png", "samples.png", "tsne.png"]
 DDIM_SAMPLES = ["grid.png", "eta.png"]
 DDIM_EVALUATION = ["table.png", "curve.png"]
@@ -40,25 +40,21 @@ def make_figures(folder: Path, files: list[str], of: str) -> None:
 
 
 def scores(distance: float, generated: bool = True) -> dict[str, Any]:
+    """The summary of the scores of images."""
     values: dict[str, Any] = {
-        "frechet_efficientnet_lite0": {
-            "value": distance,
-            "interval": {"low": distance - 2, "high": distance + 2},
-            "left_out": [distance],
-        },
-        "kid": {"value": 0.0123, "standard_deviation": 0.001},
+        "frechet_efficientnet_lite0": {"value": distance, "interval": {"low": distance - 2, "high": distance + 2}},
+        "kid": {"value": 0.0123},
         "face_score": {"value": 0.9, "interval": {"low": 0.85, "high": 0.94}},
-        **dict.fromkeys(SHARES, 0.5),
+        **{name: {"value": 0.5} for name in SHARES},
         "dlib_face": {
             "frechet_dlib_face": {
                 "value": distance / 100,
                 "interval": {"low": distance / 100 - 0.02, "high": distance / 100 + 0.02},
-                "left_out": [distance / 100],
             },
-            **dict.fromkeys(SHARES, 0.75),
+            **{name: {"value": 0.75} for name in SHARES},
         },
     }
-    return values | ({"frechet_efficientnet_lite0_to_validation": distance + 1} if generated else {})
+    return values | ({"frechet_efficientnet_lite0_to_validation": {"value": distance + 1}} if generated else {})
 
 
 def image(path: Path) -> None:

@@ -21,7 +21,8 @@ from tests.report.made import (
 LABELS = {"dann": "DANN", "gta": "Generate To Adapt", "selftraining": "self-training"}
 
 
-def row(accuracy: float, label: str, training: str = "", gain: float | None = None) -> dict[str, Any]:
+def row(accuracy: float, label: str, training: str = "", gain: float | None = None, seeds: int = 1) -> dict[str, Any]:
+    """A row of a scenario's table; `seeds` is the number of trainings."""
     values: dict[str, Any] = {
         "label": label,
         "adapts": False,
@@ -42,7 +43,7 @@ def row(accuracy: float, label: str, training: str = "", gain: float | None = No
     if gain is not None:
         interval = {"low": gain - 0.02, "high": gain + 0.02}
         over = {"over": "trained_on_source", "over_trained_on_source": gain}
-        values["gain"] = {**over, "interval": interval, "seeds": {"0": gain}}
+        values["gain"] = {**over, "interval": interval, "seeds": {str(seed): gain for seed in range(seeds)}}
     return values
 
 
@@ -54,7 +55,7 @@ def make_adaptation(study: Path) -> None:
         rows = {"trained_on_source": row(0.5, "source-only", f"{source}/supervised-0")}
         for method, names in section["methods"].items():
             if name in names:
-                rows[method] = row(0.5 + gain, LABELS[method], f"{name}/{method}-0", gain) | {"adapts": True}
+                rows[method] = row(0.5 + gain, LABELS[method], f"{name}/{method}-0", gain, seeds=3) | {"adapts": True}
         rows["trained_on_target"] = row(0.9, "trained on target", f"{target}/supervised-0", 0.4)
         if "gta" in rows:
             rows["gta"] |= {"standard_deviation": 0.0123}
@@ -87,8 +88,8 @@ def make_variants(study: Path, scenario: str, source: str) -> dict[str, Any]:
     for variant in [*section["comparison"]["networks"], *section["comparison"]["updates"]]:
         settings = dict(section["variants"][variant])
         found = []
-        for task, stage in ((source, f"baseline@{variant}-{source}"), (scenario, f"network@{variant}-{scenario}")):
-            trained = {"name": f"{task}/variants/{variant}", "fingerprint": "1" * 64, "sha256": "2" * 64}
+        for task, stage in ((source, f"baseline@{variant}-{source}-0"), (scenario, f"network@{variant}-{scenario}-0")):
+            trained = {"name": f"{task}/variants/{variant}-0", "fingerprint": "1" * 64, "sha256": "2" * 64}
             write_weights(study, trained, stage)
             found.append(trained)
         variants[variant] = {
@@ -101,7 +102,7 @@ def make_variants(study: Path, scenario: str, source: str) -> dict[str, Any]:
         }
         for one in ("trained_on_source", "dann"):
             del variants[variant][one]["trainings"]
-    choice = choice_of(f"{scenario}/variants/deep", f"{source}/variants/deep")
+    choice = choice_of(f"{scenario}/variants/deep-0", f"{source}/variants/deep-0")
     return {"steps": section["comparison"]["steps"], "variants": variants, "choice": choice}
 
 
@@ -138,23 +139,24 @@ def make_diffusion(study: Path) -> None:
 
     def read_by_judge(accuracy: float) -> dict[str, Any]:
         read = {"accuracy": accuracy, "interval": {"low": accuracy - 0.02, "high": accuracy + 0.02}}
-        return {**read, "digits": {str(digit): read for digit in range(10)}}
+        return {"digit_accuracy": read, "digits": {str(digit): read for digit in range(10)}}
 
-    training = {"name": "judge", "fingerprint": "7" * 64, "sha256": "6" * 64}
-    values = {**read_by_judge(0.975), "images": {"count": 3000}, "training": training}
-    write_json(study / "metrics/evaluation/judge.json", values)
-    stage = "stages/evaluation/dvc.yaml:judge"
+    training = {"name": "judge/0", "fingerprint": "7" * 64, "sha256": "6" * 64}
+    write_json(study / "metrics/evaluation/judge.json", read_by_judge(0.975))
+    write_json(study / "out/evaluation/judge-evaluation/scores.json", {"images": {"count": 3000}})
+    stage = "stages/evaluation/dvc.yaml:judge@0"
     about = {**training, "area": "evaluation", "stage": stage, "parameters": 72345}
-    write_json(study / "out/evaluation/judge/weights.json", about)
+    write_json(study / "out/evaluation/judge/0/weights.json", about)
     make_figures(study / "out/evaluation/judge-evaluation", JUDGE, "Stage `judge-evaluate`, `777777777777`")
+    summary = {}
     for index, model in enumerate(section["models"]):
+        name = f"{model}-0"
         settings = merged(section["base"], section[model])
         guidance = merged(section["guidance"]["base"], section["guidance"][model])
-        training = {"name": model, "fingerprint": "5" * 64, "sha256": "4" * 64}
+        training = {"name": name, "fingerprint": "5" * 64, "sha256": "4" * 64}
         cell = {"accuracy": 0.5, "interval": {"low": 0.4, "high": 0.6}, "distance": 70.0}
         columns = [*(f"w {w:g}" for w in section["table"]["w"]), "skip 0.5", "real"]
         values = {
-            "scores": {**scores(80.0 + index), **read_by_judge(0.9 - index / 10)},
             "real": scores(9.0, generated=False),
             "guidance": {column: {**cell, "network_evaluations_per_image": 33} for column in columns},
             "snapshots": {"1000": 0.25, "2000": 0.75},
@@ -171,17 +173,19 @@ def make_diffusion(study: Path) -> None:
                 "snapshot_images": 100,
             },
         }
-        write_json(study / f"metrics/diffusion/{model}.json", values)
+        write_json(study / f"out/diffusion/{name}-evaluation/scores.json", values)
+        summary[model] = {**scores(80.0 + index), **read_by_judge(0.9 - index / 10)}
         layers = [{"layer": "up1", "output": "16 x 14 x 14", "parameters": 77, "condition": "time, class"}]
         about = {
             **training,
             "area": "diffusion",
-            "stage": f"stages/diffusion/dvc.yaml:train@{model}",
+            "stage": f"stages/diffusion/dvc.yaml:train@{name}",
             "parameters": 65432,
             "params": settings,
             "layers": layers,
         }
-        write_json(study / f"out/diffusion/{model}/weights.json", about)
-        of = f"Stage `evaluate@{model}`"
-        make_figures(study / f"out/diffusion/{model}-samples", DIFFUSION_SAMPLES, of)
-        make_figures(study / f"out/diffusion/{model}-evaluation", DIFFUSION_EVALUATION, of)
+        write_json(study / f"out/diffusion/{name}/weights.json", about)
+        of = f"Stage `evaluate@{name}`"
+        make_figures(study / f"out/diffusion/{name}-samples", DIFFUSION_SAMPLES, of)
+        make_figures(study / f"out/diffusion/{name}-evaluation", DIFFUSION_EVALUATION, of)
+    write_json(study / "metrics/diffusion.json", {"models": summary})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tests.report.made import (
 
 
 def make_gan(study: Path) -> None:
-    """What the section on GANs reads: sngan is ahead of dcgan, wgan-gp behind dcgan-k5."""
+    """What the section on GANs reads: of three pairs of trainings sngan is ahead of dcgan, wgan-gp behind dcgan-k5."""
     section = params(study)["gan"]
     protocol = {
         "images": 80,
@@ -39,26 +40,30 @@ def make_gan(study: Path) -> None:
     networks = {
         name: {"parameters": 4321, "parameters_at_width_1": full, "layers": layers} for name, full in at_width_1.items()
     }
-    for index, model in enumerate(section["models"]):
-        training = {"name": model, "fingerprint": "e" * 64, "sha256": "b" * 64}
-        write_json(study / f"metrics/gan/{model}.json", {"scores": scores(50.0 + index), "training": training})
+    for model, seed in product(section["models"], section["seeds"]):
+        name = f"{model}-{seed}"
+        training = {"name": name, "fingerprint": "e" * 64, "sha256": "b" * 64}
+        write_json(study / f"out/gan/{name}-evaluation/scores.json", {"training": training})
         about = {
             **training,
             "area": "gan",
-            "stage": f"stages/gan/dvc.yaml:train@{model}",
+            "stage": f"stages/gan/dvc.yaml:train@{name}",
             "parameters": 4321,
             "params": {"training": merged(section["base"], section[model])},
             "networks": networks,
         }
-        write_json(study / f"out/gan/{model}/weights.json", about)
-        of = f"Stage `evaluate@{model}`, training `{model}` `eeeeeeeeeeee`"
-        make_figures(study / f"out/gan/{model}-samples", GAN_SAMPLES, of)
-        make_figures(study / f"out/gan/{model}-evaluation", GAN_EVALUATION, of)
+        write_json(study / f"out/gan/{name}/weights.json", about)
+        of = f"Stage `evaluate@{name}`, training `{name}` `eeeeeeeeeeee`"
+        make_figures(study / f"out/gan/{name}-samples", GAN_SAMPLES, of)
+        make_figures(study / f"out/gan/{name}-evaluation", GAN_EVALUATION, of)
+    pairs = {}
     for (name, pair), difference in zip(section["pairs"].items(), (0.5, 9.0, -9.0), strict=True):
         interval = {"low": difference - 1, "high": difference + 1}
-        values = {**pair, "frechet_efficientnet_lite0": {"b_less_a": difference, "interval": interval}}
-        write_json(study / f"metrics/gan/{name}.json", values)
-        make_figures(study / "out/gan" / name, PAIR, f"Stage `compare@{name}`")
+        own = {"value": difference, "interval": interval, "trainings": len(section["seeds"])}
+        pairs[name] = {**pair, "frechet_efficientnet_lite0": own}
+        make_figures(study / "out/gan-summary" / name, PAIR, "Stage `summary`")
+    models = {model: scores(50.0 + index) for index, model in enumerate(section["models"])}
+    write_json(study / "metrics/gan.json", {"seeds": section["seeds"], "models": models, "pairs": pairs})
 
 
 def make_vae(study: Path, probe: bool = True, on_validation: bool = False) -> None:
@@ -70,7 +75,7 @@ def make_vae(study: Path, probe: bool = True, on_validation: bool = False) -> No
     if on_validation:
         read["validation"] = share | {"accuracy": 0.81, "chance": 0.77, "classes": 2, "images": 1500}
     values = {
-        "samples": scores(333.0) | {"recall": 0.125},
+        "samples": scores(333.0) | {"recall": {"value": 0.125}},
         "validation": errors,
         "training": errors | {"mse": 0.0101},
         "pca": {"components": 319, "validation": errors | {"mse": 0.0345}, "training": errors | {"mse": 0.0}},
@@ -78,11 +83,15 @@ def make_vae(study: Path, probe: bool = True, on_validation: bool = False) -> No
         "probe": {"attribute": "person", **read} if probe else None,
     }
     protocol = {"images": 80, "reconstruction": {"images": {"validation": 80, "training": 320}}}
-    training = {"name": "vae", "fingerprint": "9" * 64, "sha256": "8" * 64}
+    training = {"name": "vae-0", "fingerprint": "9" * 64, "sha256": "8" * 64}
     write_json(
-        study / "metrics/vae/vae.json",
+        study / "out/vae/vae-0-evaluation/scores.json",
         {"scores": values, "training": training, "protocol": protocol | {"versions": {"openTSNE": "7"}}},
     )
+    summary = {
+        split: {key: {"value": one} for key, one in values[split].items()} for split in ("validation", "training")
+    }
+    write_json(study / "metrics/vae.json", {"samples": values["samples"], **summary})
     networks = {
         name: {"parameters": 77, "layers": [{"layer": "Linear", "output": "512", "parameters": 77}]}
         for name in ("encoder", "decoder")
@@ -90,14 +99,14 @@ def make_vae(study: Path, probe: bool = True, on_validation: bool = False) -> No
     about = {
         **training,
         "area": "vae",
-        "stage": "stages/vae/dvc.yaml:train",
+        "stage": "stages/vae/dvc.yaml:train@0",
         "parameters": 5555,
         "beta": 0.12288,
         "params": {"width": 0.25, "latent": 512, "training": section["training"]},
         "networks": networks,
     }
-    write_json(study / "out/vae/vae/weights.json", about)
-    make_figures(study / "out/vae/vae-evaluation", VAE_EVALUATION, "Stage `evaluate`")
+    write_json(study / "out/vae/vae-0/weights.json", about)
+    make_figures(study / "out/vae/vae-0-evaluation", VAE_EVALUATION, "Stage `evaluate`")
 
 
 def make_ddim(study: Path) -> None:
@@ -116,7 +125,7 @@ def make_ddim(study: Path) -> None:
         "table": table,
         "rows": rows,
         "order": ["at 20 steps eta 1 is below eta 0"],
-        "training": {"name": "unet", "fingerprint": "d" * 64, "sha256": "9" * 64},
+        "training": {"name": "unet-0", "fingerprint": "d" * 64, "sha256": "9" * 64},
         "interpolation": {
             path: {"mean_change": 100.0, "largest_change": 200.0, "smallest_norm": norm}
             for path, norm in (("spherical", 110.0), ("linear", 78.0))
@@ -130,15 +139,16 @@ def make_ddim(study: Path) -> None:
             "sampler": {"name": "DDIM", **section["sampling"]},
         },
     }
-    write_json(study / "metrics/ddim/unet.json", values)
+    write_json(study / "out/ddim/unet-0-evaluation/scores.json", values)
+    write_json(study / "metrics/ddim.json", values["scores"])
     about = {
         **values["training"],
         "area": "ddim",
-        "stage": "stages/ddim/dvc.yaml:train",
+        "stage": "stages/ddim/dvc.yaml:train@0",
         "parameters": 1234567,
         "params": {key: section[key] for key in ("schedule", "network", "training")},
         "layers": [{"layer": "ResidualBlock", "output": "24 x 32 x 32", "parameters": 77}],
     }
-    write_json(study / "out/ddim/unet/weights.json", about)
-    make_figures(study / "out/ddim/unet-samples", DDIM_SAMPLES, "Stage `sample`")
-    make_figures(study / "out/ddim/unet-evaluation", DDIM_EVALUATION, "Stage `evaluate`")
+    write_json(study / "out/ddim/unet-0/weights.json", about)
+    make_figures(study / "out/ddim/unet-0-samples", DDIM_SAMPLES, "Stage `sample`")
+    make_figures(study / "out/ddim/unet-0-evaluation", DDIM_EVALUATION, "Stage `evaluate`")

@@ -34,12 +34,12 @@ def test_a_new_gan(full: Path, set_params: SetParams) -> None:
     # Among the GANs, and in the tables of the VAE and of DDIM.
     assert sum(line.startswith("| lsgan | 55.00 (53.00 to 57.00) |") for line in lines) == 3
     assert "| lsgan | 4,321 (18,855,040) | 4,321 (2,878,464) | 77 x 16 | 1 | bce |" in "\n".join(lines)
-    assert "| `gan/lsgan` | `stages/gan/dvc.yaml:train@lsgan` | 4,321 |" in "\n".join(lines)
-    assert any(line.endswith("(../out/gan/lsgan-evaluation/neighbours.png)") for line in lines)
+    assert "| `gan/lsgan-0` | `stages/gan/dvc.yaml:train@lsgan-0` | 4,321 |" in "\n".join(lines)
+    assert any(line.endswith("(../out/gan/lsgan-0-evaluation/neighbours.png)") for line in lines)
 
 
 def test_a_gan_without_its_parameters_at_width_1(full: Path) -> None:
-    path = full / "out/gan/dcgan/weights.json"
+    path = full / "out/gan/dcgan-0/weights.json"
     about = read_json(path)
     for network in about["networks"].values():
         del network["parameters_at_width_1"]
@@ -51,7 +51,7 @@ def test_a_vae_is_compared_with_the_first_gan(full: Path, set_params: SetParams)
     set_params({"gan.models": ["sngan", "wgan-gp", "dcgan", "dcgan-k5", "dcgan-noisy-labels"]})
     lines = lines_of(full)
     assert "| report 002 | score | vae | sngan |" in lines
-    assert "![For comparison, sngan: grid shows this.](../out/gan/sngan-samples/grid.png)" in lines
+    assert "![For comparison, sngan: grid shows this.](../out/gan/sngan-0-samples/grid.png)" in lines
 
 
 def add_coral(study: Path) -> None:
@@ -59,7 +59,7 @@ def add_coral(study: Path) -> None:
     path = study / "metrics/adaptation/usps-mnistm.json"
     scores = read_json(path)
     gain = {"over": "coral_source"}
-    coral = row(0.7, "Deep CORAL", "usps-mnistm/coral-0", 0.1) | {"adapts": True, "network": "coral-net"}
+    coral = row(0.7, "Deep CORAL", "usps-mnistm/coral-0", 0.1, seeds=3) | {"adapts": True, "network": "coral-net"}
     coral["gain"] |= gain
     scores["rows"] |= {
         "coral_source": row(0.6, "source-only, as Deep CORAL", "usps/coral_source-0"),
@@ -80,7 +80,7 @@ def test_a_new_method_of_adaptation(full: Path) -> None:
     assert f"|  | Deep CORAL | coral-net | **0.7000** | 0.6900 to 0.7100 | {gain} |  |" in lines
     assert "|  | source-only, as Deep CORAL | lenet | 0.6000 | 0.5900 to 0.6100 |  |  |" in lines
     over = '"source-only, as Deep CORAL" (lenet)'
-    assert f"- usps → mnistm: Deep CORAL is more accurate than {over}; the paired interval excludes 0." in lines
+    assert f"- usps → mnistm: Deep CORAL is more accurate than {over}, by 3 pairs of trainings." in lines
     # Not among the verdicts: a baseline is no method.
     assert not any(line.startswith("- usps → mnistm: source-only") for line in lines)
     assert "|  | Deep CORAL | 0.9000 | 0.6000 | 1.500 |" in lines
@@ -120,15 +120,15 @@ def test_a_new_digit_model(full: Path, set_params: SetParams) -> None:
     assert lines[trained].startswith("| tiny-unet | 65,432 | 0.25 | as printed | 2 |")
     assert lines[trained + 1] == "| no report |" + "  |" * 12
     assert lines[trained - 1].startswith("| report 004 | 33,293,187 | 1 |")
-    stage = "`stages/diffusion/dvc.yaml:train@tiny-unet`"
-    assert any(line.startswith(f"| `diffusion/tiny-unet` | {stage} | 65,432 |") for line in lines)
+    stage = "`stages/diffusion/dvc.yaml:train@tiny-unet-0`"
+    assert any(line.startswith(f"| `diffusion/tiny-unet-0` | {stage} | 65,432 |") for line in lines)
 
 
 def test_a_value_that_a_template_needs_is_never_left_out(full: Path) -> None:
     """Blanks are for the reports' figures alone: a score that is missing is an error, not a blank."""
-    path = full / "metrics/gan/dcgan.json"
+    path = full / "metrics/gan.json"
     scores = read_json(path)
-    del scores["scores"]["precision"]
+    del scores["models"]["dcgan"]["precision"]
     write_json(path, scores)
     with pytest.raises(UndefinedError, match="precision"):
         report.run(load())

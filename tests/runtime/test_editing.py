@@ -102,7 +102,7 @@ def test_a_profile_keeps_registered_data_and_what_no_profile_names(study: Path, 
         "gan.mine": {"steps": 7, "loss": "hinge"},
         "gan.models": ["dcgan", "mine"],
         "gan.pairs": {},
-        "judge.shift": 1,
+        "judge.training.shift": 1,
     }
     set_values(mine)
     apply_profile(name)

@@ -1,4 +1,4 @@
-"""The stage `judge-evaluate`: the accuracy of the judge on real validation images."""
+"""The stage `judge-evaluate`: the accuracy of every training of the judge on real validation images."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dlcv.evaluation import config
 from dlcv.evaluation.judge.network import Judge, load_judge
 from dlcv.evaluation.metrics.classification import accuracy_by_digit
 from dlcv.evaluation.publish import Trained, publish
+from dlcv.evaluation.summary import summarise
 from dlcv.figures import charts
 from dlcv.figures.listing import write_listing
 from dlcv.runtime.config import Params
@@ -25,16 +26,20 @@ CAPTIONS = {
 
 
 def run(params: Params) -> Path:
-    """Score the trained judge; the figures are in `out/evaluation/judge-evaluation`.
+    """Score the trained judges; `scores.json` and the figures of the first are in `out/evaluation/judge-evaluation`.
 
     Returns:
-        The JSON with its accuracy.
+        The JSON with the accuracy over all trainings.
 
     Raises:
-        UserError: no trained judge, or no prepared MNIST-M.
+        UserError: a training is missing, or no prepared MNIST-M.
     """
-    judge = load_judge(config.JUDGE)
-    scores = scores_of(judge, load_split(config.JUDGE_DIGITS, "val"))
+    seeds = params[config.Judge].seeds
+    folders = [config.judge_folder(seed) for seed in seeds]
+    validation = load_split(config.JUDGE_DIGITS, "val")
+    judges = [load_judge(folder) for folder in folders]
+    each = [scores_of(judge, validation) for judge in judges]
+    judge, scores = judges[0], each[0]
     card = read_card(config.JUDGE_DIGITS)
     with replacing(config.JUDGE_EVALUATION) as folder:
         charts.confusion(
@@ -42,18 +47,20 @@ def run(params: Params) -> Path:
             {"the judge on validation images": np.array(scores["confusion"])},
             f"{card['name']}: {card['played_by']}",
         )
-        charts.curves(folder / "curve.png", config.JUDGE / "curve.csv", "judge: training batches")
-        of = f"Stage `judge-evaluate`, training `judge` `{judge.about['fingerprint'][:12]}`"
+        charts.curves(folder / "curve.png", folders[0] / "curve.csv", "judge: training batches")
+        of = f"Stage `judge-evaluate`, training `judge/{seeds[0]}` `{judge.about['fingerprint'][:12]}`"
         write_listing(folder, CAPTIONS, of)
-    write_json(config.JUDGE_METRICS, scores)
+        write_json(folder / "scores.json", scores)
+    summary = {"seeds": seeds, **summarise(each, same_images=True)}
+    write_json(config.JUDGE_METRICS, summary)
     figures = sorted(config.JUDGE_EVALUATION.glob("*.png"))
     publish(
         "evaluate-judge",
         area="evaluation",
         params=params[config.Judge].model_dump(),
-        scores=scores,
+        scores=summary,
         figures=figures,
-        trainings=[Trained(judge.about["sha256"], scores, figures)],
+        trainings=[Trained(one.about["sha256"], own) for one, own in zip(judges, each, strict=True)],
     )
     return config.JUDGE_METRICS
 
@@ -63,7 +70,6 @@ def scores_of(judge: Judge, validation: Split) -> dict[str, Any]:
     assert validation.labels is not None  # the training refuses digits without labels
     predictions = judge(validation.images)
     return {
-        "judge": "a network of its own, trained on real training images",
         **accuracy_by_digit(validation.labels, predictions),
         "images": {"domain": config.JUDGE_DIGITS.name, "split": "val", "count": len(predictions)},
         "training": training_of(judge.about),

@@ -72,7 +72,11 @@ def load_judge(folder: Path) -> Judge:
     Raises:
         UserError: no weights there, or those of another network.
     """
-    expected = {"area": "evaluation", "name": "judge"}
     return Judge(
-        *load_network(folder, lambda about: JudgeNetwork(about["channels"]), expected=expected, what="the digit judge")
+        *load_network(
+            folder,
+            lambda about: JudgeNetwork(about["channels"]),
+            expected={"area": "evaluation"},  # whose only training is the judge
+            what="the digit judge",
+        )
     )

@@ -14,7 +14,7 @@ from dlcv.data.prepared import load_split, read_card
 from dlcv.engine.loop import make_accelerator, seed_everything
 from dlcv.engine.optimizers import descend, make_optimizer
 from dlcv.engine.training import train_into
-from dlcv.evaluation.config import JUDGE, JUDGE_DIGITS, JUDGE_STAGE, Judge, judge_provenance
+from dlcv.evaluation.config import JUDGE_DIGITS, Judge, JudgeTraining, judge_folder, judge_provenance
 from dlcv.evaluation.judge.network import JudgeNetwork
 from dlcv.runtime.config import Params
 
@@ -22,16 +22,16 @@ from dlcv.runtime.config import Params
 class Classification:
     """Cross-entropy on images that are shifted at random."""
 
-    def __init__(self, network: nn.Module, section: Judge):
-        self.section = section
+    def __init__(self, network: nn.Module, settings: JudgeTraining):
+        self.settings = settings
         self.networks = {"network": network}
         optimizer, scheduler = make_optimizer(
             "adamw",
             network.parameters(),
-            learning_rate=section.learning_rate,
-            steps=section.steps,
-            schedule=section.schedule,
-            weight_decay=section.weight_decay,
+            learning_rate=settings.learning_rate,
+            steps=settings.steps,
+            schedule=settings.schedule,
+            weight_decay=settings.weight_decay,
         )
         self.optimizers = {"network": optimizer}
         self.schedulers = [scheduler]
@@ -41,8 +41,8 @@ class Classification:
     ) -> dict[str, Tensor]:
         """One update; see `dlcv.engine.loop.Method`."""
         images, labels = batch
-        logits = self.networks["network"](shifted(images, self.section.shift))
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.section.label_smoothing)
+        logits = self.networks["network"](shifted(images, self.settings.shift))
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
         descend(self.optimizers["network"], loss, backward)
         return {"loss": loss.detach(), "accuracy": (logits.argmax(1) == labels).float().mean()}
 
@@ -62,30 +62,30 @@ def shifted(images: Tensor, maximum: int) -> Tensor:
 
 
 def run(params: Params) -> Path:
-    """Train the judge.
+    """Train the judge with the seed of `params`.
 
     Returns:
-        The folder with its weights and curve, `out/evaluation/judge`.
+        The folder with its weights and curve.
 
     Raises:
         UserError: no prepared MNIST-M with labels, or a loss that is not finite.
     """
-    section = params[Judge]
+    section, settings = params[Judge], params[Judge].training
     provenance = judge_provenance(params)
-    accelerator = make_accelerator(section.precision)
+    accelerator = make_accelerator(settings.precision)
     seed_everything(params.seed)
     network = JudgeNetwork(section.channels).to(memory_format=torch.channels_last)
     real = load_split(JUDGE_DIGITS, "train")
     assert real.labels is not None  # judge_provenance refuses digits without labels
     return train_into(
-        JUDGE,
+        judge_folder(params.seed),
         "network",
-        Classification(network, section),
-        Shuffled(real.images, real.labels, section.batch_size, 1000 * params.seed + accelerator.process_index),
+        Classification(network, settings),
+        Shuffled(real.images, real.labels, settings.batch_size, 1000 * params.seed + accelerator.process_index),
         accelerator=accelerator,
         provenance=provenance,
         cards=[read_card(JUDGE_DIGITS)],
-        about={"channels": section.channels, "stage": JUDGE_STAGE},
-        steps=section.steps,
+        about={"channels": section.channels, "stage": f"stages/evaluation/dvc.yaml:judge@{params.seed}"},
+        steps=settings.steps,
         ema_decay=0.0,
     )

@@ -38,11 +38,17 @@ def accuracy_by_digit(labels: np.ndarray, predictions: np.ndarray) -> dict[str, 
     """Accuracy over all images and for each digit, with 95 % Wilson intervals, and the confusion matrix.
 
     Args:
-        labels, predictions: int64 N; a digit without images gets no entry.
+        labels, predictions: int64 N.
+
+    Returns:
+        "digit_accuracy"; "digits", the same by digit, without an entry for a digit without images; "confusion".
     """
     digits = {}
     for digit in range(DIGITS):
         if (own := labels == digit).any():
             digits[str(digit)] = accuracy(predictions[own] == digit)
-    matrix = confusion_matrix(labels, predictions, DIGITS)
-    return {**accuracy(predictions == labels), "digits": digits, "confusion": matrix.tolist()}
+    return {
+        "digit_accuracy": accuracy(predictions == labels),
+        "digits": digits,
+        "confusion": confusion_matrix(labels, predictions, DIGITS).tolist(),
+    }
