@@ -1,32 +1,47 @@
 """The stage `reference`: the features of real images, and the scores of the best and the worst possible model.
 
 `real` are validation images scored as if a model had drawn them: the ceiling. `noise` are uniform random pixels: the
-floor. Both have as many images as every model, because distances depend on the number.
+floor. `pca`, for faces, are images of the trivial generator: the mean training face plus Gaussian noise along its
+principal components. All have as many images as every model, because distances depend on the number.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dlcv.data.prepared import load_split, read_card
+from dlcv.evaluation import pca
 from dlcv.evaluation.config import DATA, METRICS, OUT, Evaluation, has_faces
+from dlcv.evaluation.extractors.dlib_face import load_dlib_face
 from dlcv.evaluation.extractors.extractor import load_extractor
 from dlcv.evaluation.publish import publish
-from dlcv.evaluation.reference import of_prepared, save_reference
-from dlcv.evaluation.scores import check_counts, equal_count, face_score, protocol, score, score_features
+from dlcv.evaluation.reference import Reference, of_prepared, save_reference
+from dlcv.evaluation.scores import (
+    check_counts,
+    equal_count,
+    face_score,
+    protocol,
+    score,
+    score_features,
+    score_space,
+)
 from dlcv.evaluation.summary import summarise
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
 from dlcv.runtime.tracking import Dataset
+
+COMPONENTS = 512  # of the trivial generator, as many as the latent of report 002; at most all that there are
 
 
 def run(name: str, params: Params) -> Path:
     """Make the reference of the prepared set `name`, "faces" for example, in `out/evaluation/NAME`.
 
     Returns:
-        The JSON with the scores of `real` and `noise`.
+        The JSON with the scores of `real`, `noise` and, for faces, `pca`.
 
     Raises:
         UserError: the set is not prepared, an extractor or dlib is missing, or there are too few images.
@@ -34,20 +49,31 @@ def run(name: str, params: Params) -> Path:
     section, faces = params[Evaluation], has_faces(name)
     extractor = load_extractor(section)
     reference = of_prepared(DATA / name, extractor)
-    assert reference.validation is not None
     count = equal_count(section, reference)
     check_counts(section, count)
+    if faces and section.dlib_face_images:
+        space = of_prepared(DATA / name, load_dlib_face(), section.dlib_face_images, count)
+        reference = replace(reference, faces=space)
+    assert reference.validation is not None
     images = load_split(DATA / name, "val").images[:count]
     features = reference.validation[:count]
     real = score_features(features, reference, section, params.seed, extractor.score, generated=False)
     if faces:
         real["face_score"] = face_score(images)
-    worst = score(noise(images.shape, params.seed), reference, section, params.seed, extractor, faces)
-    rows = {"real": summarise([real]), "noise": summarise([worst])}
+    if reference.faces is not None:
+        real["dlib_face"] = score_own(reference.faces, section)
+    rows, about = {"real": summarise([real])}, protocol(reference, section, params.seed, extractor, faces)
+    drawn = {"noise": noise(images.shape, params.seed)}
+    if faces:
+        components = pca.fit(load_split(DATA / name, "train").images, COMPONENTS)
+        drawn = {"pca": pca.sample(components, count, params.seed), **drawn}
+        about["pca"] = {"components": components.count, "images": len(reference.training), "seed": params.seed}
+    for row, made in drawn.items():
+        rows[row] = summarise([score(made, reference, section, params.seed, extractor, faces)])
 
     with replacing(OUT / name) as folder:
         save_reference(folder, reference)
-    scores = {"reference": name, "protocol": protocol(reference, section, params.seed, extractor, faces), "rows": rows}
+    scores = {"reference": name, "protocol": about, "rows": rows}
     path = METRICS / f"{name}.json"
     write_json(path, scores)
     publish(
@@ -58,6 +84,12 @@ def run(name: str, params: Params) -> Path:
         datasets=[Dataset(name, read_card(DATA / name)["sha256"], str(DATA / name))],
     )
     return path
+
+
+def score_own(space: Reference, section: Evaluation) -> dict[str, Any]:
+    """The scores of the validation images in dlib's features."""
+    assert space.validation is not None
+    return score_space(space.validation, space, section, space.about["extractor"]["score"], generated=False)
 
 
 def noise(shape: tuple[int, ...], seed: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sized
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +30,7 @@ OUTSIDE = {
     "kid_subsets": 50,
     "kid_subset_size": 200,
     "jackknife_groups": 10,
+    "dlib_face_images": 6000,
 }
 
 
@@ -39,6 +41,7 @@ def reference(name: Annotated[str, typer.Argument(help="a prepared set: faces, o
     from dlcv.data.config import Data
     from dlcv.data.prepared import read_card
     from dlcv.evaluation.config import DATA, Evaluation, has_faces
+    from dlcv.evaluation.extractors.dlib_face import check_dlib_face
     from dlcv.evaluation.extractors.names import weights_file
     from dlcv.evaluation.face_detector import check_detector
 
@@ -47,6 +50,8 @@ def reference(name: Annotated[str, typer.Argument(help="a prepared set: faces, o
     weights_file(params[Evaluation])
     if has_faces(name):
         check_detector()
+        if params[Evaluation].dlib_face_images:
+            check_dlib_face()
     from dlcv.evaluation.bounds import run  # imports torch
 
     print(run(name, params))
@@ -88,13 +93,14 @@ def images(
     inception_weights: Annotated[
         Path | None, typer.Option(help="pytorch-fid's weights file; default: download it")
     ] = None,
-    faces: Annotated[bool, typer.Option(help="compute the share of images with a face")] = True,
+    faces: Annotated[bool, typer.Option(help="compute the face score and the scores in dlib's features")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON with the protocol instead of a table")] = False,
     out: Annotated[Path | None, typer.Option(help="also write the JSON to this file")] = None,
 ) -> None:
     """Compute all scores of a folder of images against real ones; settings that are not given are from params.yaml."""
     seed, section = _settings(extractor, inception_weights)
     from dlcv.data.images import read_images
+    from dlcv.evaluation.extractors.dlib_face import check_dlib_face, load_dlib_face
     from dlcv.evaluation.extractors.names import weights_file
     from dlcv.evaluation.face_detector import check_detector
     from dlcv.evaluation.reference import describe, load_reference, of_images
@@ -103,6 +109,8 @@ def images(
     weights_file(section)
     if faces:
         check_detector()
+        if section.dlib_face_images:
+            check_dlib_face()
     images = read_images(folder, count)
     section = section.model_copy(update={"images": count or len(images)})
     check_counts(section, section.images)
@@ -119,6 +127,9 @@ def images(
 
     network = load_extractor(section)
     real = saved or of_images(str(reference), training, others, network, progress=True)
+    if saved is None and faces and section.dlib_face_images:
+        space = of_images(str(reference), training[: section.dlib_face_images], others, load_dlib_face(), progress=True)
+        real = replace(real, faces=space)
     scores = score(images, real, section, seed, network, faces, progress=True)
     about = protocol(real, section, seed, network, faces)
     result = {"images": {"folder": str(folder), **describe(images)}, "scores": scores, "protocol": about}
@@ -179,8 +190,10 @@ def _table(result: dict[str, Any]) -> str:
         f"{protocol['images']} of {result['images']['count']} images against "
         f"{protocol['reference']['training']['count']} real ones ({protocol['extractor']['name']})"
     ]
-    width = max(map(len, result["scores"]))
-    for name, entry in result["scores"].items():
+    scores = dict(result["scores"])
+    in_faces = {f"dlib_face.{name}": entry for name, entry in scores.pop("dlib_face", {}).items()}
+    width = max(map(len, scores | in_faces))
+    for name, entry in (scores | in_faces).items():
         value, note = (entry["value"], _note(entry)) if isinstance(entry, dict) else (entry, "")
         lines.append(f"{name:{width}}  {value:10.4f}  {note}".rstrip())
     return "\n".join(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dlcv.data.prepared import read_card
 from dlcv.runtime.config import Params, Section
@@ -33,6 +33,13 @@ class Evaluation(Section):
     kid_subsets: Positive
     kid_subset_size: Annotated[int, Field(ge=2)]  # images; at most as many as there are
     jackknife_groups: Annotated[int, Field(ge=2)]  # for the interval of the Fréchet distance
+    dlib_face_images: Annotated[int, Field(ge=0)]  # training faces in dlib's features, at most; 0: no such scores
+
+    @model_validator(mode="after")
+    def _enough_for_neighbours(self) -> Evaluation:
+        if 0 < self.dlib_face_images <= self.neighbours:
+            raise ValueError(f"dlib_face_images has to be 0 or above the {self.neighbours} neighbours")
+        return self
 
 
 class JudgeTraining(Section):

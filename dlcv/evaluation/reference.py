@@ -3,6 +3,7 @@
 train_features.npy, val_features.npy   float32 N x D
 mean.npy, factor.npy                   float64 D and R x D, of the training features (`frechet.Statistics`)
 reference.json                         the images and the extractor
+dlib_face/                             the same in dlib's features of faces, where the images are faces
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, write_json
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a wrong folder is refused before
+    from dlcv.evaluation.extractors.dlib_face import DlibFace
     from dlcv.evaluation.extractors.extractor import Extractor
+
+FACES = "dlib_face"
 
 
 @dataclass(frozen=True)
@@ -32,22 +36,30 @@ class Reference:
         training: features, float32 N x D.
         statistics: of all training features.
         validation: features, float32 V x D; None where there are no validation images.
+        faces: the reference in dlib's features; None where there are no faces, or no such scores.
     """
 
     about: dict[str, Any]
     training: np.ndarray
     statistics: Statistics
     validation: np.ndarray | None
+    faces: Reference | None = None
 
 
-def of_prepared(folder: Path, extractor: Extractor) -> Reference:
+def of_prepared(
+    folder: Path, extractor: Extractor | DlibFace, training: int | None = None, validation: int | None = None
+) -> Reference:
     """The reference of a prepared set such as `data/faces`.
+
+    Args:
+        training, validation: number of images of each split, the first; None for all.
 
     Raises:
         UserError: the set is not prepared.
     """
     card = read_card(folder)
-    train, val = (extractor(load_split(folder, split).images) for split in ("train", "val"))
+    train = extractor(load_split(folder, "train").images[:training])
+    val = extractor(load_split(folder, "val").images[:validation])
     about = {
         "name": card["name"],
         "source": card["source"],
@@ -60,7 +72,11 @@ def of_prepared(folder: Path, extractor: Extractor) -> Reference:
 
 
 def of_images(
-    name: str, training: np.ndarray, validation: np.ndarray | None, extractor: Extractor, progress: bool = False
+    name: str,
+    training: np.ndarray,
+    validation: np.ndarray | None,
+    extractor: Extractor | DlibFace,
+    progress: bool = False,
 ) -> Reference:
     """The reference of any images, uint8 N x H x W x 3.
 
@@ -96,6 +112,8 @@ def save_reference(folder: Path, reference: Reference) -> None:
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
     write_json(folder / "reference.json", reference.about)
+    if reference.faces is not None:
+        save_reference(folder / FACES, reference.faces)
 
 
 def load_reference(folder: Path) -> Reference:
@@ -115,4 +133,5 @@ def load_reference(folder: Path) -> Reference:
         raise UserError(
             f"the reference in {folder} is damaged ({reason}); run `dvc repro -f stages/evaluation/dvc.yaml`"
         ) from None
-    return Reference(about, train, Statistics(mean, factor, len(train)), val)
+    faces = load_reference(folder / FACES) if (folder / FACES).is_dir() else None
+    return Reference(about, train, Statistics(mean, factor, len(train)), val, faces)

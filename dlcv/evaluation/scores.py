@@ -11,6 +11,7 @@ import numpy as np
 
 from dlcv.evaluation import face_detector
 from dlcv.evaluation.config import Evaluation
+from dlcv.evaluation.extractors import dlib_face
 from dlcv.evaluation.metrics import frechet
 from dlcv.evaluation.metrics.intervals import wilson
 from dlcv.evaluation.metrics.kernel import kernel_distance
@@ -47,11 +48,12 @@ def score(
         images: uint8 N x H x W x 3; those beyond the scored number are ignored.
         seed: of KID's subsets.
         extractor: the one that the reference was made with.
-        faces: whether to compute the face score.
+        faces: whether to compute the scores that only faces have.
         progress: draw bars on stderr where that is a terminal.
 
     Returns:
-        The scores of `score_features` and, for faces, "face_score": value and Wilson interval.
+        The scores of `score_features`; for faces "face_score", value and Wilson interval, and, where the reference has
+        dlib's features, "dlib_face", the scores of `score_space` in these.
 
     Raises:
         UserError: fewer images than are scored, a reference of another extractor, too few images for the settings, or
@@ -60,18 +62,31 @@ def score(
     count = equal_count(section, reference)
     if len(images) < count:
         raise UserError(f"there are {len(images)} generated images, but {count} are scored; sample {count}")
-    if extractor.protocol() != reference.about["extractor"]:
-        raise UserError(
-            f"the reference {reference.about['name']} was made with another extractor than {extractor.name} or with "
-            "other weights; make it again"
-        )
+    check_extractor(extractor, reference)
     check_counts(section, count)
     if faces:
         face_detector.check_detector()
     scores = score_features(extractor(images[:count], progress), reference, section, seed, extractor.score)
     if faces:
         scores["face_score"] = face_score(images[:count], progress)
+    if faces and reference.faces is not None:
+        network = dlib_face.load_dlib_face()
+        check_extractor(network, reference.faces)
+        scores["dlib_face"] = score_space(network(images[:count], progress), reference.faces, section, network.score)
     return scores
+
+
+def check_extractor(extractor: Extractor | dlib_face.DlibFace, reference: Reference) -> None:
+    """Check that a reference holds features of this extractor.
+
+    Raises:
+        UserError: it was made with another one.
+    """
+    if extractor.protocol() != reference.about["extractor"]:
+        raise UserError(
+            f"the reference {reference.about['name']} was made with another extractor than {extractor.name} or with "
+            "other weights; make it again"
+        )
 
 
 def check_counts(section: Evaluation, count: int) -> None:
@@ -90,7 +105,20 @@ def check_counts(section: Evaluation, count: int) -> None:
 def score_features(
     features: np.ndarray, reference: Reference, section: Evaluation, seed: int, name: str, generated: bool = True
 ) -> dict[str, Any]:
-    """The scores that are computed from features alone.
+    """The scores that are computed from features alone: those of `score_space`, and "kid".
+
+    Args:
+        seed: of KID's subsets.
+    """
+    equal = equal_to_training(len(features), reference)
+    kid = kernel_distance(features, reference.training, section.kid_subsets, subset_size(section, equal), seed)
+    return {**score_space(features, reference, section, name, generated), "kid": asdict(kid)}
+
+
+def score_space(
+    features: np.ndarray, reference: Reference, section: Evaluation, name: str, generated: bool = True
+) -> dict[str, Any]:
+    """The scores of every space of features.
 
     Args:
         features: of the images to score, float32 N x D.
@@ -100,8 +128,8 @@ def score_features(
     Returns:
         NAME: the distance to the training images as "value", its jackknife "interval", and "left_out", the distances
         without each group, which `frechet.difference` pairs. NAME_to_validation: the distance to all validation
-        images, where there are at least N. "kid", "precision", "recall", "density", "coverage", computed with the
-        first N training images. "memorised", where there are validation images.
+        images, where there are at least N. "precision", "recall", "density", "coverage", computed with the first N
+        training images. "memorised", where there are validation images.
     """
     count = len(features)
     own = frechet.statistics(features)
@@ -113,8 +141,6 @@ def score_features(
     if generated and validation is not None and len(validation) >= count:
         scores[f"{name}_to_validation"] = frechet.distance(own, frechet.statistics(validation))
     equal = equal_to_training(count, reference)
-    kid = kernel_distance(features, reference.training, section.kid_subsets, subset_size(section, equal), seed)
-    scores["kid"] = asdict(kid)
     scores |= manifold_scores(features[:equal], reference.training[:equal], section.neighbours)
     if validation is not None:
         scores["memorised"] = memorised(features, validation, reference.training)
@@ -154,6 +180,9 @@ def protocol(
         packages += ["pytorch-fid", "torchvision"]
     if faces:
         packages.append(face_detector.package())
+    space = reference.faces if faces else None
+    if space is not None:
+        packages += [dlib_face.PACKAGE, "pillow"]
     about: Mapping[str, Any] = {key: value for key, value in reference.about.items() if key != "extractor"}
     return {
         "images": count,
@@ -167,6 +196,9 @@ def protocol(
         },
         "neighbours": {"k": section.neighbours, "images_of_each": equal},
         "face_detector": face_detector.PROTOCOL if faces else None,
-        "interval": f"95 %: jackknife of {groups(section, count)} groups for {extractor.score}, Wilson for shares",
+        "dlib_face": None
+        if space is None
+        else {key: space.about[key] for key in ("extractor", "training", "validation") if key in space.about},
+        "interval": f"95 %: jackknife of {groups(section, count)} groups for Fréchet distances, Wilson for shares",
         "versions": {package: version(package) for package in packages},
     }

@@ -56,6 +56,7 @@ def run(params: Params) -> Path:
         "samples": sample_scores,
         "validation": scores.reconstruction(codes["val"]),
         "training": scores.reconstruction(codes["train"]),
+        "pca": scores.linear(faces, about["latent"]),
         "active_units": scores.active_units(codes["val"].means),
         "probe": scores.probe(attribute, faces, codes, params.seed),
     }
@@ -168,6 +169,7 @@ def own_protocol(shared: dict[str, Any], faces: dict[str, Split], about: dict[st
             "mse_sampled": "from one random latent of each posterior, as in the learning curves",
             "images": {"validation": counts["val"], "training": counts["train"]},
         },
+        "pca": "the linear autoencoder: principal components of the training images, not rounded or clipped",
         "kl": "nats for each image, summed over the latent",
         "beta": about["beta"],
         "active_units": f"variance of the posterior mean over the validation images above {scores.ACTIVE}",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dlcv.data.prepared import Split
+from dlcv.evaluation import pca
 from dlcv.evaluation.metrics.linear_probe import linear_probe, linear_probe_on
 from dlcv.vae.codes import Codes
 
@@ -22,13 +23,38 @@ def reconstruction(codes: Codes) -> dict[str, Any]:
         [0, 1]; "mse_sampled", from random latents of the posteriors, in [-1, 1]; "standard_error" of "mse" over the
         images; "kl" in nats.
     """
-    mse = float(codes.error.mean(dtype=np.float64))
+    return {
+        **error(codes.error),
+        "mse_sampled": float(codes.sampled_error.mean(dtype=np.float64)),
+        "kl": float(codes.kl.mean(dtype=np.float64)),
+    }
+
+
+def linear(faces: dict[str, Split], latent: int) -> dict[str, Any]:
+    """Errors of the linear autoencoder with a latent of the same size: the principal components of the training images.
+
+    Args:
+        faces: by split, "train" and "val".
+        latent: dimensions; there are no more components than training images less one.
+
+    Returns:
+        "components"; for "validation" and "training" images "mse", "mse_0_1" and "standard_error", as those of
+        `reconstruction`.
+    """
+    components = pca.fit(faces["train"].images, latent)
+    found: dict[str, Any] = {"components": components.count}
+    for name, split in (("validation", "val"), ("training", "train")):
+        found[name] = error(pca.errors(components, faces[split].images))
+    return found
+
+
+def error(errors: np.ndarray) -> dict[str, float]:
+    """The mean of squared errors in [-1, 1], N, in both ranges, and its standard error over the images."""
+    mse = float(errors.mean(dtype=np.float64))
     return {
         "mse": mse,
         "mse_0_1": mse / 4,  # half the range, a quarter of the square
-        "mse_sampled": float(codes.sampled_error.mean(dtype=np.float64)),
-        "standard_error": float(codes.error.std(ddof=1, dtype=np.float64)) / math.sqrt(len(codes.error)),
-        "kl": float(codes.kl.mean(dtype=np.float64)),
+        "standard_error": float(errors.std(ddof=1, dtype=np.float64)) / math.sqrt(len(errors)),
     }
 
 

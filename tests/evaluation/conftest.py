@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dlcv.evaluation import bounds
 from dlcv.evaluation.config import Evaluation
+from dlcv.evaluation.extractors import dlib_face
 from dlcv.evaluation.extractors import extractor as extractors
 from dlcv.evaluation.extractors.extractor import Extractor
 from dlcv.evaluation.reference import Reference, of_images
@@ -41,6 +42,7 @@ def section() -> Evaluation:
         kid_subsets=10,
         kid_subset_size=40,
         jackknife_groups=10,
+        dlib_face_images=0,
     )
 
 
@@ -60,6 +62,30 @@ class _Blocks(nn.Module):
 @pytest.fixture(scope="session")
 def extractor() -> Extractor:
     return Extractor("efficientnet_lite0", 192, "as the network", "0" * 64, _Blocks().eval())
+
+
+class Halves:
+    """Means of the left and right half of each row of 16 pixels, in place of dlib's network; costs nothing."""
+
+    name = "dlib_face"
+    score = "frechet_dlib_face"
+
+    def protocol(self) -> dict[str, Any]:
+        return {"name": self.name, "score": self.score, "weights_sha256": "0" * 64, "features": 8, "resize": "none"}
+
+    def __call__(self, images: np.ndarray, progress: bool = False) -> np.ndarray:
+        return (
+            images.reshape(len(images), 4, -1, 2, 32 * 3).mean((2, 4), dtype=np.float64).reshape(len(images), 8) / 255
+        )
+
+
+@pytest.fixture
+def halves(monkeypatch: pytest.MonkeyPatch) -> Halves:
+    """In place of dlib's network, wherever it is loaded."""
+    network = Halves()
+    monkeypatch.setattr(dlib_face, "load_dlib_face", lambda: network)
+    monkeypatch.setattr(bounds, "load_dlib_face", lambda: network)
+    return network
 
 
 @pytest.fixture
@@ -83,10 +109,12 @@ def reference(faces: tuple[np.ndarray, np.ndarray], extractor: Extractor) -> Ref
 
 
 @pytest.fixture
-def prepared(study: Path, set_params: Callable[[dict[str, Any]], None], extractor: Extractor, monkeypatch: Any) -> Path:
-    """A study with the ORL faces prepared and a light extractor."""
+def prepared(
+    study: Path, set_params: Callable[[dict[str, Any]], None], extractor: Extractor, halves: Any, monkeypatch: Any
+) -> Path:
+    """A study with the ORL faces prepared and light extractors."""
     write_prepared(Path("data/faces"), "faces", "sample", 64, sample.faces(np.random.default_rng(0)))
-    set_params({"evaluation.images": 50, "evaluation.kid_subset_size": 20})
+    set_params({"evaluation.images": 50, "evaluation.kid_subset_size": 20, "evaluation.dlib_face_images": 300})
     monkeypatch.setattr(bounds, "load_extractor", lambda _: extractor)
     monkeypatch.setattr(extractors, "load_extractor", lambda _: extractor)
     return study

@@ -30,7 +30,9 @@ def test_the_command_scores_against_a_folder_and_against_the_stages_reference(
     assert table[0] == "55 of 60 images against 260 real ones (efficientnet_lite0)"
     assert [line.split()[0] for line in table[1:]] == [
         "frechet_efficientnet_lite0", "frechet_efficientnet_lite0_to_validation",
-        "kid", "precision", "recall", "density", "coverage", "memorised", "face_score",
+        "precision", "recall", "density", "coverage", "memorised", "kid", "face_score",
+        "dlib_face.frechet_dlib_face", "dlib_face.frechet_dlib_face_to_validation",
+        *(f"dlib_face.{name}" for name in ("precision", "recall", "density", "coverage", "memorised")),
     ]  # fmt: skip
     assert json.loads(Path("scores.json").read_text())["protocol"]["images"] == 55
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from dlcv.evaluation import face_detector
 from dlcv.evaluation.bounds import noise
 from dlcv.evaluation.config import Evaluation
 from dlcv.evaluation.extractors.extractor import Extractor
-from dlcv.evaluation.reference import Reference
+from dlcv.evaluation.metrics import frechet
+from dlcv.evaluation.reference import Reference, of_images
 from dlcv.evaluation.scores import equal_count, protocol, score, score_features
 from dlcv.runtime.errors import UserError
 
@@ -85,3 +88,39 @@ def test_another_extractors_reference_is_refused(
     other = Extractor(extractor.name, 192, extractor.resize, "1" * 64, extractor.network)
     with pytest.raises(UserError, match="the reference faces was made with another extractor"):
         score(faces[0], reference, section, 0, other)
+
+
+def test_faces_are_scored_in_a_second_space(
+    faces: tuple[np.ndarray, np.ndarray],
+    reference: Reference,
+    section: Evaluation,
+    extractor: Extractor,
+    halves: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(face_detector, "detect", lambda images, progress: np.ones(len(images), dtype=bool))
+    train, val = faces
+    both = replace(reference, faces=of_images("faces", train[:200], val[:60], halves))
+    plain, scores = (score(train[:60], one, section, 0, extractor) for one in (reference, both))
+    space = scores.pop("dlib_face")
+    assert scores == plain  # the first space is as without the second
+    by_hand = frechet.distance(frechet.statistics(halves(train[:60])), frechet.statistics(halves(train[:200])))
+    assert space["frechet_dlib_face"]["value"] == pytest.approx(by_hand)
+    assert space["precision"] == space["memorised"] == 1  # copies
+    assert set(space) == {
+        "frechet_dlib_face", "frechet_dlib_face_to_validation",
+        "precision", "recall", "density", "coverage", "memorised",
+    }  # fmt: skip
+    assert protocol(both, section, 0, extractor)["dlib_face"]["training"]["count"] == 200
+    # Images that are no faces have no place in it.
+    assert "dlib_face" not in score(train[:60], both, section, 0, extractor, faces=False)
+    assert protocol(both, section, 0, extractor, faces=False)["dlib_face"] is None
+    monkeypatch.setattr(halves, "protocol", lambda: {"name": "another"}, raising=False)
+    with pytest.raises(UserError, match="the reference faces was made with another extractor than dlib_face"):
+        score(train[:60], both, section, 0, extractor)
+
+
+def test_too_few_training_faces_for_the_neighbours_are_refused(section: Evaluation) -> None:
+    values = section.model_dump() | {"dlib_face_images": section.neighbours}
+    with pytest.raises(ValueError, match="dlib_face_images has to be 0 or above the 3 neighbours"):
+        Evaluation(**values)

@@ -30,8 +30,10 @@ def make_gan(study: Path) -> None:
         "reference": {"training": {"count": 1320}},
         "extractor": EXTRACTOR,
         "versions": {"dlib": "0"},
+        "pca": {"components": 319},
+        "dlib_face": {"training": {"count": 300}},
     }
-    rows = {"real": scores(10.0, generated=False), "noise": scores(400.0)}
+    rows = {"real": scores(10.0, generated=False), "pca": scores(200.0), "noise": scores(400.0)}
     write_json(study / "metrics/evaluation/faces.json", {"rows": rows, "protocol": protocol})
     layers = [{"layer": "Conv2d 4x4", "output": "3 x 64 x 64", "parameters": 99}]
     at_width_1 = {"generator": 18855040, "discriminator": 2878464}
@@ -76,6 +78,7 @@ def make_vae(study: Path, probe: bool = True, on_validation: bool = False) -> No
         "samples": scores(333.0) | {"recall": {"value": 0.125}},
         "validation": errors,
         "training": errors | {"mse": 0.0101},
+        "pca": {"components": 319, "validation": errors | {"mse": 0.0345}, "training": errors | {"mse": 0.0}},
         "active_units": 345,
         "probe": {"attribute": "person", **read} if probe else None,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -12,7 +13,7 @@ from dlcv.report import report
 from dlcv.report.page import to_html
 from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.files import write_json
+from dlcv.runtime.files import read_json, write_json
 from tests.report import made
 from tests.report.made_faces import make_vae
 
@@ -69,6 +70,10 @@ def test_report_sets_every_gan_between_real_images_and_noise(full: Path) -> None
     assert f"| real | 10.00 (8.00 to 12.00) |  | {scored}" in text
     assert "| noise | 400.00 (" in text
     assert "so it is not an FID" in text
+    # The trivial generator, and all rows in the space of faces.
+    assert "| pca | 200.00 (" in text and "along its 319 principal components." in text
+    assert "| dcgan | 0.500 (0.480 to 0.520) |  | 0.750 | 0.750 | 0.750 | 0.750 | 0.750 |" in text
+    assert "recognition network, against 300 training images." in text
     assert (
         "report-000: no difference between dcgan-noisy-labels and dcgan is shown by 3 pairs of trainings: "
         "+0.50 (-0.50 to +1.50)." in text
@@ -83,11 +88,33 @@ def test_report_sets_every_gan_between_real_images_and_noise(full: Path) -> None
     assert "| `gan/sngan-2` | `stages/gan/dvc.yaml:train@sngan-2` | 4,321 | `eeeeeeeeeeee` | `bbbbbbbbbbbb` |" in text
 
 
+def test_report_without_the_space_of_faces(full: Path) -> None:
+    for path in (full / "metrics").rglob("*.json"):
+        if '"dlib_face"' in path.read_text():
+            write_json(path, without_dlib_face(read_json(path)))
+    report.run(load())
+    text = (full / "report/report.md").read_text()
+    assert "dlib's recognition network" not in text and "Fréchet distance of faces" not in text
+
+
+def without_dlib_face(values: Any) -> Any:
+    """The scores of a study with `dlib_face_images: 0`: the protocol has null, and no row has the key."""
+    if not isinstance(values, dict):
+        return values
+    return {
+        key: None if key == "dlib_face" else without_dlib_face(value)
+        for key, value in values.items()
+        if key != "dlib_face" or "training" in value
+    }
+
+
 def test_report_sets_the_vae_beside_the_gans(full: Path) -> None:
     report.run(load())
     text = (full / "report/report.md").read_text()
     assert "| validation (80) | 0.02123 | 0.00040 | 0.00531 | 0.02230 | 321.0 |" in text
     assert "| training (320) | 0.01010 | 0.00040 |" in text
+    assert "| PCA, validation | 0.03450 | 0.00040 | 0.00531 |  |  |" in text
+    assert "319 principal components of the training images, all that they have." in text
     assert "5,555 parameters (6,297,699 at width 1" in text
     assert "plus 1e-05 times the KL divergence in nats" in text and "the equivalent weight is 0.12288." in text
     assert "345 of 512 latent dimensions have a mean with a variance above 0.01" in text
@@ -96,8 +123,8 @@ def test_report_sets_the_vae_beside_the_gans(full: Path) -> None:
     # One table with the VAE, every GAN, real images and noise.
     section = text[text.index("## 2. VAE") : text.index("## 3. ")].splitlines()
     start = next(number for number, line in enumerate(section) if line.startswith("| images of |"))
-    table = [line.split(" | ")[0].removeprefix("| ") for line in section[start + 2 : start + 10]]
-    assert table == ["vae", "dcgan", "dcgan-noisy-labels", "dcgan-k5", "sngan", "wgan-gp", "real", "noise"]
+    table = [line.split(" | ")[0].removeprefix("| ") for line in section[start + 2 : start + 11]]
+    assert table == ["vae", "dcgan", "dcgan-noisy-labels", "dcgan-k5", "sngan", "wgan-gp", "real", "pca", "noise"]
     assert section[start + 2].startswith("| vae | 333.00 (331.00 to 335.00) | 334.00 | 12.30 | 0.500 | 0.125 |")
     assert "| the faces of the GAN are more diverse | recall | 0.125 | 0.500 |" in text
     assert "|  | face score | 0.900 (0.850 to 0.940) | 0.900 (0.850 to 0.940) |" in text
@@ -174,7 +201,7 @@ def test_html_carries_its_images_and_tables(full: Path) -> None:
     digits += 4 * len(made.DIFFUSION_SAMPLES + made.DIFFUSION_EVALUATION)
     assert html.count("data:image/png;base64,") == 4 + faces + digits
     assert 'src="..' not in html
-    assert html.count("<table>") == 7 + 2 + 2 * 5 + 3 + 2 + 4 + 7 + 5 + 4 + 1
+    assert html.count("<table>") == 7 + 3 + 2 + 2 * 5 + 3 + 2 + 4 + 7 + 5 + 4 + 1
     assert "<td><strong>0.6000</strong></td>" in html
 
 

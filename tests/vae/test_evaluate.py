@@ -65,6 +65,9 @@ def test_scores_are_of_the_right_images_and_have_their_protocol(ready: Any, extr
         assert values[name]["mse"] == pytest.approx(codes[split].error.mean(), rel=1e-6)
         assert values[name]["kl"] == pytest.approx(codes[split].kl.mean(), rel=1e-6)
     assert values["validation"]["mse"] != values["training"]["mse"]
+    assert (
+        values["pca"]["components"] == LATENT and values["pca"]["training"]["mse"] < values["pca"]["validation"]["mse"]
+    )
     # The samples are drawn from the prior with the seed, and scored as those of every model.
     samples = decode(network, normal(30, (LATENT,), seed=0))
     reference = evaluate.load_reference(Path("out/evaluation/faces"))

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from dlcv.data.prepared import Split
+from dlcv.evaluation import pca
 from dlcv.vae import scores
 from dlcv.vae.codes import Codes
+
+SPLITS = (("train", 20), ("val", 10))
 
 
 def codes_of(means: np.ndarray, **changes: np.ndarray) -> Codes:
@@ -24,6 +27,21 @@ def test_reconstruction_errors_in_both_ranges() -> None:
     # In [0, 1] every difference is half as large.
     a, b = np.array([0.0, 255.0]) / 255, np.array([51.0, 102.0]) / 255
     assert ((2 * a - 2 * b) ** 2).mean() / 4 == pytest.approx(((a - b) ** 2).mean())
+
+
+def test_the_linear_autoencoder_is_measured_as_the_network_is() -> None:
+    rng = np.random.default_rng(0)
+    faces = {split: Split(rng.integers(0, 256, (count, 8, 8, 3), dtype=np.uint8), None) for split, count in SPLITS}
+    values = scores.linear(faces, latent=4)
+    components = pca.fit(faces["train"].images, 4)
+    for name, split in (("training", "train"), ("validation", "val")):
+        errors = pca.errors(components, faces[split].images)
+        assert values[name]["mse"] == pytest.approx(errors.mean())
+        assert values[name]["mse_0_1"] == pytest.approx(errors.mean() / 4)
+        assert values[name]["standard_error"] == pytest.approx(errors.std(ddof=1) / len(errors) ** 0.5)
+    # Noise has no components that new images share.
+    assert values["validation"]["mse"] > values["training"]["mse"]
+    assert values["components"] == 4 and scores.linear(faces, latent=512)["components"] == 19
 
 
 def test_active_units_are_those_whose_mean_varies() -> None:

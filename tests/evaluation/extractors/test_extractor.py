@@ -23,7 +23,14 @@ def noise(count: int, size: int = 16) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def network() -> Extractor:
-    values = {"images": 4, "neighbours": 1, "kid_subsets": 1, "kid_subset_size": 2, "jackknife_groups": 2}
+    values = {
+        "images": 4,
+        "neighbours": 1,
+        "kid_subsets": 1,
+        "kid_subset_size": 2,
+        "jackknife_groups": 2,
+        "dlib_face_images": 0,
+    }
     return load_extractor(Evaluation(extractor="efficientnet_lite0", inception_weights=None, **values))
 
 
