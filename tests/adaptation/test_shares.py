@@ -25,7 +25,7 @@ from tests.adaptation.test_stages import SMALL
 
 NOISE = torch.randn(10, 10, generator=torch.Generator().manual_seed(0)).softmax(1)
 CONFUSION = 0.7 * torch.eye(10) + 0.3 * NOISE  # of each class: the mean prediction for it
-LABELS = torch.arange(30) % 10
+LABELS = torch.tensor([*range(10), *[0] * 15, *[1] * 5])  # the classes of the source are not equally frequent
 
 
 def test_the_loss_is_minus_divergence_and_entropy() -> None:

@@ -85,12 +85,16 @@ def test_class_ami_compares_predictions_with_clusters_of_the_features() -> None:
 
 
 def test_ensv_is_the_agreement_with_the_mean_of_all_candidates() -> None:
-    # Two unsure votes for class 1 are outvoted by a sure one for class 0, and not by logits of any size.
+    # Two unsure votes for class 1 are outvoted by a sure one for class 0.
     sure, unsure = np.log([[0.9, 0.1]]), np.log([[0.45, 0.55]])
     ensemble = np.mean([[[0.9, 0.1]], [[0.45, 0.55]], [[0.45, 0.55]]], axis=0)
     assert (ensv(sure, ensemble), ensv(unsure, ensemble)) == (1, 0)
     values = validate({"a": seen(CONFIDENT), "b": seen(CONFIDENT), "c": seen(COLLAPSED)}, ["ensv"])
     assert values == {"a": {"ensv": 1.0}, "b": {"ensv": 1.0}, "c": {"ensv": 0.1}}
+    # The mean is of probabilities: one large logit does not outvote two nearly sure predictions.
+    votes = {"a": 30 * np.eye(10)[[0]], "b": 5 * np.eye(10)[[1]], "c": 5 * np.eye(10)[[1]]}
+    values = validate({name: seen(logits) for name, logits in votes.items()}, ["ensv"])
+    assert [values[name]["ensv"] for name in votes] == [0, 1, 1]
 
 
 def test_class_shares_solve_the_equation_of_black_box_shift_estimation() -> None:
