@@ -99,7 +99,9 @@ def publish(
 
 
 @app.command()
-def tables(document: Annotated[Path, typer.Argument(help="Markdown with blocks <!-- results: STUDY TABLE -->")]) -> None:
+def tables(
+    document: Annotated[Path, typer.Argument(help="Markdown with blocks <!-- results: STUDY TABLE -->")],
+) -> None:
     """Write the tables of a document from the published studies."""
     from dlcv.report.results import render
 

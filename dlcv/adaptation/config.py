@@ -25,6 +25,7 @@ SIZE = 28  # pixels
 
 Network = Annotated[str, key_of("dlcv.adaptation.networks.digits", "NETWORKS")]
 Schedule = Annotated[str, key_of("dlcv.engine.optimizers", "SCHEDULES")]
+ClassShares = Literal["uniform", "estimated"]  # of the target
 Validator = Annotated[str, key_of("dlcv.adaptation.validators", "VALIDATORS")]
 
 
@@ -113,6 +114,7 @@ class Dann(Section):
     update: Literal["joint", "alternating"]  # gradient reversal, or the domain head first (report 001)
     joint_batch: bool  # both domains in one forward pass, with common BatchNorm statistics
     information: Nonnegative  # weight of information maximisation on the target; 0 for Ganin et al. alone
+    class_shares: ClassShares  # to which information maximisation leads
 
 
 class Gta(Section):
@@ -144,6 +146,7 @@ class SelfTraining(Section):
     threshold_balance: Fraction  # how much the threshold is lowered for rarely predicted classes
     target_weight: Nonnegative  # of the target's loss, at the end of its ramp
     information: Nonnegative  # weight of information maximisation on the target, at the end of the same ramp
+    class_shares: ClassShares  # to which information maximisation leads
     source: Augmentation  # of labelled source images
     weak: Augmentation  # of the teacher's target images
     strong: Augmentation  # of the student's target images

@@ -11,11 +11,13 @@ from typing import Any
 
 import pandas as pd
 
+from dlcv.adaptation import benchmark
 from dlcv.adaptation.config import CEILING, COMPARED, METHODS, METRICS, OUT, SUPERVISED, Adaptation, Dann, Variant
 from dlcv.adaptation.figures import draw
 from dlcv.adaptation.scores import (
     Evaluated,
     accuracy_by_target_statistics,
+    candidates_of,
     choose,
     evaluated,
     gain,
@@ -37,7 +39,8 @@ def run(name: str, params: Params) -> Path:
     """Score the trainings of the scenario `name`.
 
     Returns:
-        The JSON of its scores. Figures and `accuracy.csv` are in `out/adaptation/NAME-evaluation/`.
+        The JSON of its scores. Figures, `accuracy.csv` and what validators see of each training (`seen/`) are in
+        `out/adaptation/NAME-evaluation/`.
 
     Raises:
         UserError: no such scenario, no prepared data, or no weights.
@@ -67,21 +70,27 @@ def run(name: str, params: Params) -> Path:
                 accuracy_by_target_statistics(task.folder, target) for task in tasks[baseline]
             )
 
+    # A training on labels of the target is no candidate: nobody could choose it without them.
     candidates = [one for row, each in networks.items() if row != TARGET_ROW for one in each]
+    compared = name in section.comparison.scenarios
+    variants = variant_networks(name, source, target, params) if compared else {}
+    seen, accuracies = candidates_of([*candidates, *variants.values()], target)
     scores = {
         "scenario": name,
         "protocol": protocol(source, target, params),
         "rows": rows,
         "choice": choose(candidates, target, section.validator),
+        "validators": benchmark.rank(seen, accuracies),
     }
-    if name in section.comparison.scenarios:
-        scores["variants"] = compare(name, source, target, params)
+    if compared:
+        scores["variants"] = compare(name, variants, source, target, params)
 
     with replacing(OUT / f"{name}-evaluation") as folder:
         folder.mkdir(parents=True)
+        benchmark.write(folder / "seen", seen, accuracies)
         draw(folder, name, source, target, networks, rows, params)
-        accuracies = [{"trained_by": values["label"], "accuracy": values["accuracy"]} for values in rows.values()]
-        pd.DataFrame(accuracies).to_csv(folder / "accuracy.csv", index=False, float_format="%.6g")
+        table = [{"trained_by": values["label"], "accuracy": values["accuracy"]} for values in rows.values()]
+        pd.DataFrame(table).to_csv(folder / "accuracy.csv", index=False, float_format="%.6g")
     write_json(METRICS / f"{name}.json", scores)
     track(name, scores, params)
     return METRICS / f"{name}.json"
@@ -104,15 +113,23 @@ def baseline_row(method: str) -> str:
     return SOURCE_ROW if baseline == SUPERVISED else baseline
 
 
-def compare(name: str, source: Domain, target: Domain, params: Params) -> dict[str, Any]:
-    """Scores of the variants on the scenario `name`, each with its source-only baseline, and the choice among all."""
+def variant_networks(name: str, source: Domain, target: Domain, params: Params) -> dict[Path, Evaluated]:
+    """The variants on the scenario `name` and their source-only baselines, by the folder of the training."""
+    # Several variants have the same baseline.
+    pairs = [pair for pairs in variants_of(name, params).values() for pair in pairs]
+    folders = dict.fromkeys(task.folder for pair in pairs for task in reversed(pair))
+    return {folder: evaluated(folder, source, target) for folder in folders}
+
+
+def compare(name: str, known: dict[Path, Evaluated], source: Domain, target: Domain, params: Params) -> dict[str, Any]:
+    """Scores of the variants on the scenario `name`, each with its source-only baseline, and the choice among all.
+
+    Args:
+        known: the result of `variant_networks`.
+    """
     section = params[Adaptation]
-    known: dict[Path, Evaluated] = {}  # several variants have the same baseline
     variants: dict[str, dict[str, Any]] = {}
     for variant, tasks in variants_of(name, params).items():
-        for task in (task for pair in tasks for task in reversed(pair)):
-            if task.folder not in known:
-                known[task.folder] = evaluated(task.folder, source, target)
         trained, baseline = ([known[task.folder] for task in each] for each in zip(*tasks, strict=True))
         about = trained[0].about
         variants[variant] = {

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from dlcv.adaptation.benchmark import CORRELATED
 from dlcv.adaptation.config import METHODS, Adaptation
 from dlcv.adaptation.methods.common import adapt_statistics
 from dlcv.adaptation.networks.digits import CLASSES
 from dlcv.adaptation.predict import Predictions, load, predict
 from dlcv.adaptation.trainings import Domain, load_domain
-from dlcv.adaptation.validators import IMAGES, choice, validate
+from dlcv.adaptation.validators import IMAGES, Seen, choice, validate
 from dlcv.evaluation.metrics.classification import accuracy, confusion_matrix, per_class
 from dlcv.evaluation.metrics.intervals import paired_bootstrap
 from dlcv.evaluation.metrics.proxy_a_distance import proxy_a_distance
@@ -24,6 +25,7 @@ from dlcv.evaluation.subsets import balanced
 from dlcv.evaluation.summary import summarise
 from dlcv.runtime.config import Params
 
+CANDIDATE_SCORES = ("information", "entropy", "source_accuracy")  # shown for each candidate, beside the criterion
 DISTANCE_IMAGES = 2000  # maximum number of images of each domain; more do not improve a linear classifier
 
 
@@ -34,14 +36,14 @@ class Evaluated:
     about: dict[str, Any]  # the JSON beside its weights
     source: Predictions
     target: Predictions
-    validators: dict[str, float]  # see `dlcv.adaptation.validators`
+    seen: Seen  # what validators see of it
 
 
 def evaluated(folder: Path, source: Domain, target: Domain) -> Evaluated:
     """The predictions of the network in `folder`.
 
     Args:
-        source, target: the validation images; from the training images of the target come the validators' values.
+        source, target: the validation images; the validators see training images of the target.
 
     Raises:
         UserError: no weights, or no prepared data.
@@ -54,7 +56,8 @@ def evaluated(folder: Path, source: Domain, target: Domain) -> Evaluated:
         # The weights have the BatchNorm statistics of the target.
         adapt_statistics(network, load_domain(source.name, "train").images)
     on_source = predict(network, source.images, domains)
-    return Evaluated(about, on_source, on_target, validate(unlabelled.logits, on_source.digits == source.labels))
+    seen = Seen(unlabelled.logits, unlabelled.features, on_source.logits, source.labels)
+    return Evaluated(about, on_source, on_target, seen)
 
 
 def accuracy_by_target_statistics(folder: Path, target: Domain) -> float:
@@ -69,15 +72,22 @@ def accuracy_by_target_statistics(folder: Path, target: Domain) -> float:
 
 
 def choose(networks: Sequence[Evaluated], target: Domain, criterion: str) -> dict[str, Any]:
-    """`dlcv.adaptation.validators.choice` among networks; of several with the same weights only the first counts."""
+    """`dlcv.adaptation.validators.choice` among networks."""
+    seen, accuracies = candidates_of(networks, target)
+    return choice(validate(seen, (*CANDIDATE_SCORES, criterion)), criterion, accuracies)
+
+
+def candidates_of(networks: Iterable[Evaluated], target: Domain) -> tuple[dict[str, Seen], dict[str, float]]:
+    """What validators see of each network, and its accuracy on the target, by the name of the training.
+
+    Of several networks with the same weights only the first is a candidate.
+    """
     different: dict[str, Evaluated] = {}
     for network in networks:
         different.setdefault(network.about["sha256"], network)
-    return choice(
-        {one.about["name"]: one.validators for one in different.values()},
-        criterion,
-        {one.about["name"]: float((one.target.digits == target.labels).mean()) for one in different.values()},
-    )
+    named = {one.about["name"]: one for one in different.values()}
+    accuracies = {name: float((one.target.digits == target.labels).mean()) for name, one in named.items()}
+    return {name: one.seen for name, one in named.items()}, accuracies
 
 
 def score(networks: Sequence[Evaluated], source: Domain, target: Domain, seed: int) -> dict[str, Any]:
@@ -177,11 +187,12 @@ def protocol(source: Domain, target: Domain, params: Params) -> dict[str, Any]:
         "validator": {
             "criterion": section.validator,
             "images": f"at most {IMAGES} of the target's training set, without labels",
+            "candidates_for_correlation": CORRELATED,
         },
         "proxy_a_distance": {"images_of_each_domain": balanced_count(source, target, DISTANCE_IMAGES)},
         "interval": "95 %: from one seed that of the images alone, Wilson for accuracies and paired bootstrap for "
         "gains; from several seeds that of a new training on new images, for gains that of the mean over seeds",
-        "versions": {package: version(package) for package in ("numpy", "scikit-learn", "torch")},
+        "versions": {package: version(package) for package in ("numpy", "scikit-learn", "scipy", "torch")},
         "statistics": "domain: the BatchNorm statistics are those of the domain that is evaluated",
         "tsne": {"images_of_each_domain": images, "perplexity": perplexity, "openTSNE": version("openTSNE")},
     }

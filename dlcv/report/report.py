@@ -28,14 +28,18 @@ def run(params: Params) -> Path:
     cards = data(params.raw)
     sections = {name: gather(params.raw) for name, gather in SECTIONS.items()}
     versions = [section.get("protocol", {}).get("versions", {}) for section in sections.values()]
-    text = environment().get_template("report.md.jinja").render(
-        params=params.raw,
-        cards=cards,
-        **sections,
-        reference=read_yaml(Path(__file__).parent / "reference.yaml"),
-        parameters=flatten({key: params.raw[key] for key in params.raw if key != "data"}),
-        trainings=[about for section in sections.values() for about in section["trainings"].values()],
-        versions={package: version for each in versions for package, version in each.items()},
+    text = (
+        environment()
+        .get_template("report.md.jinja")
+        .render(
+            params=params.raw,
+            cards=cards,
+            **sections,
+            reference=read_yaml(Path(__file__).parent / "reference.yaml"),
+            parameters=flatten({key: params.raw[key] for key in params.raw if key != "data"}),
+            trainings=[about for section in sections.values() for about in section["trainings"].values()],
+            versions={package: version for each in versions for package, version in each.items()},
+        )
     )
     for file, content in {"report.html": to_html(text, OUT), "report.md": text}.items():
         with replacing(OUT / file) as temporary:

@@ -31,7 +31,9 @@ from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, replacing, write_json
 
 RESULTS = Path("results")
-BLOCK = re.compile(r"(?P<open><!-- results: (?P<study>\S+) (?P<table>\S+) -->\n)(?P<body>.*?)(?P<close><!-- end -->)", re.S)
+BLOCK = re.compile(
+    r"(?P<open><!-- results: (?P<study>\S+) (?P<table>\S+) -->\n)(?P<body>.*?)(?P<close><!-- end -->)", re.S
+)
 # Of each image or group of images, not of a training: too long to publish, and in `out/` for a rerun.
 LEFT_OUT = ("left_out", "confusion")
 
@@ -96,7 +98,9 @@ def render(path: Path) -> bool:
     if not path.is_file():
         raise UserError(f"there is no document {path}")
     before = path.read_text(encoding="utf-8")
-    after = BLOCK.sub(lambda block: f"{block['open']}\n{table(block['study'], block['table'])}\n{block['close']}", before)
+    after = BLOCK.sub(
+        lambda block: f"{block['open']}\n{table(block['study'], block['table'])}\n{block['close']}", before
+    )
     if after != before:
         with replacing(path) as temporary:
             temporary.write_text(after, encoding="utf-8")

@@ -95,6 +95,7 @@ def adaptation(params: dict[str, Any]) -> dict[str, Any]:
     return {
         "scenarios": scored,
         "protocol": next(iter(scored.values()))["protocol"],
+        "validators": [f"`{name}`" for name in next(iter(scored.values()))["validators"]["scores"]],
         "labels": labels,
         "tables": tables(scored),
         # Their loss has the term that the validator `information` measures.

@@ -12,7 +12,7 @@ from dlcv.adaptation.config import Adaptation, Dann
 from dlcv.adaptation.predict import Predictions
 from dlcv.adaptation.scores import Evaluated, choose, gain, score
 from dlcv.adaptation.trainings import Domain, Task, baseline_of, task_of
-from dlcv.adaptation.validators import choice, validate
+from dlcv.adaptation.validators import Seen, choice, entropy, information
 from dlcv.runtime.config import Params, load
 from dlcv.runtime.errors import UserError
 
@@ -27,23 +27,20 @@ def predictions(accuracy: float, seed: int = 0) -> Predictions:
 
 
 def network(accuracy: float, seed: int = 0) -> Evaluated:
-    return Evaluated({"seed": seed}, predictions(1.0), predictions(accuracy, seed), {})
+    return evaluated({"seed": seed}, predictions(accuracy, seed))
+
+
+def evaluated(about: dict[str, Any], target: Predictions) -> Evaluated:
+    on_source = predictions(1.0)
+    return Evaluated(about, on_source, target, Seen(target.logits, target.features, on_source.logits, LABELS))
 
 
 def test_validators_prefer_confident_and_diverse_predictions() -> None:
     confident = 50 * np.eye(10)
-    values = {
-        name: validate(logits, predictions(1.0).digits == LABELS)
-        for name, logits in {
-            "confident": confident,
-            "unconfident": np.zeros((10, 10)),
-            "collapsed": confident[[0] * 10],
-        }.items()
-    }
-    assert values["confident"]["information"] == pytest.approx(math.log(10), abs=1e-6)
-    assert values["collapsed"]["information"] == pytest.approx(0, abs=1e-6)
-    assert values["unconfident"]["entropy"] == pytest.approx(-math.log(10))
-    assert values["confident"]["source_accuracy"] == 1
+    assert information(confident) == pytest.approx(math.log(10), abs=1e-6)
+    assert information(confident[[0] * 10]) == pytest.approx(0, abs=1e-6)
+    assert information(np.zeros((10, 10))) == pytest.approx(0, abs=1e-6)
+    assert entropy(np.zeros((10, 10))) == pytest.approx(-math.log(10))
 
 
 def test_the_choice_does_not_depend_on_the_targets_labels() -> None:
@@ -62,11 +59,11 @@ NAMES = [("a", "x"), ("b", "y"), ("c", "x")]
 
 
 def test_networks_with_the_same_weights_are_one_candidate() -> None:
-    values = {"information": 1.0, "entropy": -0.1, "source_accuracy": 0.8}
-    networks = [
-        Evaluated({"name": name, "sha256": sha}, predictions(1.0), predictions(0.5), values) for name, sha in NAMES
-    ]
-    assert list(choose(networks, SET, "information")["candidates"]) == ["a", "b"]
+    networks = [evaluated({"name": name, "sha256": sha}, predictions(0.5)) for name, sha in NAMES]
+    candidates = choose(networks, SET, "bnm")["candidates"]
+    assert list(candidates) == ["a", "b"]
+    assert set(candidates["a"]) == {"information", "entropy", "source_accuracy", "bnm", "accuracy"}
+    assert candidates["a"]["source_accuracy"] == 1 and candidates["a"]["accuracy"] == pytest.approx(0.5, abs=0.1)
 
 
 def test_scores_are_means_over_the_seeds() -> None:
@@ -136,6 +133,7 @@ def test_the_baseline_of_a_variant_has_equal_settings(domains: Any, set_params: 
         ({"adaptation.network": "lennet"}, "adaptation.network: there is no lennet; did you mean lenet"),
         ({"adaptation.validator": "informatoin"}, "adaptation.validator: .*did you mean information"),
         ({"dann.update": "both"}, "dann.update"),
+        ({"dann.class_shares": "even"}, "dann.class_shares"),
     ],
 )
 def test_what_sections_refuse(set_params: Any, values: dict[str, Any], message: str) -> None:

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dlcv.adaptation import evaluate, predict, train
+from dlcv.adaptation import benchmark, evaluate, predict, train
 from dlcv.adaptation.config import METHODS
 from dlcv.adaptation.methods import gta, selftraining
 from dlcv.adaptation.methods.common import adapt_statistics
@@ -138,6 +138,21 @@ def test_evaluation_scores_every_row_and_draws_the_figures(domains: Path, set_pa
         "compact",
     )
     assert scores["choice"]["tried"] == 12
+    # The variants and their common baseline, too, but not the trainings on labels of the target.
+    ranked = scores["validators"]
+    assert ranked["candidates"] == len(ranked["values"]) == 12 + 3
+    assert not any("usps/supervised" in training for training in ranked["values"])
+    stored, accuracies = benchmark.read(domains / "out/adaptation/mnistm-usps-evaluation/seen")
+    assert benchmark.rank(stored, accuracies) == ranked
+    for training, seen in stored.items():
+        network, _ = predict.load(domains / "out/adaptation" / training)
+        expected = predict.predict(network, load_domain("usps", "train").images)
+        assert np.array_equal(seen.target_logits, expected.logits)
+        assert np.array_equal(seen.target_features, expected.features)
+        on_validation = predict.predict(network, load_domain("usps", "val").images).digits
+        assert accuracies[training] == (on_validation == load_domain("usps", "val").labels).mean()
+    shared = scores["choice"]["candidates"]["mnistm-usps/dann-0"]
+    assert {key: ranked["values"]["mnistm-usps/dann-0"][key] for key in shared} == shared
     assert list(scores["variants"]["variants"]) == ["alternating", "paper"]
     for who, score in (("chosen", "information"), ("oracle", "accuracy")):
         candidates = scores["choice"]["candidates"]
@@ -157,12 +172,10 @@ def test_evaluation_scores_every_row_and_draws_the_figures(domains: Path, set_pa
     assert list(table["trained_by"]) == [row["label"] for row in rows.values()]
     assert table["accuracy"].to_list() == pytest.approx([row["accuracy"] for row in rows.values()], abs=1e-6)
 
-    before = path.read_bytes(), (out / "tsne-class.png").read_bytes(), (out / "examples-gta.png").read_bytes()
+    repeated = ("tsne-class.png", "examples-gta.png", "seen/mnistm-usps/dann-0.npz")
+    before = path.read_bytes(), *((out / name).read_bytes() for name in repeated)
     evaluate.run("mnistm-usps", params)
-    assert before == (
-        path.read_bytes(),
-        *((out / f"{name}.png").read_bytes() for name in ("tsne-class", "examples-gta")),
-    )
+    assert before == (path.read_bytes(), *((out / name).read_bytes() for name in repeated))
 
     # The choice without labels does not depend on the labels of the target.
     labels = domains / "data/digits/usps/val_labels.npy"
@@ -170,6 +183,8 @@ def test_evaluation_scores_every_row_and_draws_the_figures(domains: Path, set_pa
     evaluate.run("mnistm-usps", params)
     again = read_json(path)["choice"]
     assert again["chosen"]["training"] == scores["choice"]["chosen"]["training"]
+    for name, values in read_json(path)["validators"]["scores"].items():
+        assert values["chosen"] == ranked["scores"][name]["chosen"]
     for name, values in again["candidates"].items():
         known = scores["choice"]["candidates"][name]
         assert all(values[key] == known[key] for key in ("information", "entropy", "source_accuracy"))
@@ -243,7 +258,8 @@ def test_variants_are_trained_and_compared(domains: Path, set_params: Any) -> No
     baseline = read_json(domains / "out/adaptation/mnistm/variants/lenet/weights.json")
     assert baseline["stage"] == "stages/adaptation/dvc.yaml:baseline@lenet-mnistm"
     source, target = load_domain("mnistm", "val"), load_domain("usps", "val")
-    scores = evaluate.compare("mnistm-usps", source, target, load())
+    networks = evaluate.variant_networks("mnistm-usps", source, target, load())
+    scores = evaluate.compare("mnistm-usps", networks, source, target, load())
     assert (scores["steps"], scores["seed"]) == (2, 0)
     values = scores["variants"]["alternating"]
     assert values["label"] == "DANN (alternating)"

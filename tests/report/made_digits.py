@@ -67,8 +67,13 @@ def make_adaptation(study: Path) -> None:
             rows["selftraining_source"] |= {"accuracy_by_target_statistics": 0.6789}
         images = {role: {"domain": scenario[role], "count": 40} for role in ("source", "target")}
         values = {
-            "protocol": {"images": images, "versions": {"torch": "0"}},
+            "protocol": {
+                "images": images,
+                "versions": {"torch": "0"},
+                "validator": {"candidates_for_correlation": 9},
+            },
             "rows": rows,
+            "validators": validators_of(12 if name == "usps-mnistm" else 3),
             "choice": choice_of(f"{name}/dann-0", f"{source}/supervised-0"),
         }
         if name in section["comparison"]["scenarios"]:
@@ -114,6 +119,15 @@ def choice_of(chosen: str, oracle: str) -> dict[str, Any]:
         "oracle": {"training": oracle, "accuracy": 0.61},
         "candidates": {chosen: candidate},
     }
+
+
+def validators_of(candidates: int) -> dict[str, Any]:
+    """The benchmark of two validators; a correlation over few candidates is unknown."""
+    scores = {
+        name: {"spearman": spearman if candidates > 8 else None, "regret": 0.0123}
+        for name, spearman in (("information", 0.875), ("class_ami", -0.25))
+    }
+    return {"candidates": candidates, "scores": scores}
 
 
 def write_weights(study: Path, trained: dict[str, str], stage: str) -> None:

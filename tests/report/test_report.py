@@ -37,6 +37,10 @@ def test_report_says_who_wins_and_where_it_comes_from(full: Path) -> None:
     )
     chosen = "`usps-mnistm/variants/deep-0` | 0.6000 | `usps/variants/deep-0` | 0.6100 |"
     assert f"| usps → mnistm | 2 | {chosen}" in text
+    assert "| scenario | candidates | `information` | `class_ami` |" in text
+    assert "| svhn → usps | 3 |  |  |" in text and "| usps → mnistm | 12 | 0.88 | -0.25 |" in text
+    assert "| usps → mnistm | 12 | 0.0123 | 0.0123 |" in text
+    assert "is blank for fewer than 9 candidates" in text
     assert f"| `adaptation/usps-mnistm/dann-0` | `stages/adaptation/dvc.yaml:dann@usps-mnistm-0` | {weights}" in text
     stage = "`stages/adaptation/dvc.yaml:network@deep-usps-mnistm-0`"
     assert f"| `adaptation/usps-mnistm/variants/deep-0` | {stage} | 257,254 |" in text
@@ -46,6 +50,7 @@ def test_report_says_who_wins_and_where_it_comes_from(full: Path) -> None:
     assert "| mnistm → svhn | 2 | `mnistm-svhn/dann-0` | 0.6000 | `mnistm/supervised-0` | 0.6100 |" in text
     assert "| mnistm → svhn | `mnistm-svhn/dann-0` | 1.500 | 0.250 | 0.9000 | 0.6000 |" in text
     changed = "network lenet, lambda 1.0, gamma 10, update alternating, joint_batch True, information 0.0"
+    changed += ", class_shares uniform"
     assert f"|  | alternating | {changed} | 257,254 | 0.5000 | 0.5500 |" in text
     assert (
         "the lowest accuracies are those of 0 (0.50) and 1 (0.50; 0.10 predicted as 0); 0 is predicted for 0.18" in text
@@ -201,7 +206,7 @@ def test_html_carries_its_images_and_tables(full: Path) -> None:
     digits += 4 * len(made.DIFFUSION_SAMPLES + made.DIFFUSION_EVALUATION)
     assert html.count("data:image/png;base64,") == 4 + faces + digits
     assert 'src="..' not in html
-    assert html.count("<table>") == 7 + 3 + 2 + 2 * 5 + 3 + 2 + 4 + 7 + 5 + 4 + 1
+    assert html.count("<table>") == 9 + 3 + 2 + 2 * 5 + 3 + 2 + 4 + 7 + 5 + 4 + 1
     assert "<td><strong>0.6000</strong></td>" in html
 
 

@@ -25,6 +25,8 @@ from dlcv.engine.optimizers import descend, make_optimizer
 from dlcv.runtime.config import Params
 
 STATISTICS_IMAGES = 4000  # maximum number of images for BatchNorm statistics
+SHARES_MEMORY = 0.99  # of the means for the class shares of the target: over about 100 batches
+SHARES_SMOOTHING = 0.01  # part of the estimated shares that is uniform, so that no class is impossible
 
 Batch = dict[str, tuple[Tensor, Tensor]]  # "source" and, for a method that adapts, "target": images and labels
 Backward = Callable[[Tensor], None]
@@ -135,6 +137,55 @@ def information(logits: Tensor) -> Tensor:
     log_p = logits.log_softmax(1)
     mean = log_p.exp().mean(0)
     return -(mean * (mean + 1e-6).log()).sum() + (log_p.exp() * log_p).sum(1).mean()
+
+
+class TargetShares(nn.Module):
+    """The class shares of the target, estimated during training by black-box shift estimation (Lipton et al. 2018).
+
+    The shares q solve M q = m, where m is the mean prediction for the target, and column j of M that for source images
+    of class j; both are running means over the batches. Each batch brings one EM step of the maximum-likelihood
+    solution, q_j <- q_j sum_i M_ij m_i / (M q)_i (Saerens et al. 2002; Garg et al. 2020), which keeps q >= 0 and its
+    sum at 1. The predictions for source images are those of training: M has fewer errors than on new images.
+
+    Means and estimate are buffers, so that a checkpoint has them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        classes = digits.CLASSES
+        self.register_buffer("joint", torch.eye(classes) / classes)  # prediction by class, mean over source images
+        self.register_buffer("prediction", torch.full((classes,), 1 / classes))
+        self.register_buffer("share", torch.full((classes,), 1 / classes))
+        self.joint: Tensor
+        self.prediction: Tensor
+        self.share: Tensor
+
+    @torch.no_grad()
+    def update(self, source: Tensor, labels: Tensor, target: Tensor) -> Tensor:
+        """The estimate after one more batch, 10, each share above 0.
+
+        Args:
+            source: logits for images of the source, N x 10, with their labels, N.
+            target: logits for images of the target, N x 10.
+        """
+        of_label = F.one_hot(labels, digits.CLASSES)
+        # No matrix product: autocast would compute it in bf16.
+        joint = (source.float().softmax(1)[:, :, None] * of_label[:, None, :]).mean(0)
+        self.joint.lerp_(joint, 1 - SHARES_MEMORY)
+        self.prediction.lerp_(target.float().softmax(1).mean(0), 1 - SHARES_MEMORY)
+        by_class = self.joint / self.joint.sum(0)
+        ratio = self.prediction / (by_class * self.share).sum(1)
+        self.share.mul_((by_class * ratio[:, None]).sum(0))
+        return (1 - SHARES_SMOOTHING) * self.share + SHARES_SMOOTHING / digits.CLASSES
+
+
+def information_to_shares(logits: Tensor, shares: Tensor) -> Tensor:
+    """`information` with class shares, C, in place of uniform ones, in nats, at most 0.
+
+    Minus the Kullback-Leibler divergence of the mean prediction to the shares, minus the mean entropy of the
+    predictions.
+    """
+    return information(logits) + (logits.softmax(1).mean(0) * shares.log()).sum()
 
 
 def strength(progress: float, maximum: float, gamma: float) -> float:

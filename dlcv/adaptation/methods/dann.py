@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from dlcv.adaptation.augment import augment
 from dlcv.adaptation.config import Adaptation, Dann, Training
@@ -17,10 +17,12 @@ from dlcv.adaptation.methods.common import (
     Batch,
     Learner,
     Plan,
+    TargetShares,
     adamw,
     classify,
     domain_network,
     information,
+    information_to_shares,
     settings_of,
     strength,
 )
@@ -35,7 +37,8 @@ class DANN(Learner):
     report 001: first a step of the domain head on fixed features, then a step of features and class head against the
     updated domain head.
 
-    With `dann.information` above 0 the loss has information maximisation on the target, too.
+    With `dann.information` above 0 the loss has information maximisation on the target, too: towards uniform class
+    shares, or with `dann.class_shares: estimated` towards those of the target as they are estimated so far.
     """
 
     def __init__(self, network: DomainNetwork, training: Training, dann: Dann):
@@ -45,7 +48,11 @@ class DANN(Learner):
                 "domain_head": list(network.domain_head.parameters()),
                 "network": [*network.features.parameters(), *network.class_head.parameters()],
             }
-        super().__init__({"network": network}, {name: adamw(part, training) for name, part in parts.items()})
+        self.shares = TargetShares() if dann.information and dann.class_shares == "estimated" else None
+        networks: dict[str, nn.Module] = {"network": network}
+        if self.shares is not None:
+            networks["target_shares"] = self.shares  # for checkpoints
+        super().__init__(networks, {name: adamw(part, training) for name, part in parts.items()})
         self.training = training
         self.dann = dann
 
@@ -66,7 +73,10 @@ class DANN(Learner):
         class_loss, values = classify(of_source, labels, self.training.label_smoothing)
         loss = class_loss + domain_loss(domain_logits, domains)
         if self.dann.information:
-            gained = information(of_target)
+            if self.shares is None:
+                gained = information(of_target)
+            else:
+                gained = information_to_shares(of_target, self.shares.update(of_source, labels, of_target))
             loss = loss - strength(progress, self.dann.information, self.dann.gamma) * gained
             values["information"] = gained.detach()
         self.descend("network", loss, backward)
@@ -95,11 +105,14 @@ def dann(name: str, params: Params) -> Plan:
     training, own = params[Adaptation].training, params[Dann]
     suffix = " (alternating)" if own.update == "alternating" else ""
     suffix += " + information maximisation" if own.information else ""
+    method = DANN(domain_network(params), training, own)
+    suffix += " towards estimated class shares" if method.shares is not None else ""
     return Plan(
-        DANN(domain_network(params), training, own),
+        method,
         settings={**settings_of(params), "dann": own.model_dump(by_alias=True)},
         steps=training.steps,
         ema_decay=training.ema_decay,
+        single=method.shares is not None,  # each process would have its own estimate
         label_suffix=suffix,
         domain_head=True,
     )

@@ -34,10 +34,12 @@ from dlcv.adaptation.methods.common import (
     Batch,
     Learner,
     Plan,
+    TargetShares,
     adamw,
     adapt_statistics,
     classify,
     information,
+    information_to_shares,
 )
 from dlcv.adaptation.networks import digits
 from dlcv.adaptation.networks.digits import CLASSES, Classifier, DomainNetwork
@@ -81,14 +83,15 @@ class SelfTrainingSource(Learner):
 
     def step(self, batch: Batch, progress: float, backward: Backward) -> dict[str, Tensor]:
         """One update; see `dlcv.engine.loop.Method`."""
-        loss, values = self.source_loss(*batch["source"])
+        images, labels = batch["source"]
+        loss, values = classify(self.source_logits(images), labels, self.training.label_smoothing)
         self.update(loss, progress, backward)
         return values
 
-    def source_loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss on labels, and values for the curve."""
-        output = self.networks["network"](augment(images, self.own.source))
-        return classify(output.classes, labels, self.training.label_smoothing)
+    def source_logits(self, images: Tensor) -> Tensor:
+        """The student's logits for augmented source images, N x 10."""
+        logits: Tensor = self.networks["network"](augment(images, self.own.source)).classes
+        return logits
 
     def update(self, loss: Tensor, progress: float, backward: Backward) -> None:
         """One update of the student, then of the teacher."""
@@ -110,17 +113,23 @@ class SelfTraining(SelfTrainingSource):
 
     def __init__(self, network: DomainNetwork, training: Training, own: config.SelfTraining):
         self.shares = ClassShares()
-        super().__init__(network, training, own, {"shares": self.shares})
+        self.target_shares = TargetShares() if own.class_shares == "estimated" else None
+        estimated = {} if self.target_shares is None else {"target_shares": self.target_shares}
+        super().__init__(network, training, own, {"shares": self.shares, **estimated})
 
     def step(self, batch: Batch, progress: float, backward: Backward) -> dict[str, Tensor]:
         """One update; see `dlcv.engine.loop.Method`."""
-        target, _ = batch["target"]
+        (source, source_labels), (target, _) = batch["source"], batch["target"]
         labels, confident = self.pseudo_labels(augment(target, self.own.weak))
-        loss, values = self.source_loss(*batch["source"])
+        source_logits = self.source_logits(source)
+        loss, values = classify(source_logits, source_labels, self.training.label_smoothing)
         logits = self.networks["network"](augment(target, self.own.strong)).classes
         # A mean over all target images: few pseudo-labels have a small weight.
         target_loss = (F.cross_entropy(logits, labels, reduction="none") * confident).mean()
-        gained = information(logits)
+        if self.target_shares is None:
+            gained = information(logits)
+        else:
+            gained = information_to_shares(logits, self.target_shares.update(source_logits, source_labels, logits))
         loss = loss + ramp(progress) * (self.own.target_weight * target_loss - self.own.information * gained)
         self.update(loss, progress, backward)
         return {
