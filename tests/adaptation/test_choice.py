@@ -153,7 +153,7 @@ def test_the_baseline_of_a_variant_has_equal_settings(domains: Any, set_params: 
     set_params({"adaptation.seeds": [0, 1], "adaptation.comparison.seeds": [1]})
     assert baseline("paper") == Task("supervised", "usps", 0)
     set_params({"adaptation.comparison.seeds": [1, 2]})
-    with pytest.raises(UserError, match="variant lenet has no source-only baseline of equal settings; add it to"):
+    with pytest.raises(UserError, match="variant lenet has no source-only baseline of equal settings and seeds; add"):
         load()
 
 

@@ -18,6 +18,7 @@ from dlcv.engine import training as stage
 from dlcv.engine.loop import train as loop
 from dlcv.evaluation.config import Evaluation
 from dlcv.evaluation.extractors.extractor import Extractor
+from dlcv.evaluation.metrics.trainings import new_training, variance_of
 from dlcv.evaluation.reference import of_prepared, save_reference
 from dlcv.evaluation.scores import score
 from dlcv.runtime.config import load
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
 
 OUT = Path("out/vae/vae-0")
 REAL_MAP = figures.tsne.fit
+DISTANCE = "frechet_efficientnet_lite0"
 FIGURES = ["curve", "interpolation", "neighbours", "reconstructions", "samples", "tsne"]
 
 
@@ -112,18 +114,22 @@ def test_each_seed_is_a_training_and_the_summary_is_over_all(ready: Any, set_par
     two, second = (read_json(study / path) for path in ("metrics/vae.json", "out/vae/vae-3-evaluation/scores.json"))
     second = second["scores"]
     assert (one["seeds"], two["seeds"]) == ([0], [0, 3])
-    for part, score in (("validation", "mse"), ("samples", "coverage")):
-        values = first[part][score], second[part][score]
-        assert one[part][score] == {"value": values[0]}
-        assert two[part][score] == {"value": np.mean(values), "standard_deviation": np.std(values, ddof=1)}
+    for part, name in (("validation", "mse"), ("samples", "coverage")):
+        values = first[part][name], second[part][name]
+        assert one[part][name] == {"value": values[0]}
+        assert two[part][name] == {"value": np.mean(values), "standard_deviation": np.std(values, ddof=1)}
     assert two["active_units"]["value"] == np.mean([first["active_units"], second["active_units"]])
     # From one seed the interval is that of the images; a second training makes it wider.
-    score = "frechet_efficientnet_lite0"
-    assert one["samples"][score]["interval"] == first["samples"][score]["interval"]
-    low, high = two["samples"][score]["interval"].values()
-    assert low < two["samples"][score]["value"] < high
-    ends = [scores["samples"][score]["interval"] for scores in (first, second)]
+    assert one["samples"][DISTANCE]["interval"] == first["samples"][DISTANCE]["interval"]
+    low, high = two["samples"][DISTANCE]["interval"].values()
+    assert low < two["samples"][DISTANCE]["value"] < high
+    ends = [scores["samples"][DISTANCE]["interval"] for scores in (first, second)]
     assert high - low > np.mean([end["high"] - end["low"] for end in ends])
+    # The probe predicts the same images in each training.
+    probes = [scores["probe"]["validation"] for scores in (first, second)]
+    variance = float(np.mean([variance_of(*probe["interval"].values()) for probe in probes]))
+    _, low, _ = new_training([probe["accuracy"] for probe in probes], variance, same_images=True)
+    assert two["probe"]["validation"]["interval"]["low"] == pytest.approx(max(0, low))
 
 
 def test_both_curves_are_of_the_snapshots_on_each_split(ready: Any) -> None:
