@@ -28,7 +28,9 @@ def train(
     seed: Annotated[
         int | None,
         typer.Option(
-            min=0, max=2**32 - 1, help="default: the first of adaptation.seeds or adaptation.comparison.seeds"
+            min=0,
+            max=2**32 - 1,
+            help="default: the first of adaptation.seeds, with --variant of adaptation.comparison.seeds",
         ),
     ] = None,
     variant: Annotated[

@@ -183,7 +183,7 @@ class Comparison(Section):
     scenarios: Annotated[list[str], Field(min_length=1)]
     sources: list[Domain]  # the source domains of these scenarios
     steps: Positive  # of each training
-    seeds: Seeds  # apart from those of the methods, so that another seed of these trains no variant
+    seeds: Seeds  # apart from those of the methods, so that a new seed of the methods trains no variant
 
     @property
     def variants(self) -> list[str]:
@@ -343,7 +343,8 @@ class Adaptation(Section):
         for name in comparison.variants:
             if self.baseline_variant(name) is None and not self.supervised_is_baseline(name):
                 raise ValueError(
-                    f"variant {name} has no source-only baseline of equal settings; add it to comparison.baselines"
+                    f"variant {name} has no source-only baseline of equal settings and seeds; add it to "
+                    "comparison.baselines"
                 )
         return self
 

@@ -46,7 +46,12 @@ def sample(
         Path | None, typer.Option(help="folder of trained weights; default: out/diffusion/MODEL-SEED")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**32 - 1, help="of the noise, and of the training; default: as in train")
+        int | None,
+        typer.Option(
+            min=0,
+            max=2**32 - 1,
+            help="of the noise and, without --weights, of the training; default: the first of diffusion.seeds",
+        ),
     ] = None,
 ) -> None:
     """Draw images of one digit; options that are not given are as in params.yaml."""

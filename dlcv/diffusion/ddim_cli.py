@@ -50,7 +50,11 @@ def sample(
     weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/ddim/unet-SEED")] = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, max=2**32 - 1, help="of the added noise, and of the training; default: as in train"),
+        typer.Option(
+            min=0,
+            max=2**32 - 1,
+            help="of the added noise and, without --weights, of the training; default: the first of ddim.seeds",
+        ),
     ] = None,
 ) -> None:
     """Turn noise files into images; options that are not given are as in params.yaml."""

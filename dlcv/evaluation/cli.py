@@ -76,7 +76,7 @@ def train(
 
 @judge_app.command("score")
 def score_judge() -> None:
-    """Compute the judge's accuracy on real validation images."""
+    """Compute the accuracy of the judge, over all its trainings, on real validation images."""
     params = load()
     from dlcv.evaluation.judge.evaluate import run
 

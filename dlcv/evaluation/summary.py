@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def summarise(trainings: Sequence[Mapping[str, Any]], *, same_images: bool = Fal
         if isinstance(first, Mapping):
             key = next((key for key in ("value", "accuracy") if key in first), None)
             summary[name] = summarise(each, same_images=same_images) if key is None else _score(each, key, same_images)
-        elif isinstance(first, float):
+        elif isinstance(first, (int, float)):
             summary[name] = {"value": float(np.mean(each)), **_spread(each)}
     return {name: value for name, value in summary.items() if value}
 
@@ -62,9 +63,9 @@ def _score(each: Sequence[Mapping[str, Any]], key: str, same_images: bool) -> di
     ends = [(one["interval"]["low"], one["interval"]["high"]) for one in each]
     variance = float(np.mean([variance_of(*interval) for interval in ends]))
     _, low, high = new_training(values, variance, same_images=same_images)
-    # Every score with an interval is a share, or a distance, which has no upper bound.
-    share = all(high <= 1 for _, high in ends)
-    return {**summary, "interval": {"low": max(0.0, low), "high": min(1.0, high) if share else high}}
+    # Every score with an interval is a share, or a Fréchet distance, which has no upper bound.
+    highest = math.inf if "left_out" in each[0] else 1.0
+    return {**summary, "interval": {"low": max(0.0, low), "high": min(highest, high)}}
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:

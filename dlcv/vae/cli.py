@@ -54,7 +54,11 @@ def sample(
     count: Annotated[int | None, typer.Option(min=1, help="number of images; default: vae.samples")] = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, max=2**32 - 1, help="of the latents, and of the training; default: the first of vae.seeds"),
+        typer.Option(
+            min=0,
+            max=2**32 - 1,
+            help="of the latents and, without --weights, of the training; default: the first of vae.seeds",
+        ),
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/vae/vae-SEED")] = None,
 ) -> None:

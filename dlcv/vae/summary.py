@@ -22,7 +22,10 @@ def run(params: Params) -> Path:
     """
     seeds = params[Vae].seeds
     evaluated = [read_scores(OUT / f"{name_of(seed)}-evaluation") for seed in seeds]
-    scores = {"seeds": seeds, **summarise([one["scores"] for one in evaluated])}
+    each = [one["scores"] for one in evaluated]
+    # Samples are new in each training; the probe predicts the attribute of the same images.
+    probe = summarise([{"probe": scores["probe"]} for scores in each], same_images=True)
+    scores = {"seeds": seeds, **summarise(each), **probe}
     write_json(METRICS, scores)
     publish("summary", area="vae", params={"seeds": seeds}, scores=scores)
     return METRICS

@@ -13,6 +13,7 @@ from dlcv.adaptation.predict import Predictions
 from dlcv.adaptation.scores import Evaluated, choose, gain, score
 from dlcv.adaptation.trainings import Domain, Task, baseline_of, task_of
 from dlcv.adaptation.validators import Seen, choice, entropy, information
+from dlcv.evaluation.metrics.intervals import paired_bootstrap, wilson
 from dlcv.runtime.config import Params, load
 from dlcv.runtime.errors import UserError
 
@@ -75,9 +76,34 @@ def test_scores_are_means_over_the_seeds() -> None:
     assert values["seeds"] == {"0": each[0], "1": each[1]}
     assert values["interval"]["low"] < values["accuracy"] < values["interval"]["high"]
     assert np.sum(values["confusion"]) == 400
-    assert "standard_deviation" not in score(both[:1], SET, SET, seed=0)
-    gained = gain(both, [network(0.5, 0), network(0.5, 1)], SET, seed=0)
+    # From one seed the interval is Wilson's; the trainings differ by more than their images explain.
+    alone = [score([one], SET, SET, seed=0) for one in both]
+    for one, accuracy in zip(alone, each, strict=True):
+        assert "standard_deviation" not in one
+        assert tuple(one["interval"].values()) == wilson(round(200 * accuracy), 200)
+    assert width(values) > 2 * max(width(one) for one in alone)
+
+
+def width(scores: dict[str, Any]) -> float:
+    """Of the interval."""
+    return float(scores["interval"]["high"] - scores["interval"]["low"])
+
+
+def test_gains_are_means_over_pairs_of_equal_seeds() -> None:
+    ours, baselines = [network(0.8, 0), network(0.6, 1)], [network(0.5, 0), network(0.5, 1)]
+    gained = gain(ours, baselines, SET, seed=0)
+    each = [gain([one], [other], SET, seed=0) for one, other in zip(ours, baselines, strict=True)]
+    points = [one["over_trained_on_source"] for one in each]
+    assert gained["over_trained_on_source"] == pytest.approx(np.mean(points))
+    assert gained["seeds"] == {"0": points[0], "1": points[1]}
     assert gained["interval"]["low"] <= gained["over_trained_on_source"] <= gained["interval"]["high"]
+    assert width(gained) > 2 * max(width(one) for one in each)
+    # The bootstrap of one pair, not its normal approximation.
+    correct = [one.target.digits == LABELS for one in (ours[0], baselines[0])]
+    assert tuple(each[0]["interval"].values()) == paired_bootstrap(*correct, seed=0)[1:]
+    # The difference of two trainings that agree in every seed is known as well as the images allow.
+    same = gain([ours[0]] * 2, [baselines[0]] * 2, SET, seed=0)
+    assert width(same) == pytest.approx(width(each[0]), rel=0.1)
 
 
 def with_variant(name: str) -> Params:
@@ -93,12 +119,21 @@ def test_a_variant_changes_what_it_names(study: Any) -> None:
     assert with_variant("mish-shallow")[Adaptation].networks.mish.hidden == [128]
     assert with_variant("alternating")[Dann].update == "alternating"
     assert with_variant("paper")[Dann].lambda_ == 1.0
+
+
+def test_a_command_names_a_training_by_method_variant_and_seed(domains: Any, set_params: Any) -> None:
+    set_params({"adaptation.seeds": [2, 0], "adaptation.comparison.seeds": [3, 4]})
+    set_params({"adaptation.comparison.baselines": ["lenet", "deep", "wide", "mish"]})
+    params = load()
+    for variant, seed, expected in ((None, None, 2), ("deep", None, 3), ("deep", 4, 4), (None, 9, 9)):
+        task = task_of("dann", "usps-mnistm", params, seed, variant)
+        assert task == Task("dann", "usps-mnistm", expected, variant)
+        own = "dann" if variant is None else "variants/deep"
+        assert task.folder.as_posix() == f"out/adaptation/usps-mnistm/{own}-{expected}"
     with pytest.raises(UserError, match="no variant depp; did you mean deep"):
         task_of("dann", "usps-mnistm", params, variant="depp")
     with pytest.raises(UserError, match="gta has no variants; use --variant with dann or supervised"):
         task_of("gta", "usps-mnistm", params, variant="deep")
-    with pytest.raises(UserError, match="leave out --seed"):
-        task_of("dann", "usps-mnistm", params, seed=0, variant="deep")
 
 
 def test_the_baseline_of_a_variant_has_equal_settings(domains: Any, set_params: Any) -> None:
@@ -112,8 +147,10 @@ def test_the_baseline_of_a_variant_has_equal_settings(domains: Any, set_params: 
     baselines = {"adaptation.comparison.baselines": ["deep", "wide", "mish"]}
     set_params({**baselines, "adaptation.comparison.steps": 400})
     assert baseline("paper") == Task("supervised", "usps", 0)
-    set_params({"adaptation.comparison.seed": 1})
-    with pytest.raises(UserError, match="variant lenet has no source-only baseline of equal settings; add it to"):
+    set_params({"adaptation.seeds": [0, 1], "adaptation.comparison.seeds": [1]})
+    assert baseline("paper") == Task("supervised", "usps", 0)
+    set_params({"adaptation.comparison.seeds": [1, 2]})
+    with pytest.raises(UserError, match="variant lenet has no source-only baseline of equal settings and seeds; add"):
         load()
 
 
@@ -124,7 +161,6 @@ def test_the_baseline_of_a_variant_has_equal_settings(domains: Any, set_params: 
         ({"adaptation.methods.dann": ["mnistm-usps"]}, "no list of methods has the scenario mnistm-svhn"),
         ({"adaptation.methods.gan": []}, "methods names gan, which dlcv.adaptation.config.METHODS does not have"),
         ({"adaptation.baselines.selftraining": ["svhn"]}, r"baselines.selftraining has to be .* \['usps'\], not"),
-        ({"adaptation.seeds": [0, 0]}, "seeds names something twice"),
         ({"adaptation.comparison.networks": ["depp"]}, "comparison.networks names depp"),
         ({"adaptation.comparison.networks": ["paper"]}, "variant paper has a section dann; list it in .*updates"),
         ({"adaptation.comparison.updates": ["wide"]}, "variant wide lacks a section dann; list it in .*networks"),

@@ -35,6 +35,7 @@ OTHERS: dict[str, Any] = {
     "gta.grey": ["usps-mnistm"],
     "selftraining.network": "wide",
     "selftraining.schedule": "constant",
+    "adaptation.comparison.seeds": [1],
     "adaptation.variants.wide.network": "mish",
     "adaptation.variants.wide.schedule": "constant",
     "adaptation.variants.paper.network": "wide",
@@ -97,17 +98,13 @@ def test_a_variant_depends_on_what_its_stage_names_and_on_nothing_else(stage: st
     known, *replaced = VARIANTS[stage]
     named = [name.replace("${item.variant}", str(known.variant)) for name in STAGES[stage]["params"]]
 
-    read = (*READ, "adaptation.comparison.seed", "adaptation.comparison.steps", "adaptation.variants")
+    read = (*READ, "adaptation.comparison.seeds", "adaptation.comparison.steps", "adaptation.variants")
     keys = {key: value for key, value in flatten(raw).items() if key.startswith(read)}
     keys = {key: value for key, value in keys.items() if "variants" not in key or f".{known.variant}." in key}
-
-    def settings_with(raw: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
-        params = with_value(raw, key, value)
-        seed = params.raw["adaptation"]["comparison"]["seed"]  # a stage does not name it in its command
-        return settings(Task(known.method, known.name, seed, known.variant), params)
-
     before = settings(known, validate(raw, "params.yaml"))
-    decisive = {key for key, value in keys.items() if settings_with(raw, key, other(key, value)) != before}
+    decisive = {
+        key for key, value in keys.items() if settings(known, with_value(raw, key, other(key, value))) != before
+    }
     overridden = {"adaptation.network", *(f"adaptation.training.{key}" for key in ("steps", *replaced))}
     assert decisive == {key for key in keys if covers(named, key)} - overridden
 

@@ -244,31 +244,41 @@ def test_adabn_changes_only_the_statistics_of_the_baseline(domains: Path, set_pa
 def train_variants() -> None:
     """Train the variants, and their source-only baselines."""
     params = load()
-    for task in {task for tasks in variants_of("mnistm-usps", params).values() for task in tasks}:
+    pairs = [pair for pairs in variants_of("mnistm-usps", params).values() for pair in pairs]
+    for task in {task for pair in pairs for task in pair}:
         train.run(task, params)
 
 
 def test_variants_are_trained_and_compared(domains: Path, set_params: Any) -> None:
-    set_params(SMALL)
+    set_params({**SMALL, "adaptation.comparison.seeds": [0, 3]})
     train_variants()
-    about = read_json(domains / "out/adaptation/mnistm-usps/variants/alternating/weights.json")
-    assert about["name"] == "mnistm-usps/variants/alternating"
-    assert about["stage"] == "stages/adaptation/dvc.yaml:update@alternating-mnistm-usps"
+    about = read_json(domains / "out/adaptation/mnistm-usps/variants/alternating-3/weights.json")
+    assert about["name"] == "mnistm-usps/variants/alternating-3" and about["params"]["seed"] == 3
+    assert about["stage"] == "stages/adaptation/dvc.yaml:update@alternating-mnistm-usps-3"
     assert about["params"]["dann"]["update"] == "alternating" and about["params"]["training"]["steps"] == 2
-    baseline = read_json(domains / "out/adaptation/mnistm/variants/lenet/weights.json")
-    assert baseline["stage"] == "stages/adaptation/dvc.yaml:baseline@lenet-mnistm"
+    baseline = read_json(domains / "out/adaptation/mnistm/variants/lenet-3/weights.json")
+    assert baseline["stage"] == "stages/adaptation/dvc.yaml:baseline@lenet-mnistm-3"
     source, target = load_domain("mnistm", "val"), load_domain("usps", "val")
     networks = evaluate.variant_networks("mnistm-usps", source, target, load())
     scores = evaluate.compare("mnistm-usps", networks, source, target, load())
-    assert (scores["steps"], scores["seed"]) == (2, 0)
+    assert (scores["steps"], scores["seeds"]) == (2, [0, 3])
     values = scores["variants"]["alternating"]
     assert values["label"] == "DANN (alternating)"
     assert values["settings"] == {"network": "lenet", "lambda": 1.0, "update": "alternating", "information": 0.0}
     assert {"trained_on_source", "dann", "gain", "parameters"} <= set(values)
     for variant, both in scores["variants"].items():
         names = [training["name"] for training in both["trainings"]]
-        assert names == ["mnistm/variants/lenet", f"mnistm-usps/variants/{variant}"]
-    assert scores["choice"]["tried"] == 3  # one source-only training for both variants
+        trained = [f"mnistm-usps/variants/{variant}-{seed}" for seed in (0, 3)]
+        assert names == ["mnistm/variants/lenet-0", "mnistm/variants/lenet-3", *trained]
+        assert len({training["sha256"] for training in both["trainings"]}) == 4
+        accuracies = both["dann"]["seeds"]
+        assert list(accuracies) == ["0", "3"] and both["dann"]["accuracy"] == np.mean(list(accuracies.values()))
+        # Each training's own accuracy goes to its MLflow run.
+        each = [accuracy for row in ("trained_on_source", "dann") for accuracy in both[row]["seeds"].values()]
+        logged = evaluate.published({"rows": {}, "variants": {"variants": {variant: both}}}, "mnistm-usps", [])
+        for one, training, accuracy in zip(logged, both["trainings"], each, strict=True):
+            assert (one.sha256, one.scores) == (training["sha256"], {"mnistm-usps.accuracy": accuracy})
+    assert scores["choice"]["tried"] == 6  # one source-only training of each seed for both variants
 
 
 def test_a_batch_larger_than_the_set_is_the_whole_set(domains: Path, set_params: Any) -> None:

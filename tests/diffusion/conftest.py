@@ -160,10 +160,10 @@ def trained_faces(study: Path, set_params: Callable[[dict[str, Any]], None]) -> 
     """A study with only params.yaml and the weights and snapshots of the model of faces."""
     set_params(SMALL_FACES)
     params = load()
-    folder = study / "out/ddim/unet"
+    folder = study / "out/ddim/unet-0"
     about = {
         "area": "ddim",
-        "name": "unet",
+        "name": "unet-0",
         "network": FACE_NETWORK,
         "schedule": params.raw["ddim"]["schedule"],
         "prediction": "velocity",
@@ -183,10 +183,10 @@ def trained_digits(study: Path, set_params: Callable[[dict[str, Any]], None]) ->
     """A study with only params.yaml and the weights and snapshots of attention-unet."""
     set_params(SMALL_DIGITS)
     settings = settings_of("attention-unet", load()).model_dump()
-    folder = study / "out/diffusion/attention-unet"
+    folder = study / "out/diffusion/attention-unet-0"
     about = {
         "area": "diffusion",
-        "name": "attention-unet",
+        "name": "attention-unet-0",
         "model": "attention-unet",
         "network": settings["network"],
         "schedule": settings["schedule"],
@@ -215,6 +215,6 @@ def judge(study: Path) -> JudgeNetwork:
     """The weights of a judge that was never trained, in their folder."""
     torch.manual_seed(0)
     made = JudgeNetwork(4).eval()
-    about = {"area": "evaluation", "name": "judge", "channels": 4, "fingerprint": "e" * 64}
-    save_weights(study / "out/evaluation/judge", made.state_dict(), about)
+    about = {"area": "evaluation", "name": "judge/0", "channels": 4, "fingerprint": "e" * 64}
+    save_weights(study / "out/evaluation/judge/0", made.state_dict(), about)
     return made

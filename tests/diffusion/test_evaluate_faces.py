@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ import pytest
 
 from dlcv.data.latents import normal
 from dlcv.data.prepared import load_split
-from dlcv.diffusion import evaluate_faces, sample_faces
+from dlcv.diffusion import evaluate_faces, sample_faces, summary
 from dlcv.diffusion.config import FACES_REFERENCE, Ddim
 from dlcv.diffusion.faces import SHAPE, generate, load_model
 from dlcv.evaluation.metrics import frechet
 from dlcv.evaluation.reference import of_images, save_reference
 from dlcv.runtime.config import load
 from dlcv.runtime.files import read_json
+from tests.conftest import files
 from tests.diffusion.conftest import Means
 
 pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
@@ -31,9 +33,9 @@ def evaluated(faces: Path, trained_faces: Path, monkeypatch: pytest.MonkeyPatch)
     train, val = (np.array(load_split(Path("data/faces"), split).images) for split in ("train", "val"))
     save_reference(FACES_REFERENCE, of_images("faces", train, val, extractor))
     sample_faces.run(load())
-    path = evaluate_faces.run(load())
-    assert path == Path("metrics/ddim/unet.json")
-    scores: dict[str, Any] = read_json(path)
+    folder = evaluate_faces.run(load())
+    assert folder == Path("out/ddim/unet-0-evaluation")
+    scores: dict[str, Any] = read_json(folder / "scores.json")
     return scores
 
 
@@ -49,7 +51,7 @@ def test_the_table_has_a_cell_for_every_sampler_and_real_images_of_the_same_numb
     assert len({cell["distance"] for cell in cells.values()}) == 6
     # One cell computed here: the same noise, the spacing of the table.
     sampling = section.sampling.model_copy(update={"steps": 3, "eta": 0.0, "spacing": "uniform"})
-    drawn = generate(load_model(Path("out/ddim/unet")), normal(6, SHAPE, 0), [0] * 6, sampling)
+    drawn = generate(load_model(Path("out/ddim/unet-0")), normal(6, SHAPE, 0), [0] * 6, sampling)
     reference = frechet.statistics(extractor(load_split(Path("data/faces"), "train").images))
     images = evaluate_faces.to_uint8(drawn).numpy()
     by_hand = frechet.distance(frechet.statistics(extractor(images)), reference)
@@ -71,16 +73,35 @@ def test_scores_protocol_and_figures_are_written(evaluated: dict[str, Any]) -> N
     assert evaluated["training"]["fingerprint"] == "f" * 64
     order = evaluate_faces.deviations_from_paper(evaluated["table"], ["eta 0", "eta 1"], ["2", "3"])
     assert evaluated["order"] == order
-    folder = Path("out/ddim/unet-evaluation")
+    folder = Path("out/ddim/unet-0-evaluation")
     figures = ["curve.png", "neighbours.png", "table.png"]
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*figures, "figures.json", "table.csv"])
+    assert sorted(files(folder)) == sorted([*figures, "figures.json", "scores.json", "table.csv"])
     listed = read_json(folder / "figures.json")
     assert [figure["file"] for figure in listed["figures"]] == list(evaluate_faces.CAPTIONS)
     assert sorted(evaluate_faces.CAPTIONS) == figures
-    assert listed["of"] == "Stage `stages/ddim/dvc.yaml:evaluate`, training `unet` `ffffffffffff`"
+    assert listed["of"] == "Stage `stages/ddim/dvc.yaml:evaluate@0`, training `unet-0` `ffffffffffff`"
     table = pd.read_csv(folder / "table.csv")
     assert list(table["row"]) == ["eta 0"] * 2 + ["eta 1"] * 2 + ["sigma-hat"] * 2
     assert list(table["evaluations"]) == [2, 3, 2, 3, 2, 3]
+
+
+def test_the_summary_is_over_the_evaluated_seeds(evaluated: dict[str, Any], set_params: Any, dlcv: Any) -> None:
+    one = evaluated["scores"]["frechet_means"]
+    assert read_json(summary.faces(load()))["frechet_means"] == {key: one[key] for key in ("value", "interval")}
+    set_params({"ddim.seeds": [0, 3]})
+    missing = "out/ddim/unet-3-evaluation/scores.json has no scores; `dvc repro` makes it, `dvc pull` fetches it"
+    assert dlcv("ddim summary") == (1, f"dlcv: error: {missing}\n")
+    shutil.copytree("out/ddim/unet-0", "out/ddim/unet-3")  # the same network, but other noise
+    for words in ("sample --seed 3", "evaluate --seed 3", "summary"):
+        assert dlcv(f"ddim {words}")[0] == 0
+    other = read_json(Path("out/ddim/unet-3-evaluation/scores.json"))["scores"]["frechet_means"]
+    both = read_json(Path("metrics/ddim.json"))
+    values = one["value"], other["value"]
+    assert both["seeds"] == [0, 3] and values[0] != values[1]
+    distance = both["frechet_means"]
+    assert (distance["value"], distance["standard_deviation"]) == (np.mean(values), np.std(values, ddof=1))
+    low, high = distance["interval"].values()
+    assert high - low > max(each["interval"]["high"] - each["interval"]["low"] for each in (one, other))
 
 
 def test_the_changes_along_each_path() -> None:

@@ -17,12 +17,13 @@ from dlcv.diffusion import sample_faces
 from dlcv.diffusion.faces import SHAPE
 from dlcv.diffusion.noise_files import stretched
 from dlcv.runtime.config import load
+from tests.conftest import files
 from tests.diffusion.test_sample_faces import close, expected, saved_images
 
 
 def test_files_become_images_of_the_same_names(trained_faces: Path, dlcv: Any) -> None:
     sample_faces.run(load())
-    drawn = saved_images(trained_faces / "out/ddim/unet-samples/images")
+    drawn = saved_images(trained_faces / "out/ddim/unet-0-samples/images")
     folder = trained_faces / "noise"
     folder.mkdir()
     noise = normal(3, SHAPE, 0)
@@ -48,7 +49,7 @@ def test_files_become_images_of_the_same_names(trained_faces: Path, dlcv: Any) -
     assert dlcv("ddim sample --noise noise --out quad --spacing quad") == (0, "")
     assert not close(saved_images(trained_faces / "quad")["00.png"], made["00.png"])
     # Weights from another folder.
-    shutil.move(trained_faces / "out/ddim/unet", trained_faces / "elsewhere")
+    shutil.move(trained_faces / "out/ddim/unet-0", trained_faces / "elsewhere")
     assert dlcv("ddim sample --noise noise --out moved --weights elsewhere") == (0, "")
     assert all((image == made[name]).all() for name, image in saved_images(trained_faces / "moved").items())
 
@@ -62,8 +63,12 @@ def test_the_added_noise_depends_on_the_seed_and_the_name_and_on_no_other_file(t
     three = saved_images(trained_faces / "three-out")
     assert close(saved_images(trained_faces / "one-out")["b.png"], three["b.png"])
     assert not close(three["a.png"], three["b.png"])
-    assert dlcv("ddim sample --noise one --out seed --eta 1 --seed 7") == (0, "")
+    assert dlcv("ddim sample --noise one --out seed --eta 1 --seed 7 --weights out/ddim/unet-0") == (0, "")
     assert not close(saved_images(trained_faces / "seed")["b.png"], three["b.png"])
+    # Without --weights the seed is that of the training too.
+    (trained_faces / "out/ddim/unet-0").rename(trained_faces / "out/ddim/unet-7")
+    assert dlcv("ddim sample --noise one --out chosen --eta 1 --seed 7") == (0, "")
+    assert files(trained_faces / "chosen") == files(trained_faces / "seed")
     assert dlcv("ddim sample --noise one --out eta0 --eta 0 --seed 7") == (0, "")
     assert close(saved_images(trained_faces / "eta0")["b.png"], expected(normal(1, SHAPE, 0))[0])
 
@@ -144,7 +149,7 @@ def test_what_cannot_be_drawn_is_one_line_and_leaves_nothing(
         (trained_faces / folder).mkdir()
     np.save(trained_faces / "noise/00.npy", normal(1, SHAPE, 0)[0].numpy())
     (trained_faces / "full/keep").write_text("me")
-    shutil.copy(trained_faces / "out/ddim/unet/weights.safetensors", trained_faces / "other")
+    shutil.copy(trained_faces / "out/ddim/unet-0/weights.safetensors", trained_faces / "other")
     (trained_faces / "other/weights.json").write_text('{"area": "gan"}')
     before = sorted(trained_faces.rglob("*"))
     code, error = dlcv(f"ddim sample {words}")

@@ -23,10 +23,12 @@ from dlcv.engine.weights import save_weights
 from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, write_json
+from tests.conftest import files
 
 pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
 
 MODEL = "attention-unet"
+TRAINED = Path("out/diffusion/attention-unet-0")
 
 
 def saved_images(folder: Path) -> dict[str, np.ndarray]:
@@ -40,13 +42,13 @@ def close(a: np.ndarray, b: np.ndarray) -> bool:
 
 def test_the_stage_draws_the_same_number_of_each_digit_and_the_figures(trained_digits: Path) -> None:
     out = sample_digits.run(MODEL, load())
-    assert out == Path("out/diffusion/attention-unet-samples")
-    files = ["drawn.json", "figures.json", "grid.png", "images", "process.png"]
-    assert sorted(path.name for path in out.iterdir()) == files
+    assert out == Path("out/diffusion/attention-unet-0-samples")
+    names = ["drawn.json", "figures.json", "grid.png", "images", "process.png"]
+    assert sorted(path.name for path in out.iterdir()) == names
     listed = read_json(out / "figures.json")
     assert [figure["file"] for figure in listed["figures"]] == ["grid.png", "process.png"]
-    stage = "stages/diffusion/dvc.yaml:sample@attention-unet"
-    assert listed["of"] == f"Stage `{stage}`, training `attention-unet` `ffffffffffff`"
+    stage = "stages/diffusion/dvc.yaml:sample@attention-unet-0"
+    assert listed["of"] == f"Stage `{stage}`, training `attention-unet-0` `ffffffffffff`"
     drawn = saved_images(out / "images")
     assert list(drawn) == [f"{digit}_{number:03d}.png" for digit in range(10) for number in (1, 2)]
     images = np.stack(list(drawn.values()))
@@ -69,8 +71,8 @@ def test_the_stage_draws_the_same_number_of_each_digit_and_the_figures(trained_d
 
 def test_a_digit_outside_the_pipeline_is_the_same_as_in_the_stage(trained_digits: Path, dlcv: Any) -> None:
     sample_digits.run(MODEL, load())
-    drawn = saved_images(trained_digits / "out/diffusion/attention-unet-samples/images")
-    shutil.move(trained_digits / "out/diffusion/attention-unet", trained_digits / "alone")
+    drawn = saved_images(trained_digits / "out/diffusion/attention-unet-0-samples/images")
+    shutil.move(trained_digits / "out/diffusion/attention-unet-0", trained_digits / "alone")
     command = f"diffusion sample {MODEL} --digit 7 --weights alone"
     assert dlcv(f"{command} --count 2 --out two") == (0, "")
     two = saved_images(trained_digits / "two")
@@ -82,12 +84,16 @@ def test_a_digit_outside_the_pipeline_is_the_same_as_in_the_stage(trained_digits
         assert dlcv(f"{command} --count 1 {option} --out other/{name}") == (0, "")
         assert not (saved_images(trained_digits / "other" / name)["7_001.png"] == two["7_001.png"]).all(), name
     assert dlcv(f"{command} --out ten") == (0, "") and len(saved_images(trained_digits / "ten")) == 10
+    # Without --weights the seed is that of the training too.
+    (trained_digits / "alone").rename(trained_digits / f"out/diffusion/{MODEL}-1")
+    assert dlcv(f"diffusion sample {MODEL} --digit 7 --count 1 --seed 1 --out chosen") == (0, "")
+    assert files(trained_digits / "chosen") == files(trained_digits / "other/seed")
 
 
 def test_no_image_depends_on_its_batch_and_evaluations_are_counted_for_one_image(
     trained_digits: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded, section = load_model(Path("out/diffusion") / MODEL), load()[Diffusion]
+    loaded, section = load_model(TRAINED), load()[Diffusion]
     names = [name_of(digit, 1) for digit in range(5)]
     guidance = Guidance(w=1.0, skip_unconditional=0.5)
     for changes in ({"eta": 1.0}, {"sampler": "ancestral"}, {"sampler": "ancestral", "variance": "posterior"}):
@@ -106,7 +112,7 @@ def test_no_image_depends_on_its_batch_and_evaluations_are_counted_for_one_image
 
 def test_without_a_number_of_steps_all_times_are_visited(trained_digits: Path) -> None:
     sampling: DigitSampling = load()[Diffusion].sampling
-    loaded = load_model(Path("out/diffusion") / MODEL)
+    loaded = load_model(TRAINED)
     every = sampling.model_copy(update={"steps": None, "spacing": "uniform"})
     assert times_of(every, loaded.schedule) == list(range(1000))[::-1]
     assert len(times_of(sampling, loaded.schedule)) == 3
@@ -115,7 +121,7 @@ def test_without_a_number_of_steps_all_times_are_visited(trained_digits: Path) -
 def test_each_image_has_its_own_noise(trained_digits: Path) -> None:
     assert seeds_of(["0_001", "0_002"], 0) == [seeds_of([name], 0)[0] for name in ("0_001", "0_002")]
     assert len({*seeds_of(["0_001", "0_002"], 0), *seeds_of(["0_001", "0_002"], 1)}) == 4
-    loaded = load_model(Path("out/diffusion") / MODEL)
+    loaded = load_model(TRAINED)
     state = torch.get_rng_state()
     sample_digits.grid(loaded, load()[Diffusion].sampling, Guidance(w=0.0, skip_unconditional=0.0), 0)
     assert torch.equal(torch.get_rng_state(), state)
@@ -138,15 +144,18 @@ def test_names_say_the_digit() -> None:
         (f"{MODEL} --digit 7", "give both --digit, 0 to 9, and --out, a new folder for the images"),
         (f"{MODEL} --out new", "give both --digit, 0 to 9, and --out, a new folder for the images"),
         ("attention-net --digit 7 --out new", "no model attention-net; did you mean attention-unet?"),
-        ("context-unet", "out/diffusion/context-unet/weights.json is missing; `dvc repro` trains it, `dvc pull`"),
-        ("context-unet --digit 7 --out new", "out/diffusion/context-unet/weights.json is missing; `dvc repro` trains"),
+        ("context-unet", "out/diffusion/context-unet-0/weights.json is missing; `dvc repro` trains it, `dvc pull`"),
+        (
+            "context-unet --digit 7 --out new",
+            "out/diffusion/context-unet-0/weights.json is missing; `dvc repro` trains",
+        ),
         (
             f"{MODEL} --digit 7 --out new --weights other",
             "other holds area gan, not the weights of a noise predictor of digits",
         ),
         (
-            f"context-unet --digit 7 --out new --weights out/diffusion/{MODEL}",
-            "out/diffusion/attention-unet holds the weights of attention-unet, not of context-unet",
+            f"context-unet --digit 7 --out new --weights {TRAINED}",
+            "out/diffusion/attention-unet-0 holds the weights of attention-unet, not of context-unet",
         ),
         (f"{MODEL} --digit 7 --out new --weights cut", "cut/weights.safetensors is not the file that cut/weights.json"),
         (f"{MODEL} --digit 7 --out new --weights wide", "wide/weights.safetensors does not fit Fitted: "),
@@ -163,7 +172,7 @@ def test_what_cannot_be_drawn_is_one_line_and_leaves_nothing(
         trained_digits / "other", {"weight": torch.zeros(1)}, {"area": "gan", "name": "sngan", "model": "sngan"}
     )
     for name in ("cut", "wide", "old"):
-        shutil.copytree(trained_digits / "out/diffusion" / MODEL, trained_digits / name)
+        shutil.copytree(trained_digits / TRAINED, trained_digits / name)
     (trained_digits / "cut/weights.safetensors").write_bytes(b"not these")
     about = read_json(trained_digits / "wide/weights.json")
     write_json(trained_digits / "wide/weights.json", {**about, "network": {**about["network"], "width": 0.125}})

@@ -52,7 +52,7 @@ def test_the_stage_draws_the_images_of_the_seed_and_the_figures(trained_faces: P
     listed = read_json(out / "figures.json")
     assert [figure["file"] for figure in listed["figures"]] == list(sample_faces.CAPTIONS)
     assert sorted(sample_faces.CAPTIONS) == figures
-    assert listed["of"] == "Stage `stages/ddim/dvc.yaml:sample`, training `unet` `ffffffffffff`"
+    assert listed["of"] == "Stage `stages/ddim/dvc.yaml:sample@0`, training `unet-0` `ffffffffffff`"
     drawn = saved_images(out / "images")
     assert list(drawn) == [f"{index:04d}.png" for index in range(10)]
     images = np.stack(list(drawn.values()))
@@ -88,7 +88,7 @@ def test_the_stage_draws_the_images_of_the_seed_and_the_figures(trained_faces: P
 
 def test_samples_in_several_batches_are_the_same(trained_faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     section = load()[Ddim]
-    model = load_model(Path("out/ddim/unet"))
+    model = load_model(Path("out/ddim/unet-0"))
     sampling = section.sampling.model_copy(update={"eta": 1.0})
     noise = normal(5, SHAPE, 0)
     whole = generate(model, noise, list(range(5)), sampling)

@@ -33,11 +33,11 @@ def test_a_training_leaves_weights_snapshots_and_a_curve_and_can_be_resumed(
     out = train_digits.run(model, load())
     whole = files(out)
     names = ["curve.csv", *(f"snapshots/step-{step:06d}.safetensors" for step in (4, 8, 12))]
-    assert sorted(whole) == [*names, "weights.json", "weights.safetensors"] and out == Path("out/diffusion") / model
+    assert sorted(whole) == [*names, "weights.json", "weights.safetensors"] and out == Path(f"out/diffusion/{model}-0")
     assert whole["snapshots/step-000012.safetensors"] == whole["weights.safetensors"]
     about = read_json(out / "weights.json")
     assert about["area"] == "diffusion" and about["model"] == model and about["prediction"] == "x0"
-    assert about["stage"] == f"stages/diffusion/dvc.yaml:train@{model}"
+    assert about["stage"] == f"stages/diffusion/dvc.yaml:train@{model}-0"
     assert about["sha256"] == sha256(out / "weights.safetensors") and about["data"] == {"mnistm": f"{0:064x}"}
     assert about["params"]["training"]["steps"] == 12 and "guidance" not in about["params"]
     loaded = load_model(out).network.state_dict()
@@ -63,6 +63,14 @@ def test_a_training_leaves_weights_snapshots_and_a_curve_and_can_be_resumed(
             train_digits.run(model, load())
     torch.manual_seed(99)  # as in a new process
     assert files(train_digits.run(model, load())) == whole
+
+
+def test_each_seed_is_a_training_of_its_own(digits: Path, set_params: Any, dlcv: Any) -> None:
+    set_params(SMALL_DIGITS | {"diffusion.seeds": [5, 3]})
+    for words, seed in (("", 5), ("--seed 3", 3), ("--seed 7", 7)):
+        assert dlcv(f"diffusion train residual-unet {words}")[0] == 0
+        assert read_json(digits / f"out/diffusion/residual-unet-{seed}/weights.json")["params"]["seed"] == seed
+    assert len({sha256(path) for path in (digits / "out/diffusion").glob("*/weights.safetensors")}) == 3
 
 
 def test_averaged_weights_get_their_own_statistics() -> None:

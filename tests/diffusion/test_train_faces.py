@@ -30,11 +30,11 @@ def test_a_training_leaves_weights_snapshots_and_a_curve_and_can_be_resumed(
     out = train_faces.run(load())
     whole = files(out)
     names = ["curve.csv", *(f"snapshots/step-{step:06d}.safetensors" for step in (4, 8, 12))]
-    assert sorted(whole) == [*names, "weights.json", "weights.safetensors"] and out == Path("out/ddim/unet")
+    assert sorted(whole) == [*names, "weights.json", "weights.safetensors"] and out == Path("out/ddim/unet-0")
     assert whole["snapshots/step-000012.safetensors"] == whole["weights.safetensors"]
     about = read_json(out / "weights.json")
     assert about["area"] == "ddim" and about["network"] == FACE_NETWORK and about["prediction"] == "x0"
-    assert about["stage"] == "stages/ddim/dvc.yaml:train"
+    assert about["stage"] == "stages/ddim/dvc.yaml:train@0"
     assert about["sha256"] == sha256(out / "weights.safetensors") and about["data"] == {"faces": "a" * 64}
     assert about["params"]["training"]["steps"] == 12 and about["schedule"]["timesteps"] == 1000
     loaded = load_model(out).network.state_dict()
@@ -60,6 +60,14 @@ def test_a_training_leaves_weights_snapshots_and_a_curve_and_can_be_resumed(
             train_faces.run(load())
     torch.manual_seed(99)  # as in a new process
     assert files(train_faces.run(load())) == whole
+
+
+def test_each_seed_is_a_training_of_its_own(faces: Path, set_params: Any, dlcv: Any) -> None:
+    set_params(SMALL_FACES | {"ddim.seeds": [5, 3]})
+    for words, seed in (("", 5), ("--seed 3", 3), ("--seed 7", 7)):
+        assert dlcv(f"ddim train {words}")[0] == 0
+        assert read_json(faces / f"out/ddim/unet-{seed}/weights.json")["params"]["seed"] == seed
+    assert len({sha256(path) for path in (faces / "out/ddim").glob("*/weights.safetensors")}) == 3
 
 
 @pytest.mark.usefixtures("study")

@@ -138,6 +138,22 @@ def test_an_invalid_value_is_named_with_its_key(key: str, value: object, expecte
     assert expected in message({key: value})
 
 
+@pytest.mark.parametrize("section", ["adaptation.comparison", "adaptation", "ddim", "diffusion", "gan", "judge", "vae"])
+def test_every_list_of_seeds_has_each_once(section: str) -> None:
+    key = f"{section}.seeds"
+    assert message({key: [2, 0, 2]}) == f"params.yaml: {key}: has to name each seed once, not [2, 0, 2]"
+    assert f"{key}: List should have at least 1 item after validation, not 0" in message({key: []})
+    assert f"{key}.0: Input should be greater than or equal to 0, not -1" in message({key: [-1]})
+    assert f"{key}: Input should be a valid list, not 3" in message({key: 3})
+
+
+def test_a_training_has_its_own_seed_or_the_first_of_its_list() -> None:
+    params = load(REPOSITORY / "params.yaml")
+    assert [params.for_seed(seed, [4, 5]).seed for seed in (None, 0, 7)] == [4, 0, 7]
+    one = params.for_seed(7, [4, 5])
+    assert params.seed == 0 and one.raw == params.raw and one[Gan] is params[Gan]
+
+
 def test_a_missing_key_is_named() -> None:
     for key in ("seed", "vae.training.steps", "gan.base.steps", "gan.base", "diffusion.guidance.base"):
         raw = with_values({})

@@ -70,9 +70,10 @@ def test_the_noise_of_a_sampled_error_differs_from_image_to_image() -> None:
 
 @pytest.fixture
 def trained(study: Path) -> Path:
-    """A study with params.yaml and the weights of a network."""
-    about = {"area": "vae", "name": "vae", "width": NARROW, "latent": LATENT}
-    save_weights(study / "out/vae/vae", network().state_dict(), about)
+    """A study with params.yaml and the weights of two networks."""
+    for seed in (0, 3):
+        about = {"area": "vae", "name": f"vae-{seed}", "width": NARROW, "latent": LATENT}
+        save_weights(study / f"out/vae/vae-{seed}", network(seed).state_dict(), about)
     return study
 
 
@@ -84,13 +85,15 @@ def test_images_are_drawn_from_the_weights_alone(trained: Path, dlcv: Any, set_p
     assert dlcv("vae sample --count 5 --seed 3 --out new/five") == (0, "")
     five = images_in(trained / "new/five")
     assert list(five) == [f"{number:04d}.png" for number in range(5)]
-    assert (np.stack(list(five.values())) == decode(network(), normal(5, (LATENT,), seed=3))).all()
-    shutil.move(trained / "out/vae/vae", trained / "elsewhere")
-    set_params({"vae.samples": 2, "seed": 3, "vae.latent": 99, "vae.width": 1.0})  # weights.json has its own
+    # The seed is that of the training and of the latents; with --weights it is that of the latents alone.
+    assert (np.stack(list(five.values())) == decode(network(3), normal(5, (LATENT,), seed=3))).all()
+    shutil.move(trained / "out/vae/vae-0", trained / "elsewhere")
+    set_params({"vae.samples": 2, "vae.seeds": [3], "vae.latent": 99, "vae.width": 1.0})  # weights.json has its own
     (trained / "new/empty").mkdir()
-    assert dlcv("vae sample --weights elsewhere --out new/empty") == (0, "")
-    two = images_in(trained / "new/empty")
-    assert len(two) == 2 and all((two[name] == five[name]).all() for name in two)
+    for words, seed in (("--out new/empty", 3), ("--seed 7 --out new/other", 7)):
+        assert dlcv(f"vae sample --weights elsewhere {words}") == (0, "")
+        two = np.stack(list(images_in(trained / words.split()[-1]).values()))
+        assert (two == decode(network(0), normal(2, (LATENT,), seed))).all()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ def test_what_cannot_be_drawn_is_one_line_and_leaves_nothing(
     (trained / "full/keep").write_text("me")
     save_weights(trained / "other", {"weight": torch.zeros(1)}, {"area": "gan", "name": "dcgan"})
     for name in ("cut", "wide"):
-        shutil.copytree(trained / "out/vae/vae", trained / name)
+        shutil.copytree(trained / "out/vae/vae-0", trained / name)
     (trained / "cut/weights.safetensors").write_bytes(b"not these")
     about = read_json(trained / "wide/weights.json")
     write_json(trained / "wide/weights.json", {**about, "width": 1 / 8})
@@ -125,7 +128,7 @@ def test_the_function_refuses_what_the_command_refuses(trained: Path) -> None:
     from dlcv.vae.sample import draw
 
     with pytest.raises(UserError, match=r"params\.yaml is not empty"):
-        draw(Path("out/vae/vae"), 1, 0, Path("params.yaml"))
+        draw(Path("out/vae/vae-0"), 1, 0, Path("params.yaml"))
 
 
 @pytest.mark.parametrize("words", ["sample --out full", "train"])

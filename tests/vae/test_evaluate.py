@@ -18,19 +18,22 @@ from dlcv.engine import training as stage
 from dlcv.engine.loop import train as loop
 from dlcv.evaluation.config import Evaluation
 from dlcv.evaluation.extractors.extractor import Extractor
+from dlcv.evaluation.metrics.trainings import new_training, variance_of
 from dlcv.evaluation.reference import of_prepared, save_reference
 from dlcv.evaluation.scores import score
 from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json
-from dlcv.vae import evaluate, figures, train
+from dlcv.vae import evaluate, figures, summary, train
 from dlcv.vae.codes import decode, encode, load_autoencoder
+from tests.conftest import files
 from tests.vae.conftest import COUNTS, LATENT, SMALL, write_faces
 
 pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
 
-OUT = Path("out/vae/vae")
+OUT = Path("out/vae/vae-0")
 REAL_MAP = figures.tsne.fit
+DISTANCE = "frechet_efficientnet_lite0"
 FIGURES = ["curve", "interpolation", "neighbours", "reconstructions", "samples", "tsne"]
 
 
@@ -54,9 +57,9 @@ def ready(study: Path, set_params: Any, extractor: Extractor, monkeypatch: pytes
 
 def test_scores_are_of_the_right_images_and_have_their_protocol(ready: Any, extractor: Extractor) -> None:
     ready()
-    path = evaluate.run(load())
-    written = read_json(path)
-    assert path == Path("metrics/vae/vae.json")
+    folder = evaluate.run(load())
+    written = read_json(folder / "scores.json")
+    assert folder == Path("out/vae/vae-0-evaluation")
     values, params = written["scores"], load()
     network, about = load_autoencoder(OUT)
     faces = {split: load_split(Path("data/faces"), split) for split in ("train", "val")}  # type: ignore[arg-type]
@@ -87,23 +90,54 @@ def test_scores_are_of_the_right_images_and_have_their_protocol(ready: Any, extr
 def test_the_same_again_is_the_same_bytes(ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ready()
     monkeypatch.setattr(figures.tsne, "fit", REAL_MAP)
-    first = evaluate.run(load()).read_bytes()
-    folder = Path("out/vae/vae-evaluation")
-    drawn = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert sorted(drawn) == sorted([*(f"{name}.png" for name in FIGURES), "losses.csv", "figures.json"])
+    folder = evaluate.run(load())
+    drawn = files(folder)
+    assert sorted(drawn) == sorted([*(f"{name}.png" for name in FIGURES), "losses.csv", "figures.json", "scores.json"])
     listed = read_json(folder / "figures.json")
     names = ["curve", "reconstructions", "samples", "interpolation", "tsne", "neighbours"]
     assert [figure["file"] for figure in listed["figures"]] == [f"{name}.png" for name in names]
     fingerprint = read_json(OUT / "weights.json")["fingerprint"][:12]
-    assert listed["of"] == f"Stage `stages/vae/dvc.yaml:evaluate`, training `vae` `{fingerprint}`"
-    assert evaluate.run(load()).read_bytes() == first
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == drawn
+    assert listed["of"] == f"Stage `stages/vae/dvc.yaml:evaluate@0`, training `vae-0` `{fingerprint}`"
+    assert files(evaluate.run(load())) == drawn
+
+
+def test_each_seed_is_a_training_and_the_summary_is_over_all(ready: Any, set_params: Any, dlcv: Any) -> None:
+    study = ready()
+    evaluate.run(load())
+    one = read_json(summary.run(load()))
+    first = read_json(study / "out/vae/vae-0-evaluation/scores.json")["scores"]
+    set_params({"vae.seeds": [0, 3]})
+    missing = "out/vae/vae-3-evaluation/scores.json has no scores; `dvc repro` makes it, `dvc pull` fetches it"
+    assert dlcv("vae summary") == (1, f"dlcv: error: {missing}\n")
+    for words in ("train --seed 3", "evaluate --seed 3", "summary"):
+        assert dlcv(f"vae {words}")[0] == 0
+    assert read_json(study / "out/vae/vae-3/weights.json")["params"]["seed"] == 3
+    weights = [load_file(study / f"out/vae/vae-{seed}/weights.safetensors") for seed in (0, 3)]
+    assert not (weights[0]["fc_mu.weight"] == weights[1]["fc_mu.weight"]).all()
+    two, second = (read_json(study / path) for path in ("metrics/vae.json", "out/vae/vae-3-evaluation/scores.json"))
+    second = second["scores"]
+    assert (one["seeds"], two["seeds"]) == ([0], [0, 3])
+    for part, name in (("validation", "mse"), ("samples", "coverage")):
+        values = first[part][name], second[part][name]
+        assert one[part][name] == {"value": values[0]}
+        assert two[part][name] == {"value": np.mean(values), "standard_deviation": np.std(values, ddof=1)}
+    assert two["active_units"]["value"] == np.mean([first["active_units"], second["active_units"]])
+    # From one seed the interval is that of the images; a second training makes it wider.
+    assert one["samples"][DISTANCE]["interval"] == first["samples"][DISTANCE]["interval"]
+    low, high = two["samples"][DISTANCE]["interval"].values()
+    assert low < two["samples"][DISTANCE]["value"] < high
+    ends = [scores["samples"][DISTANCE]["interval"] for scores in (first, second)]
+    assert high - low > np.mean([end["high"] - end["low"] for end in ends])
+    # The probe predicts the same images in each training.
+    probes = [scores["probe"]["validation"] for scores in (first, second)]
+    variance = float(np.mean([variance_of(*probe["interval"].values()) for probe in probes]))
+    _, low, _ = new_training([probe["accuracy"] for probe in probes], variance, same_images=True)
+    assert two["probe"]["validation"]["interval"]["low"] == pytest.approx(max(0, low))
 
 
 def test_both_curves_are_of_the_snapshots_on_each_split(ready: Any) -> None:
     ready()
-    evaluate.run(load())
-    table = pd.read_csv("out/vae/vae-evaluation/losses.csv")
+    table = pd.read_csv(evaluate.run(load()) / "losses.csv")
     assert list(table["step"]) == [4, 8, 12]
     network, _ = load_autoencoder(OUT)
     for row in table.to_dict("records"):
@@ -118,8 +152,7 @@ def test_both_curves_are_of_the_snapshots_on_each_split(ready: Any) -> None:
 
 def test_figures_show_what_they_say(ready: Any) -> None:
     ready()
-    evaluate.run(load())
-    folder = Path("out/vae/vae-evaluation")
+    folder = evaluate.run(load())
     network, _ = load_autoencoder(OUT)
     val = load_split(Path("data/faces"), "val")
     codes = encode(network, val.images)
@@ -153,14 +186,15 @@ def test_figures_show_what_they_say(ready: Any) -> None:
 @pytest.mark.parametrize(("label", "folds"), [("person", None), (None, None)])
 def test_persons_and_faces_without_an_attribute(ready: Any, label: str | None, folds: object) -> None:
     ready(label)
-    probe = read_json(evaluate.run(load()))["scores"]["probe"]
+    folder = evaluate.run(load())
+    probe = read_json(folder / "scores.json")["scores"]["probe"]
     if label is None:
         assert probe is None
     else:
         # The validation images show other persons, which no probe can predict.
         assert probe["attribute"] == "person" and set(probe) == {"attribute", "cross_validated"}
         assert probe["cross_validated"]["classes"] == 5 and probe["cross_validated"]["chance"] == 0.2
-    assert (Path("out/vae/vae-evaluation") / "tsne.png").is_file()
+    assert (folder / "tsne.png").is_file()
 
 
 def test_two_faces_differ_where_they_can() -> None:
@@ -173,11 +207,11 @@ def test_too_few_samples_are_refused_and_leave_nothing(ready: Any, set_params: A
     set_params({"vae.samples": 19})
     with pytest.raises(UserError, match="there are 19 generated images, but 20 are scored; sample 20"):
         evaluate.run(load())
-    assert not Path("metrics/vae").exists() and not Path("out/vae/vae-evaluation").exists()
+    assert not Path("out/vae/vae-0-evaluation").exists()
 
 
 def test_no_weights_and_no_reference_are_one_line(faces: Path, set_params: Any, dlcv: Any, ready: Any) -> None:
-    message = "out/vae/vae/weights.json is missing; `dvc repro` trains it, `dvc pull` fetches it"
+    message = "out/vae/vae-0/weights.json is missing; `dvc repro` trains it, `dvc pull` fetches it"
     assert dlcv("vae evaluate") == (1, f"dlcv: error: {message}\n")
     ready()
     (faces / "out/evaluation/faces/reference.json").unlink()

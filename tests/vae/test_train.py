@@ -25,7 +25,7 @@ from dlcv.vae.step import VAE
 from tests.conftest import files
 from tests.vae.conftest import LATENT, NARROW, SMALL, network, write_faces
 
-OUT = Path("out/vae/vae")
+OUT = Path("out/vae/vae-0")
 
 
 pytestmark = pytest.mark.usefixtures("_often")
@@ -58,15 +58,15 @@ def test_a_training_leaves_weights_snapshots_and_a_curve(faces: Path, set_params
     names = ["curve.csv", *(f"snapshots/step-{step:06d}.safetensors" for step in (4, 8, 12))]
     assert sorted(files(OUT)) == [*names, "weights.json", "weights.safetensors"]
     about = read_json(OUT / "weights.json")
-    assert (about["area"], about["name"], about["width"], about["latent"]) == ("vae", "vae", NARROW, LATENT)
-    assert about["stage"] == "stages/vae/dvc.yaml:train"
+    assert (about["area"], about["name"], about["width"], about["latent"]) == ("vae", "vae-0", NARROW, LATENT)
+    assert about["stage"] == "stages/vae/dvc.yaml:train@0"
     assert about["sha256"] == sha256(OUT / "weights.safetensors") and about["data"] == {"faces": "a" * 64}
     assert about["params"]["training"]["kl_weight"] == 1e-5 and about["beta"] == 0.12288
     Autoencoder(NARROW, LATENT).load_state_dict(load_file(OUT / "weights.safetensors"))
     assert about["parameters"] == sum(part["parameters"] for part in about["networks"].values())
     curve = pd.read_csv(OUT / "curve.csv")
     assert list(curve) == ["step", "loss", "reconstruction", "kl"] and list(curve["step"]) == [2, 4, 6, 8, 10, 12]
-    assert not list((faces / ".checkpoints/vae/vae").glob("*/*"))
+    assert not list((faces / ".checkpoints/vae/vae-0").glob("*/*"))
 
 
 @pytest.mark.usefixtures("any_precision")
@@ -106,7 +106,7 @@ def test_the_result_is_the_average_if_params_yaml_asks_for_one(
     kill(monkeypatch, at=11)
     with pytest.raises(KeyboardInterrupt):
         train.run(load())
-    (path,) = (faces / ".checkpoints/vae/vae").glob("*/step-*/rank-0.pt")
+    (path,) = (faces / ".checkpoints/vae/vae-0").glob("*/step-*/rank-0.pt")
     state = torch.load(path, weights_only=True)
     snapshot = load_file(path.parent.parent / "snapshots/step-000008.safetensors")
     last, average = state["network.network"], state["average.network"]
@@ -150,7 +150,7 @@ def test_a_loss_that_is_not_finite_stops_and_earlier_weights_stay(faces: Path, s
     set_params({"vae.training.learning_rate": 1e30, "vae.training.schedule": "constant"})
     with pytest.raises(UserError) as error:
         train.run(load())
-    assert str(error.value).startswith("vae: ") and "\n" not in str(error.value)
+    assert str(error.value).startswith("vae-0: ") and "\n" not in str(error.value)
     assert "lower the learning rate" in str(error.value)
     assert files(OUT) == before
 

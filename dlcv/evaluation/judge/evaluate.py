@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from dlcv.data.prepared import Split, load_split, read_card
+from dlcv.data.prepared import load_split, read_card
 from dlcv.engine.weights import training_of
 from dlcv.evaluation import config
-from dlcv.evaluation.judge.network import Judge, load_judge
+from dlcv.evaluation.judge.network import load_judge
 from dlcv.evaluation.metrics.classification import accuracy_by_digit
 from dlcv.evaluation.publish import Trained, publish
 from dlcv.evaluation.summary import summarise
@@ -38,7 +37,8 @@ def run(params: Params) -> Path:
     folders = [config.judge_folder(seed) for seed in seeds]
     validation = load_split(config.JUDGE_DIGITS, "val")
     judges = [load_judge(folder) for folder in folders]
-    each = [scores_of(judge, validation) for judge in judges]
+    assert validation.labels is not None  # the training refuses digits without labels
+    each = [accuracy_by_digit(validation.labels, judge(validation.images)) for judge in judges]
     judge, scores = judges[0], each[0]
     card = read_card(config.JUDGE_DIGITS)
     with replacing(config.JUDGE_EVALUATION) as folder:
@@ -50,7 +50,14 @@ def run(params: Params) -> Path:
         charts.curves(folder / "curve.png", folders[0] / "curve.csv", "judge: training batches")
         of = f"Stage `judge-evaluate`, training `judge/{seeds[0]}` `{judge.about['fingerprint'][:12]}`"
         write_listing(folder, CAPTIONS, of)
-        write_json(folder / "scores.json", scores)
+        write_json(
+            folder / "scores.json",
+            {
+                **scores,
+                "images": {"domain": config.JUDGE_DIGITS.name, "split": "val", "count": len(validation.images)},
+                "training": training_of(judge.about),
+            },
+        )
     summary = {"seeds": seeds, **summarise(each, same_images=True)}
     write_json(config.JUDGE_METRICS, summary)
     figures = sorted(config.JUDGE_EVALUATION.glob("*.png"))
@@ -63,14 +70,3 @@ def run(params: Params) -> Path:
         trainings=[Trained(one.about["sha256"], own) for one, own in zip(judges, each, strict=True)],
     )
     return config.JUDGE_METRICS
-
-
-def scores_of(judge: Judge, validation: Split) -> dict[str, Any]:
-    """Accuracy of the judge on validation images, which it was not trained on."""
-    assert validation.labels is not None  # the training refuses digits without labels
-    predictions = judge(validation.images)
-    return {
-        **accuracy_by_digit(validation.labels, predictions),
-        "images": {"domain": config.JUDGE_DIGITS.name, "split": "val", "count": len(predictions)},
-        "training": training_of(judge.about),
-    }

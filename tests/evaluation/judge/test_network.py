@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from dlcv.engine.weights import save_weights
+from dlcv.evaluation.config import judge_folder
 from dlcv.evaluation.judge.network import JudgeNetwork, classify, load_judge
 from dlcv.runtime.errors import UserError
 
@@ -26,8 +27,8 @@ def test_predictions_depend_on_no_batch_and_no_size() -> None:
 
 @pytest.mark.usefixtures("study")
 def test_what_is_no_judge_is_refused(dlcv: Any) -> None:
-    with pytest.raises(UserError, match="out/evaluation/judge/weights.json is missing; `dvc repro` trains it"):
-        load_judge(Path("out/evaluation/judge"))
+    with pytest.raises(UserError, match="out/evaluation/judge/0/weights.json is missing; `dvc repro` trains it"):
+        load_judge(judge_folder(0))
     save_weights(Path("other"), {"weight": torch.zeros(1)}, {"area": "gan", "name": "sngan"})
     with pytest.raises(UserError, match="other holds area gan, not the digit judge"):
         load_judge(Path("other"))

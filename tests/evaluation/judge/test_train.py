@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 import torch
 
+from dlcv.data.prepared import load_split
 from dlcv.evaluation.judge import evaluate, train
 from dlcv.evaluation.judge.network import load_judge
 from dlcv.evaluation.judge.train import shifted
+from dlcv.evaluation.metrics.intervals import wilson
 from dlcv.runtime.config import load
 from dlcv.runtime.files import read_json
 from dlcv.runtime.provenance import closure, is_neutral
 from tests.adaptation.conftest import write_domain
+from tests.conftest import files
 
 pytestmark = pytest.mark.slow  # seconds of networks
 
@@ -32,30 +35,58 @@ def real(study: Path, set_params: Any) -> Path:
         labels = np.load(f"data/digits/mnistm/{split}_labels.npy")
         noise = rng.integers(0, 30, size=(len(labels), 28, 28, 3))
         np.save(f"data/digits/mnistm/{split}_images.npy", (colours[labels][:, None, None] + noise).astype(np.uint8))
-    set_params({"judge.channels": 8, "judge.steps": 60, "judge.batch_size": 20, "judge.shift": 0})
+    set_params({"judge.channels": 8})
+    set_params({"judge.training.steps": 60, "judge.training.batch_size": 20, "judge.training.shift": 0})
     return study
 
 
 def test_the_judge_learns_from_real_images_and_is_scored_on_others(real: Path) -> None:
-    assert train.run(load()) == Path("out/evaluation/judge")
+    weights, evaluation = Path("out/evaluation/judge/0"), Path("out/evaluation/judge-evaluation")
+    assert train.run(load()) == weights
     path = evaluate.run(load())
     first = path.read_bytes()
-    scores = read_json(path)
+    summary, scores = read_json(path), read_json(evaluation / "scores.json")
     assert path == Path("metrics/evaluation/judge.json")
-    assert scores["accuracy"] > 0.8 and scores["images"] == {"domain": "mnistm", "split": "val", "count": 40}
+    own = scores["digit_accuracy"]
+    assert own["accuracy"] > 0.8 and scores["images"] == {"domain": "mnistm", "split": "val", "count": 40}
+    assert summary["digit_accuracy"] == {"value": own["accuracy"], "interval": own["interval"]}
+    assert set(summary) == {"seeds", "digit_accuracy", "digits"} and len(summary["digits"]) == 10
     assert np.array(scores["confusion"]).sum() == 40 and len(scores["digits"]) == 10
-    weights, figures = Path("out/evaluation/judge"), Path("out/evaluation/judge-evaluation")
-    assert sorted(file.name for file in weights.iterdir()) == ["curve.csv", "weights.json", "weights.safetensors"]
-    assert sorted(file.name for file in figures.iterdir()) == ["confusion.png", "curve.png", "figures.json"]
+    assert sorted(files(weights)) == ["curve.csv", "weights.json", "weights.safetensors"]
+    assert sorted(files(evaluation)) == ["confusion.png", "curve.png", "figures.json", "scores.json"]
     judge = load_judge(weights)
     assert scores["training"]["sha256"] == judge.about["sha256"] and not judge.network.training
-    listing = read_json(figures / "figures.json")
-    assert listing["of"] == f"Stage `judge-evaluate`, training `judge` `{judge.about['fingerprint'][:12]}`"
-    assert judge.about["stage"] == "stages/evaluation/dvc.yaml:judge"
+    listing = read_json(evaluation / "figures.json")
+    assert listing["of"] == f"Stage `judge-evaluate`, training `judge/0` `{judge.about['fingerprint'][:12]}`"
+    assert judge.about["stage"] == "stages/evaluation/dvc.yaml:judge@0"
     # It depends on the prepared digits and on nothing that was generated.
     assert list(judge.about["data"]) == ["mnistm"]
     train.run(load())
     assert evaluate.run(load()).read_bytes() == first
+
+
+def test_each_seed_is_a_judge_and_the_accuracy_is_over_all(real: Path, set_params: Any, dlcv: Any) -> None:
+    set_params({"judge.seeds": [5, 3], "judge.training.steps": 20})
+    assert dlcv("evaluate judge train")[0] == 0
+    missing = "out/evaluation/judge/3/weights.json is missing; `dvc repro` trains it, `dvc pull` fetches it"
+    assert dlcv("evaluate judge score") == (1, f"dlcv: error: {missing}\n")
+    for words in ("train --seed 3", "score"):
+        assert dlcv(f"evaluate judge {words}")[0] == 0
+    validation = load_split(Path("data/digits/mnistm"), "val")
+    judges = {seed: load_judge(Path(f"out/evaluation/judge/{seed}")) for seed in (5, 3)}
+    assert len({judge.about["sha256"] for judge in judges.values()}) == 2
+    assert all(judge.about["params"]["seed"] == seed for seed, judge in judges.items())
+    each = [float((judge(validation.images) == validation.labels).mean()) for judge in judges.values()]
+    summary = read_json(real / "metrics/evaluation/judge.json")
+    scored = summary["digit_accuracy"]
+    assert summary["seeds"] == [5, 3] and scored["value"] == np.mean(each) and each[0] != each[1]
+    assert scored["standard_deviation"] == np.std(each, ddof=1)
+    # The interval is wider than that of the images, which both judges share.
+    low, high = wilson(round(40 * scored["value"]), 40)
+    assert scored["interval"]["high"] - scored["interval"]["low"] > high - low
+    # The figures are of the first seed.
+    first = read_json(real / "out/evaluation/judge-evaluation/scores.json")
+    assert first["training"]["name"] == "judge/5" and first["digit_accuracy"]["accuracy"] == each[0]
 
 
 def test_an_edited_metric_retrains_no_judge() -> None:

@@ -16,8 +16,8 @@ def test_confusion_rows_are_labels() -> None:
 def test_accuracy_is_of_all_images_and_of_each_digit() -> None:
     labels, predictions = np.array([0, 0, 1, 1, 5]), np.array([0, 3, 1, 1, 5])
     scores = accuracy_by_digit(labels, predictions)
-    assert scores["accuracy"] == 0.8 and list(scores["digits"]) == ["0", "1", "5"]
+    assert scores["digit_accuracy"]["accuracy"] == 0.8 and list(scores["digits"]) == ["0", "1", "5"]
     assert [values["accuracy"] for values in scores["digits"].values()] == [0.5, 1.0, 1.0]
     assert scores["confusion"][0][3] == 1 and scores["confusion"][1][1] == 2
-    for values in (scores, *scores["digits"].values()):
+    for values in (scores["digit_accuracy"], *scores["digits"].values()):
         assert values["interval"]["low"] <= values["accuracy"] <= values["interval"]["high"]
