@@ -114,4 +114,13 @@ def mount(arguments: list[str]) -> typer.Typer:
 
 def run() -> None:
     """Run the command line of this process."""
-    mount(sys.argv[1:])()
+    arguments = sys.argv[1:]
+    if arguments[:1] and arguments[0] in AREAS:
+        from dlcv.engine import environment
+
+        # Here, because the modules of an area import NumPy and torch, which read the environment.
+        if arguments[0] == "data":
+            environment.prepare(portable=True, threads=1)  # so prepared data do not depend on `compute`
+        else:
+            environment.prepare_from(Path("params.yaml"))
+    mount(arguments)()
