@@ -86,6 +86,17 @@ def repro(
     reproduce(jobs or default_jobs())
 
 
+@app.command()
+def verify(
+    revision: Annotated[str, typer.Argument(help="of git, with the scores to compare with")] = "HEAD",
+) -> None:
+    """Compare the scores in metrics/ with committed ones; exit code 1 if one is outside its interval or missing."""
+    from dlcv.runtime.verify import report
+
+    if not report(revision):
+        raise typer.Exit(1)
+
+
 @tracking_app.command()
 def init() -> None:
     """Create the database if there is none. `make setup` runs this."""
