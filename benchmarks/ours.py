@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from dlcv.engine.loop import Batches, Method, make_accelerator, train
+from dlcv.engine.arithmetic import make_accelerator
+from dlcv.engine.loop import Batches, Method, train
 from dlcv.runtime.checkpoints import Checkpoints
 from dlcv.runtime.tracking import Run
 

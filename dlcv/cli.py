@@ -108,6 +108,17 @@ def tables(
     print(f"{document} {'has changed' if render(document) else 'is up to date'}")
 
 
+@app.command()
+def verify(
+    revision: Annotated[str, typer.Argument(help="of git, with the scores to compare with")] = "HEAD",
+) -> None:
+    """Compare the scores in metrics/ with committed ones; exit code 1 if one is outside its interval or missing."""
+    from dlcv.runtime.verify import report
+
+    if not report(revision):
+        raise typer.Exit(1)
+
+
 @tracking_app.command()
 def init() -> None:
     """Create the database if there is none. `make setup` runs this."""
@@ -136,4 +147,13 @@ def mount(arguments: list[str]) -> typer.Typer:
 
 def run() -> None:
     """Run the command line of this process."""
-    mount(sys.argv[1:])()
+    arguments = sys.argv[1:]
+    if arguments[:1] and arguments[0] in AREAS:
+        from dlcv.engine import environment
+
+        # Here, because the modules of an area import NumPy and torch, which read the environment.
+        if arguments[0] == "data":
+            environment.prepare(portable=True, threads=1)  # so prepared data do not depend on `compute`
+        else:
+            environment.prepare_from(Path("params.yaml"))
+    mount(arguments)()

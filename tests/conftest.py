@@ -14,8 +14,12 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from dlcv.engine import training
-from dlcv.engine.loop import train
+from dlcv.engine import environment
+
+environment.prepare(portable=True, threads=1)  # as params.yaml ships it, before NumPy and torch are imported
+
+from dlcv.engine import training  # noqa: E402
+from dlcv.engine.loop import train  # noqa: E402
 
 REPOSITORY = Path(__file__).parent.parent
 

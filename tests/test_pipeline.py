@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shlex
 import subprocess
 from functools import cache
@@ -104,6 +105,28 @@ def can_change(stage: str) -> set[str]:
         return any(Path(module).match(pattern) for pattern in NEUTRAL) or (declared and not evaluates)
 
     return {module for module in closure(ENTRIES[stage], neutral) if not neutral(module)}
+
+
+@pytest.mark.parametrize("stage", ENTRIES)
+def test_a_stage_with_torch_has_the_portable_arithmetic(stage: str) -> None:
+    """`dlcv.engine.arithmetic` replaces operations of torch when it is imported: a stage without it would not be
+    portable. What a stage computes is in its params, whether by torch or not."""
+    modules = can_change(stage)
+    if any(imports_torch(module) for module in modules):
+        assert {"dlcv/engine/arithmetic.py", "dlcv/engine/environment.py"} <= modules
+    for name, facts in stages().items():
+        if base(name) == stage:
+            assert ("compute" in facts["params"]) == (stage not in (*DATA, "report")), name
+
+
+@cache
+def imports_torch(module: str) -> bool:
+    for node in ast.walk(ast.parse((REPOSITORY / module).read_text())):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if any(name.split(".")[0] == "torch" for name in names):
+            return True
+    return False
 
 
 def test_every_stage_has_an_entry_here() -> None:

@@ -13,7 +13,7 @@ from dlcv.adaptation.methods.common import Plan
 from dlcv.adaptation.networks.digits import Classifier
 from dlcv.adaptation.trainings import Task, load_domain
 from dlcv.data.batches import Shuffled, Together
-from dlcv.engine.loop import make_accelerator, seed_everything
+from dlcv.engine.arithmetic import make_accelerator, seed_everything
 from dlcv.engine.training import train_into
 from dlcv.runtime.config import Params
 from dlcv.runtime.errors import UserError

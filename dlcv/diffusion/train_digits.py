@@ -24,8 +24,8 @@ from dlcv.diffusion.networks.conditioning import NONE
 from dlcv.diffusion.networks.interface import describe
 from dlcv.diffusion.schedule import Schedule, linear, log_snr_density, noised
 from dlcv.diffusion.step import Denoising
+from dlcv.engine.arithmetic import make_accelerator, seed_everything
 from dlcv.engine.averaging import batch_norms, recalibrated
-from dlcv.engine.loop import make_accelerator, seed_everything
 from dlcv.engine.training import train_into
 from dlcv.runtime.config import Params
 

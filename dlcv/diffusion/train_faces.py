@@ -14,8 +14,8 @@ from dlcv.diffusion.config import FACE_SIZE, FACES, FACES_OUT, Ddim, FaceTrainin
 from dlcv.diffusion.schedule import Schedule, linear
 from dlcv.diffusion.step import Denoising
 from dlcv.diffusion.unet import UNet
+from dlcv.engine.arithmetic import make_accelerator, seed_everything
 from dlcv.engine.layers import layers
-from dlcv.engine.loop import make_accelerator, seed_everything
 from dlcv.engine.training import train_into
 from dlcv.runtime.config import Params
 

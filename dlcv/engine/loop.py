@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -158,28 +157,6 @@ def train(
                 checkpoints.publish(done)
     bar.close()
     return Trained({key: network.cpu().eval() for key, network in results.items()}, curve)
-
-
-def make_accelerator(precision: str = "fp32") -> Accelerator:
-    """The device and the processes that `accelerate launch` or the environment has set.
-
-    Args:
-        precision: "fp32", without TF32, or autocast to "bf16" or "fp16".
-    """
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
-    return Accelerator(
-        mixed_precision="no" if precision == "fp32" else precision,
-        # A schedule counts the steps of one process, for any number of processes.
-        step_scheduler_with_optimizer=False,
-        # A step of a method may leave heads of its network unused.
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
-    )
-
-
-def seed_everything(seed: int) -> None:
-    """Seed the generators of Python, NumPy and torch, with a different seed for each process."""
-    set_seed(seed, device_specific=True)
 
 
 def to_device(batch: Any, device: torch.device) -> Any:

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from dlcv.engine.arithmetic import device
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, replacing, sha256, write_json
 
@@ -143,11 +144,6 @@ def load_network(
     if channels_last:
         network.to(memory_format=torch.channels_last)
     return network.eval(), about
-
-
-def device() -> torch.device:
-    """The GPU if there is one, otherwise the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def count_parameters(network: nn.Module) -> int:

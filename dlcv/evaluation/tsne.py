@@ -9,8 +9,11 @@ from __future__ import annotations
 import numpy as np
 import openTSNE
 
+from dlcv.runtime import compute
+
 
 def fit(features: np.ndarray, perplexity: float, seed: int) -> np.ndarray:
     """A joint two-dimensional map, float64 N x 2, of features, N x D."""
-    tsne = openTSNE.TSNE(perplexity=perplexity, initialization="pca", random_state=seed, n_jobs=-1)
+    threads = compute.settings()["threads"] or -1  # -1: all cores
+    tsne = openTSNE.TSNE(perplexity=perplexity, initialization="pca", random_state=seed, n_jobs=threads)
     return np.asarray(tsne.fit(features.astype(np.float64)))

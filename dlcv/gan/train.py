@@ -12,9 +12,9 @@ from torch import nn
 
 from dlcv.data.batches import Shuffled
 from dlcv.data.prepared import load_split, read_card
+from dlcv.engine.arithmetic import make_accelerator, seed_everything
 from dlcv.engine.averaging import recalibrated
 from dlcv.engine.layers import described
-from dlcv.engine.loop import make_accelerator, seed_everything
 from dlcv.engine.training import train_into
 from dlcv.engine.weights import count_parameters
 from dlcv.gan.config import FACES, OUT, name_of, provenance_of, settings_of

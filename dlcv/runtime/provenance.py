@@ -1,4 +1,4 @@
-"""What a result depends on: parameters, data and code, with one fingerprint of all three.
+"""What a result depends on: parameters, data, code and arithmetic, with one fingerprint of all.
 
 DVC writes the same facts to dvc.lock, but only after a stage has ended. A stage needs them at its start, to find out
 whether a checkpoint is its own.
@@ -10,10 +10,11 @@ import ast
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dlcv.runtime import compute
 from dlcv.runtime.files import sha256
 
 PACKAGE = Path(__file__).parent.parent
@@ -25,6 +26,7 @@ NEUTRAL = {
     "dlcv/runtime/*.py": "params are in the stages' `params`; the others stop, resume, track or locate a computation",
     "dlcv/*/__init__.py": "only a docstring",
     "dlcv/*/*/__init__.py": "only a docstring",
+    "dlcv/engine/config.py": "its values are in the stages' `params`",
     "dlcv/*/*cli.py": "arguments, which are in the `cmd` of a stage",
 }
 # Neutral for trainings and samplings, which get its values as `params`. Not neutral for evaluations, which write the
@@ -39,16 +41,18 @@ class Provenance:
     params: Mapping[str, Any]  # the values that the stage reads
     data: Mapping[str, str]  # by name of the data set: SHA-256 of its arrays
     code: Mapping[str, str]  # by path of the module: SHA-256 of its text
+    compute: Mapping[str, Any] = field(default_factory=compute.settings)  # how this process computes
 
     @property
     def fingerprint(self) -> str:
-        """Hexadecimal SHA-256 of parameters, data and code; 64 characters."""
-        facts = {"params": self.params, "data": self.data, "code": self.code}
+        """Hexadecimal SHA-256 of parameters, data, code and arithmetic; 64 characters."""
+        facts = {"params": self.params, "data": self.data, "code": self.code, "compute": self.compute}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def as_dict(self) -> dict[str, Any]:
-        """The fingerprint, the parameters and the data, for the JSON beside the outputs of the stage."""
-        return {"fingerprint": self.fingerprint, "params": dict(self.params), "data": dict(self.data)}
+        """The fingerprint and all but the code, for the JSON beside the outputs of the stage."""
+        facts = {"params": self.params, "data": self.data, "compute": self.compute}
+        return {"fingerprint": self.fingerprint, **{name: dict(values) for name, values in facts.items()}}
 
 
 def code_hashes(modules: Iterable[str]) -> dict[str, str]:

@@ -41,7 +41,7 @@ def reproduce(jobs: int) -> None:
     Raises:
         UserError: there is no pipeline here, or a stage failed.
     """
-    environment = {"OMP_NUM_THREADS": str(max(1, _cores() // jobs)), "PYTHONUNBUFFERED": "1", **os.environ}
+    environment = {"PYTHONUNBUFFERED": "1", **os.environ}
     order = TopologicalSorter(_dependencies())
     order.prepare()
     ready: list[str] = []

@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from dlcv.runtime import compute
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import root
 from dlcv.runtime.mlflow_store import Event, StoredRun, identity, initialise, line, open_run, redacted, uri, warn
@@ -131,7 +132,7 @@ def run(
         name: of the run, usually the name of the stage.
         area: the MLflow experiment, "adaptation" for example.
         params: the parameters of the stage; nested mappings get dotted names.
-        tags: more tags, in addition to those of DVC and git.
+        tags: more tags, in addition to those of DVC, git, the CPU and `compute`.
         datasets: the data that the stage reads.
         resume: `Run.id` of a killed run to continue. Its parameters keep the values that were logged first.
         enabled: False for a run that does nothing: of several processes, only the main one opens a run.
@@ -141,7 +142,8 @@ def run(
         return
     origin, group = identity(name)
     header = {"kind": "run", "id": resume, "name": name, "area": area, "group": _valid(group), "start": _now()}
-    handle = Run({**header, "tags": _strings({**origin, **tags})})
+    machine = {"cpu": compute.cpu(), "compute": compute.settings()}
+    handle = Run({**header, "tags": _strings({**origin, **machine, **tags})})
     try:
         handle._sink.write({"kind": "params", "values": _strings(params)})
         handle._sink.write({"kind": "datasets", "values": [astuple(dataset) for dataset in datasets]})

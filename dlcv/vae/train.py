@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from dlcv.data.batches import Shuffled, to_float
 from dlcv.data.prepared import load_split, read_card
+from dlcv.engine.arithmetic import make_accelerator, seed_everything
 from dlcv.engine.averaging import recalibrated
 from dlcv.engine.layers import layers
-from dlcv.engine.loop import make_accelerator, seed_everything
 from dlcv.engine.training import train_into
 from dlcv.runtime.config import Params
 from dlcv.vae.config import FACES, OUT, Vae, name_of, provenance_of

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlcv.engine.loop import Row, Trained, make_accelerator, summarise, train
+from dlcv.engine.arithmetic import make_accelerator
+from dlcv.engine.loop import Row, Trained, summarise, train
 from dlcv.engine.optimizers import make_optimizer
 from dlcv.runtime.checkpoints import Checkpoints
 from dlcv.runtime.errors import UserError

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dlcv.engine import training
-from dlcv.engine.loop import make_accelerator, train
+from dlcv.engine.arithmetic import make_accelerator
+from dlcv.engine.loop import train
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, sha256
 from dlcv.runtime.provenance import Provenance
@@ -94,7 +95,7 @@ def test_the_folder_has_weights_their_json_and_the_curve() -> None:
     assert names(OUT) == ["curve.csv", "weights.json", "weights.safetensors"]
     assert load_file(OUT / "weights.safetensors")["weight"].item() == STEPS
     about = read_json(OUT / "weights.json")
-    assert list(about) == ["area", "name", "parameters", "stage", "width", *PROVENANCE, "sha256"]
+    assert list(about) == ["area", "name", "parameters", "stage", "width", *PROVENANCE, "compute", "sha256"]
     assert (about["area"], about["name"], about["parameters"], about["width"]) == ("area", "name", 1, 3)
     assert about["stage"] == "stages/area/dvc.yaml:train"
     assert about["sha256"] == sha256(OUT / "weights.safetensors") and about["data"] == {"set": "d" * 64}

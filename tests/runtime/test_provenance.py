@@ -70,6 +70,8 @@ def test_closure_follows_what_the_caller_does_not_call_neutral() -> None:
         ("dlcv/evaluation/metrics/__init__.py", True),
         ("dlcv/gan/step.py", False),
         ("dlcv/engine/loop.py", False),
+        ("dlcv/engine/environment.py", False),
+        ("dlcv/engine/config.py", True),
         ("dlcv/evaluation/metrics/frechet.py", False),
         ("dlcv/adaptation/methods/config.py", False),
     ],
@@ -78,13 +80,19 @@ def test_neutral_modules(path: str, expected: bool) -> None:
     assert is_neutral(path) == expected
 
 
-def test_fingerprint_changes_with_params_data_and_code_and_with_nothing_else(package: Path) -> None:
+def test_fingerprint_changes_with_params_data_code_and_arithmetic_and_with_nothing_else(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fingerprint(params: int = 1, data: str = "x") -> str:
         return Provenance({"p": params}, {"d": data}, code_hashes(["dlcv.gan.train"])).fingerprint
 
     first = fingerprint()
     assert fingerprint() == first
     assert len({first, fingerprint(params=2), fingerprint(data="y")}) == 3
+    for name, value in (("OMP_NUM_THREADS", "2"), ("DLCV_PORTABLE", "0")):
+        with monkeypatch.context() as other:
+            other.setenv(name, value)
+            assert fingerprint() != first, name
     for neutral in ("gan/alone.py", "gan/config.py", "gan/__init__.py", "runtime/config.py", "far/away.py"):
         (package / neutral).write_text("x = 1")
         assert fingerprint() == first, neutral

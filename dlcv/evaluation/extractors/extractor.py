@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from dlcv.engine.arithmetic import device
 from dlcv.evaluation.config import Evaluation
 from dlcv.evaluation.extractors.efficientnet import SIZE, EfficientNetLite0
 from dlcv.evaluation.extractors.names import INCEPTION_FILE, SCORES, weights_file
@@ -65,13 +66,13 @@ class Extractor:
         Args:
             progress: draw a bar on stderr where that is a terminal.
         """
-        device = next(self.network.parameters()).device
+        where = next(self.network.parameters()).device
         features = np.empty((len(images), self.dimension), dtype=np.float32)
         with tqdm(total=len(images), desc="features", unit="image", disable=None if progress else True) as bar:
             for start in range(0, len(images), BATCH):
                 # Permuted and not copied: the batch is in the channels_last memory format.
                 batch = torch.from_numpy(np.array(images[start : start + BATCH])).permute(0, 3, 1, 2)
-                features[start : start + BATCH] = self._forward(batch.to(device).float()).cpu().numpy()
+                features[start : start + BATCH] = self._forward(batch.to(where).float()).cpu().numpy()
                 bar.update(len(batch))
         return features
 
@@ -92,7 +93,6 @@ def load_extractor(section: Evaluation) -> Extractor:
     Raises:
         UserError: a package or the weights are missing, cannot be downloaded, or belong to another network.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     path = weights_file(section) or _download()
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -100,7 +100,7 @@ def load_extractor(section: Evaluation) -> Extractor:
     except (RuntimeError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path} does not hold the weights of {section.extractor} ({reason}); fetch it again") from None
-    network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.eval().requires_grad_(False).to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     digest = sha256(path)
     if section.extractor == "inception":
         return Extractor("inception", 2048, "pytorch-fid: bilinear to 299 without antialiasing", digest, network)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dlcv.data.batches import Shuffled
 from dlcv.data.prepared import load_split, read_card
-from dlcv.engine.loop import make_accelerator, seed_everything
+from dlcv.engine.arithmetic import make_accelerator, seed_everything
 from dlcv.engine.optimizers import descend, make_optimizer
 from dlcv.engine.training import train_into
 from dlcv.evaluation.config import JUDGE_DIGITS, Judge, JudgeTraining, judge_folder, judge_provenance

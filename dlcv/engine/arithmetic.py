@@ -1,0 +1,133 @@
+"""Where and how torch computes: the device, the precision, random numbers, and the same bits on every CPU.
+
+Every stage that computes with torch imports this module; a test holds it. Where the environment says so (see
+`dlcv.engine.environment`), the import replaces the operations of torch on the CPU that MKL computes:
+
+- Square roots and inverse trigonometric functions: MKL's vector mathematics gives other bits on other CPUs, whatever
+  its settings are. NumPy's functions do not.
+- Matrix products: with the setting that makes MKL portable they take two to four times as long. NumPy's OpenBLAS,
+  held to the kernels of one CPU, is portable and as fast as MKL without the setting.
+
+The replacements are below torch's differentiation, so they serve the backward pass too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs, set_seed
+from torch import Tensor
+
+from dlcv.engine import environment  # noqa: F401, whose variables decide what torch computes
+from dlcv.runtime import compute
+
+FLOATS = (torch.float32, torch.float64)  # NumPy knows no bfloat16, and has no fast products of other types
+
+
+def device() -> torch.device:
+    """The GPU if there is one, otherwise the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def make_accelerator(precision: str = "fp32") -> Accelerator:
+    """The device and the processes that `accelerate launch` or the environment has set.
+
+    Args:
+        precision: "fp32", without TF32, or autocast to "bf16" or "fp16".
+    """
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    return Accelerator(
+        mixed_precision="no" if precision == "fp32" else precision,
+        # A schedule counts the steps of one process, for any number of processes.
+        step_scheduler_with_optimizer=False,
+        # A step of a method may leave heads of its network unused.
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the generators of Python, NumPy and torch, with a different seed for each process."""
+    set_seed(seed, device_specific=True)
+
+
+def mm(a: Tensor, b: Tensor) -> Tensor:
+    """The product of two matrices."""
+    if a.dtype not in FLOATS:
+        return torch.mm(a, b, out=a.new_empty(a.shape[0], b.shape[1]))  # not replaced: its name is aten::mm.out
+    return torch.from_numpy(a.detach().numpy() @ b.detach().numpy())
+
+
+def bmm(a: Tensor, b: Tensor) -> Tensor:
+    """The products of two batches of matrices."""
+    if a.dtype not in FLOATS:
+        return torch.bmm(a, b, out=a.new_empty(*a.shape[:2], b.shape[2]))
+    return torch.from_numpy(a.detach().numpy() @ b.detach().numpy())
+
+
+def addmm(c: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """`beta` c + `alpha` a b; where beta is 0, c is not read."""
+    if a.dtype not in FLOATS:
+        return torch.addmm(c, a, b, beta=beta, alpha=alpha, out=a.new_empty(a.shape[0], b.shape[1]))
+    product = a.detach().numpy() @ b.detach().numpy()
+    if alpha != 1:
+        product *= alpha
+    if beta:
+        product += c.detach().numpy() if beta == 1 else beta * c.detach().numpy()
+    return torch.from_numpy(product)
+
+
+def elementwise(function: np.ufunc) -> Callable[[Tensor], Tensor]:
+    """A function of torch that computes that of NumPy for each element."""
+
+    def replacement(x: Tensor) -> Tensor:
+        if x.dtype not in FLOATS:
+            return replacement(x.float()).to(x.dtype if x.is_floating_point() else torch.float32)
+        return torch.from_numpy(np.asarray(function(x.detach().numpy())))
+
+    return replacement
+
+
+sqrt = elementwise(np.sqrt)
+
+
+def sqrt_out(x: Tensor, *, out: Tensor) -> Tensor:
+    """The square root of each element, into `out`."""
+    return out.resize_(x.shape).copy_(sqrt(x))
+
+
+def sqrt_(x: Tensor) -> Tensor:
+    """The square root of each element, in place."""
+    return x.copy_(sqrt(x))
+
+
+REPLACEMENTS = {
+    "mm": mm,
+    "bmm": bmm,
+    "addmm": addmm,
+    "sqrt": sqrt,
+    "sqrt.out": sqrt_out,
+    "sqrt_": sqrt_,
+    "acos": elementwise(np.arccos),
+    "asin": elementwise(np.arcsin),
+    "atan": elementwise(np.arctan),
+}
+
+
+def replace_operations() -> torch.library.Library:
+    """Let torch call `REPLACEMENTS` on the CPU, as long as the returned object lives."""
+    library = torch.library.Library("aten", "IMPL", "CPU")
+    for name, function in REPLACEMENTS.items():
+        library.impl(name, function, "CPU", allow_override=True)
+    if not torch.cuda.is_available():
+        # Attention by matrix products, which are replaced, and not by a kernel that calls MKL.
+        torch.backends.cuda.enable_flash_sdp(False)
+    return library
+
+
+if compute.settings()["threads"] is not None:
+    torch.set_num_threads(compute.settings()["threads"])
+_library = replace_operations() if compute.settings()["portable"] else None
