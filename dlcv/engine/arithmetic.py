@@ -119,9 +119,9 @@ REPLACEMENTS = {
 
 def replace_operations() -> torch.library.Library:
     """Let torch call `REPLACEMENTS` on the CPU, as long as the returned object lives."""
-    library = torch.library.Library("aten", "IMPL", "CPU")
+    library = torch.library.Library("aten", "IMPL", "CPU")  # type: ignore[no-untyped-call]
     for name, function in REPLACEMENTS.items():
-        library.impl(name, function, "CPU", allow_override=True)
+        library.impl(name, function, "CPU", allow_override=True)  # type: ignore[no-untyped-call]
     if not torch.cuda.is_available():
         # Attention by matrix products, which are replaced, and not by a kernel that calls MKL.
         torch.backends.cuda.enable_flash_sdp(False)
