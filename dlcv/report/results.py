@@ -54,7 +54,7 @@ def publish(name: str, params: Params, command: str) -> Path:
         raise UserError(f"the name of a study has letters, digits, - and _, not {name!r}")
     if changed := _git("status", "--porcelain", "--", "dlcv", "stages", "dvc.yaml"):
         raise UserError(f"{changed.split()[1]} has uncommitted changes; commit them, so that the commit tells the code")
-    if subprocess.run([sys.executable, "-m", "dvc", "status", "--quiet"], check=False).returncode:
+    if not _finished():
         raise UserError("the study is not finished: `dvc status` names stages; run `dvc repro`")
     weights = [read(path) for path in sorted(OUT.rglob("weights.json"))]
     study = {
@@ -108,7 +108,7 @@ def render(path: Path) -> bool:
 
 
 def table(name: str, kind: str) -> str:
-    """A table of a published study as Markdown.
+    """A table of the published study `name` as Markdown.
 
     Raises:
         UserError: no such study or table.
@@ -116,7 +116,15 @@ def table(name: str, kind: str) -> str:
     path = RESULTS / name / "study.json"
     if not path.is_file():
         raise UserError(f"there is no published study {path}; `dlcv publish {name}` writes it")
-    study = read_json(path)
+    return table_of(read_json(path), kind)
+
+
+def table_of(study: dict[str, Any], kind: str) -> str:
+    """The table `kind`, a file in `templates/results/`, of a study.
+
+    Raises:
+        UserError: no such table.
+    """
     try:
         template = environment().get_template(f"results/{kind}.md.jinja")
     except TemplateNotFound:
@@ -134,6 +142,10 @@ def _short(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _short(part) for key, part in value.items() if key not in LEFT_OUT}
     return value
+
+
+def _finished() -> bool:
+    return subprocess.run([sys.executable, "-m", "dvc", "status", "--quiet"], check=False).returncode == 0
 
 
 def _git(*words: str) -> str:
