@@ -41,13 +41,14 @@ from dlcv.diffusion.schedule import linear  # noqa: E402
 from dlcv.diffusion.unet import UNet  # noqa: E402
 from dlcv.engine.averaging import EMA  # noqa: E402
 from dlcv.engine.loop import Method  # noqa: E402
-from dlcv.evaluation import tsne  # noqa: E402
+from dlcv.evaluation import pca, tsne  # noqa: E402
 from dlcv.evaluation.config import Evaluation, Judge  # noqa: E402
+from dlcv.evaluation.extractors.dlib_face import load_dlib_face  # noqa: E402
 from dlcv.evaluation.extractors.extractor import load_extractor  # noqa: E402
 from dlcv.evaluation.face_detector import detect  # noqa: E402
 from dlcv.evaluation.judge.network import JudgeNetwork, classify  # noqa: E402
 from dlcv.evaluation.judge.train import Classification  # noqa: E402
-from dlcv.evaluation.metrics import frechet, intervals, kernel, manifold, neighbours  # noqa: E402
+from dlcv.evaluation.metrics import frechet, intervals, kernel, manifold, neighbours, trainings  # noqa: E402
 from dlcv.evaluation.metrics.linear_probe import linear_probe  # noqa: E402
 from dlcv.evaluation.metrics.proxy_a_distance import proxy_a_distance  # noqa: E402
 from dlcv.gan import networks as gan_networks  # noqa: E402
@@ -193,7 +194,7 @@ def diffusion() -> Iterator[Line]:
 def judge() -> Iterator[Line]:
     torch.manual_seed(0)
     network = JudgeNetwork(PARAMS[Judge].channels)
-    yield "judge", trained(Classification(network, PARAMS[Judge]), DIGITS)
+    yield "judge", trained(Classification(network, PARAMS[Judge].training), DIGITS)
     yield "judge logits", classify(network.eval(), DIGITS)
 
 
@@ -240,8 +241,17 @@ def scores() -> Iterator[Line]:
     assert probe is not None
     yield "linear probe", probe["accuracy"]
     yield "proxy A-distance", proxy_a_distance(features, others, 0)
-    logits = 3 * RANDOM.normal(size=(200, 10)).astype(np.float32)
-    yield "validators", validators.validate(logits, correct[0])
+    seen = [
+        validators.Seen(
+            (2 + index) * RANDOM.normal(size=(60, 10)).astype(np.float32),
+            RANDOM.normal(size=(60, 8)).astype(np.float32),
+            3 * RANDOM.normal(size=(60, 10)).astype(np.float32),
+            np.arange(60) % 10,
+        )
+        for index in range(2)
+    ]
+    yield "validators", list(validators.validate({"a": seen[0], "b": seen[1]}).values())
+    yield "new training", trainings.new_training([1.0, 2.0, 4.0], 0.1, same_images=True)
 
 
 def maps() -> Iterator[Line]:
@@ -256,6 +266,9 @@ def images() -> Iterator[Line]:
     faces = np.stack([sample.decode(file.read_bytes(), str(file), 64, crop=True) for file in files])
     yield "faces", faces
     yield "efficientnet", load_extractor(PARAMS[Evaluation])(faces)
+    yield "dlib face", load_dlib_face()(faces)
+    components = pca.fit(np.concatenate([faces, FACES]), 5)
+    yield "pca", [pca.errors(components, faces), pca.sample(components, 3, 0)]
     yield "face detector", detect(np.concatenate([faces, FACES[:2]]))
     yield "conversion", to_uint8(to_float(faces) * 1.1)
 
