@@ -131,7 +131,9 @@ def load_network(
     about = read_about(folder)
     for key, value in expected.items():
         if about.get(key) != value:
-            raise UserError(f"{folder} holds {key} {about.get(key)}, not {what} ({key} {value})")
+            raise UserError(
+                f"{folder} holds {key} {about.get(key)}, not {what} ({key} {value}); name the folder of that training"
+            )
     try:
         network = build(about)
     except (KeyError, TypeError, ValueError) as error:
