@@ -21,6 +21,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from dlcv.engine import environment
+
 ROOT = Path(__file__).parent.parent
 GAN, SCENARIO, DIGITS = "dcgan", "mnistm-usps", "context-unet"
 COMMANDS = (f"gan train {GAN}", f"adaptation train dann {SCENARIO}", f"diffusion train {DIGITS}")
@@ -29,6 +31,7 @@ MOST = 4  # trainings for an interval; more are rare
 
 def main() -> None:
     """Train, score, and count."""
+    environment.prepare_from(ROOT / "params.yaml")  # before NumPy and torch are imported
     seeds = range(int(sys.argv[1]) if len(sys.argv) > 1 else 8)
     jobs = int(sys.argv[2]) if len(sys.argv) > 2 else 2
     with tempfile.TemporaryDirectory() as folder:
