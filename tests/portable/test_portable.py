@@ -14,11 +14,11 @@ HERE = Path(__file__).parent
 EXPECTED = (HERE / "expected.txt").read_text().splitlines()
 
 
-def lines(*emulator: str) -> list[str]:
+def lines(*emulator: str, words: tuple[str, ...] = ()) -> list[str]:
     """What `bits.py` prints in a new process, without variables that this process has set."""
     ours = ("_NUM_THREADS", "ATEN_", "MKL_", "ONEDNN_", "OPENBLAS_", "NPY_", "DLCV_PORTABLE")
     environment = {name: value for name, value in os.environ.items() if not any(part in name for part in ours)}
-    command = [*emulator, sys.executable, str(HERE / "bits.py")]
+    command = [*emulator, sys.executable, str(HERE / "bits.py"), *words]
     done = subprocess.run(
         command, env=environment | {"PYTHONPATH": str(HERE.parent.parent)}, capture_output=True, text=True, check=True
     )
@@ -34,4 +34,5 @@ def test_this_cpu_gives_the_committed_bits() -> None:
 @pytest.mark.skipif(shutil.which("qemu-x86_64") is None, reason="needs qemu-x86_64 of Debian's package qemu-user")
 @pytest.mark.parametrize("cpu", ["Haswell", "EPYC"])
 def test_another_cpu_gives_the_same_bits(cpu: str) -> None:
-    assert lines("qemu-x86_64", "-cpu", cpu) == EXPECTED
+    words = ("--no-gather",)
+    assert lines("qemu-x86_64", "-cpu", cpu, words=words) == lines(words=words)
