@@ -64,7 +64,7 @@ def publish(name: str, params: Params, command: str) -> Path:
         "machine": {
             "cpu": compute.cpu(),
             "cores": os.cpu_count(),
-            **compute.settings(),
+            **params.raw["compute"],
             "python": platform.python_version(),
             **{package: version(package) for package in ("torch", "numpy")},
         },
