@@ -52,7 +52,7 @@ finally:
         ("gan train dcgn", "no model dcgn; did you mean dcgan?"),
         ("gan train sngan", "there is no prepared data in data/faces; run `dvc repro stages/data/dvc.yaml:faces`"),
         ("gan sample wgangp", "no model wgangp; did you mean wgan-gp?"),
-        ("gan compare report-01", "no pair report-01; did you mean report-001?"),
+        ("gan evaluate dcgann", "no model dcgann; did you mean dcgan?"),
         ("profile smok", "no profile smok; did you mean smoke?"),
         ("params show gan.snagn", "params.yaml has no key gan.snagn; did you mean sngan?"),
         ("pipeline", "there is no stages/"),

@@ -119,7 +119,10 @@ def test_a_network_is_loaded_ready_for_use(tmp_path: Path, trained: nn.Sequentia
 def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError) as error:
         load(tmp_path, expected={"area": "vae"}, what="the weights of a VAE")
-    assert str(error.value) == f"{tmp_path} holds area gan, not the weights of a VAE (area vae)"
+    assert (
+        str(error.value)
+        == f"{tmp_path} holds area gan, not the weights of a VAE (area vae); name the folder of that training"
+    )
     with pytest.raises(UserError, match=r"holds model small, not the weights of a large GAN \(model large\)"):
         load(tmp_path, expected={"area": "gan", "model": "large"}, what="the weights of a large GAN")
     with pytest.raises(UserError, match=r"holds kind None, not the judge \(kind judge\)"):
