@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
 REPOSITORY = Path(__file__).parent.parent.parent
 STAGES: dict[str, Any] = YAML(typ="safe").load((REPOSITORY / "stages/adaptation/dvc.yaml").read_text())["stages"]
 TRAININGS = [name for name in STAGES if name != "evaluate"]
-READ = ("adaptation.network", "adaptation.networks", "adaptation.training", "dann", "gta", "selftraining")
+READ = ("adaptation.network", "adaptation.networks", "adaptation.training", "ceiling", "dann", "gta", "selftraining")
 # Where a number a little larger or smaller, or the opposite truth value, is not valid.
 OTHERS: dict[str, Any] = {
     "adaptation.network": "wide",
@@ -31,15 +31,19 @@ OTHERS: dict[str, Any] = {
     "adaptation.networks.mish.hidden": [64],
     "adaptation.training.schedule": "restarts",
     "adaptation.training.precision": "bf16",
+    "ceiling.network": "wide",
     "dann.update": "alternating",
+    "dann.class_shares": "estimated",
     "gta.grey": ["usps-mnistm"],
     "selftraining.network": "wide",
     "selftraining.schedule": "constant",
+    "selftraining.class_shares": "estimated",
     "adaptation.comparison.seeds": [1],
     "adaptation.variants.wide.network": "mish",
     "adaptation.variants.wide.schedule": "constant",
     "adaptation.variants.paper.network": "wide",
     "adaptation.variants.paper.dann.update": "alternating",
+    "adaptation.variants.paper.dann.class_shares": "estimated",
 }
 # The stages of variants: a training of each, and the values that its variant and the comparison replace.
 VARIANTS = {
