@@ -231,11 +231,14 @@ def test_commands_exist() -> None:
 
     from dlcv.cli import mount
 
+    areas: dict[str, Any] = {}
     for name, facts in stages().items():
         python, flag, package, *words = shlex.split(facts["cmd"])
         # The console script of an editable install would run the workspace's code in a queued experiment.
         assert (python, flag, package) == ("python", "-m", "dlcv"), name
-        command: Any = typer.main.get_command(mount(words))
+        if words[0] not in areas:
+            areas[words[0]] = typer.main.get_command(mount(words))
+        command = areas[words[0]]
         for word in words:
             command = getattr(command, "commands", {}).get(word, command)
         # The name that is reached is the last word before the arguments, and no group.

@@ -238,6 +238,7 @@ def test_values_agree_with_diffusers(spacing: Any, clip: bool, rederive: bool, e
     assert (drawn.flatten() - expected).abs().max() < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clip", [False, True])
 @pytest.mark.parametrize("steps", [10, 20, 50])
 @pytest.mark.parametrize(

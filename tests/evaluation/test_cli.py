@@ -20,6 +20,7 @@ REPOSITORY = Path(__file__).parent.parent.parent
 Write = Callable[[str, np.ndarray], Path]
 
 
+@pytest.mark.slow
 def test_the_command_scores_against_a_folder_and_against_the_stages_reference(
     prepared: Path, write: Write, faces: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -69,6 +69,7 @@ def test_a_training_leaves_weights_snapshots_and_a_curve(faces: Path, set_params
     assert not list((faces / ".checkpoints/vae/vae-0").glob("*/*"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("any_precision")
 @pytest.mark.parametrize(("ema_decay", "precision"), [(0.0, "fp32"), (0.0, "bf16"), (0.9, "fp32")])
 def test_the_last_snapshot_is_the_result_and_snapshots_change_nothing(
@@ -83,6 +84,7 @@ def test_the_last_snapshot_is_the_result_and_snapshots_change_nothing(
     assert files(train.run(load()))["weights.safetensors"] == many["weights.safetensors"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ema_decay", [0.0, 0.9])
 def test_killed_and_resumed_equals_uninterrupted(
     faces: Path, set_params: Any, monkeypatch: pytest.MonkeyPatch, ema_decay: float
@@ -114,6 +116,7 @@ def test_the_result_is_the_average_if_params_yaml_asks_for_one(
     assert not torch.equal(last["fc_mu.weight"], average["fc_mu.weight"])
 
 
+@pytest.mark.slow
 def test_labels_and_validation_images_do_not_change_the_training(faces: Path, set_params: Any) -> None:
     set_params(SMALL)
     before = files(train.run(load()))["weights.safetensors"]
