@@ -21,6 +21,7 @@ from tests.conftest import files
 from tests.diffusion.test_sample_faces import close, expected, saved_images
 
 
+@pytest.mark.slow
 def test_files_become_images_of_the_same_names(trained_faces: Path, dlcv: Any) -> None:
     sample_faces.run(load())
     drawn = saved_images(trained_faces / "out/ddim/unet-0-samples/images")

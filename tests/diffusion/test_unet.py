@@ -45,6 +45,7 @@ def test_at_width_1_it_is_the_papers_network() -> None:
     assert {module.p for module in network.modules() if isinstance(module, nn.Dropout)} == {0.1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

@@ -26,6 +26,7 @@ def intervals(scores: dict[str, Any]) -> Iterator[tuple[float, float, float]]:
             yield entry["interval"]["low"], entry["value"], entry["interval"]["high"]
 
 
+@pytest.mark.slow
 def test_a_wrong_model_never_beats_the_ceiling(
     faces: tuple[np.ndarray, np.ndarray], reference: Reference, section: Evaluation, extractor: Extractor
 ) -> None:

@@ -55,6 +55,7 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
     return all(torch.equal(value, b[name]) for name, value in a.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_a_step_at_full_width_moves_both_networks(model: str) -> None:
     made = method(model, width=1)

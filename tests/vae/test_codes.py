@@ -81,6 +81,7 @@ def images_in(folder: Path) -> dict[str, np.ndarray]:
     return {path.name: np.asarray(Image.open(path)) for path in sorted(folder.iterdir())}
 
 
+@pytest.mark.slow
 def test_images_are_drawn_from_the_weights_alone(trained: Path, dlcv: Any, set_params: Any) -> None:
     assert dlcv("vae sample --count 5 --seed 3 --out new/five") == (0, "")
     five = images_in(trained / "new/five")

@@ -93,6 +93,7 @@ def test_about_half_of_the_images_are_mirrored_with_their_targets() -> None:
     assert float(values["reconstruction"]) == pytest.approx(float((reconstructions - shown).square().mean()))
 
 
+@pytest.mark.slow
 def test_it_learns_a_batch_and_a_large_weight_empties_the_latent() -> None:
     # Different smooth images; noise cannot be learned in so few steps.
     coarse = torch.rand(8, 3, 2, 2, generator=torch.Generator().manual_seed(1)) * 2 - 1

@@ -41,6 +41,7 @@ def test_features_do_not_depend_on_the_batch(
     assert network(images[:0]).shape == (0, 128)
 
 
+@pytest.mark.slow
 def test_a_person_is_nearer_to_himself_blurred_than_to_another(
     network: DlibFace, faces: tuple[np.ndarray, np.ndarray]
 ) -> None:
