@@ -118,27 +118,22 @@ def measure(seeds: list[int]) -> dict[str, list[dict[str, Any]]]:
 
 def report(scores: Mapping[str, list[dict[str, Any]]]) -> None:
     """Print the table."""
+    from dlcv.evaluation.summary import summarise
+
     print(f"| training | score | mean ± std over {len(next(iter(scores.values())))} seeds | k | inside | of |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name, trainings in scores.items():
+        same_images = name.startswith("dann")
         for key in [key for key in trainings[0] if key != "seed"]:
-            from dlcv.evaluation.summary import summarise
-
-            same_images = name.startswith("dann")
-            everything = summarise([{key: one[key]} for one in trainings], same_images=same_images)[key]
-            spread = f"{everything['value']:.3f} ± {everything['standard_deviation']:.3f}"
+            own = [{key: training[key]} for training in trainings]
+            summary = summarise(own, same_images=same_images)[key]
+            spread = f"{summary['value']:.3f} ± {summary['standard_deviation']:.3f}"
             for count in range(1, MOST + 1):
-                hits = [
-                    interval["low"] <= value_of(left[key]) <= interval["high"]
-                    for chosen in combinations(range(len(trainings)), count)
-                    for interval in [
-                        summarise([{key: trainings[index][key]} for index in chosen], same_images=same_images)[key][
-                            "interval"
-                        ]
-                    ]
-                    for index, left in enumerate(trainings)
-                    if index not in chosen
-                ]
+                hits = []
+                for chosen in combinations(range(len(own)), count):
+                    known = summarise([own[index] for index in chosen], same_images=same_images)[key]
+                    left = [value_of(one[key]) for index, one in enumerate(own) if index not in chosen]
+                    hits += [known["interval"]["low"] <= value <= known["interval"]["high"] for value in left]
                 print(f"| {name} | {key} | {spread} | {count} | {sum(hits) / len(hits):.2f} | {len(hits)} |")
 
 

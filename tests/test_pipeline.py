@@ -53,6 +53,7 @@ ENTRIES: dict[str, list[str]] = {
     "adaptation/evaluate": ["dlcv.adaptation.evaluate"],
     "report": ["dlcv.report.report"],
 }
+SHIPPED = 7  # methods and baselines of the adaptation
 TRAININGS = [
     "evaluation/judge",
     *(name for name in ENTRIES if name.endswith("/train")),
@@ -185,7 +186,7 @@ def test_deps_are_short() -> None:
     lines = sum(
         len(by_hand(file.read_text()).splitlines()) for file in (REPOSITORY / "stages").glob("*/dvc.yaml")
     ) + len((REPOSITORY / "dvc.yaml").read_text().splitlines())
-    assert lines <= 16 * len(ENTRIES)  # at most 450 for the stages that ship
+    assert lines <= 450 + 16 * (len(METHODS) - SHIPPED)  # a method more has a stage of its own
 
 
 def test_the_report_reaches_every_stage() -> None:

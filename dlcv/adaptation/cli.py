@@ -9,6 +9,7 @@ import typer
 
 from dlcv.adaptation.config import ADAPTING, METHODS
 from dlcv.runtime.config import load
+from dlcv.runtime.options import seed_option
 
 app = typer.Typer(no_args_is_help=True, help="Train and evaluate domain adaptation on digits.")
 
@@ -26,12 +27,7 @@ def train(
         str, typer.Argument(help=f"a domain for {_methods('domain')}; a scenario such as mnistm-usps for the others")
     ],
     seed: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=2**32 - 1,
-            help="default: the first of adaptation.seeds, with --variant of adaptation.comparison.seeds",
-        ),
+        int | None, seed_option("the training", "adaptation.seeds, with --variant of adaptation.comparison.seeds")
     ] = None,
     variant: Annotated[
         str | None,

@@ -61,11 +61,10 @@ def run(name: str, params: Params) -> Path:
             **score(each, source, target, params.seed),
             "trainings": [training_of(one.about) for one in each],
         }
+        baseline = baseline_row(about["method"])
         if METHODS[about["method"]].adapts:
-            baseline = baseline_row(about["method"])
             rows[row]["gain"] = {"over": baseline, **gain(each, networks[baseline], target, params.seed)}
         if about["statistics"] == "domain":
-            baseline = baseline_row(about["method"])
             rows[baseline]["accuracy_by_target_statistics"] = mean(
                 accuracy_by_target_statistics(task.folder, target) for task in tasks[baseline]
             )

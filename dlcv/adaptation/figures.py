@@ -19,7 +19,7 @@ from dlcv.data.batches import to_float, to_uint8
 from dlcv.evaluation import tsne
 from dlcv.evaluation.subsets import balanced
 from dlcv.figures import charts, grids
-from dlcv.figures.listing import write_listing
+from dlcv.figures.listing import made_by, write_listing
 from dlcv.runtime.config import Params
 
 SHOWN = 12  # images of a row
@@ -74,8 +74,8 @@ def draw(
             draw_examples(folder / examples, f"{name}: examples of {label}", network, images, labels)
             captions[examples] = METHODS[row].examples
     trainings = [training for values in rows.values() for training in values["trainings"]]
-    listed = ", ".join(f"`{training['name']}` `{training['fingerprint'][:12]}`" for training in trainings)
-    write_listing(folder, captions, of=f"Stage `evaluate@{name}`, trainings {listed}")
+    fingerprints = {training["name"]: training["fingerprint"] for training in trainings}
+    write_listing(folder, captions, made_by(f"evaluate@{name}", fingerprints))
 
 
 def draw_maps(

@@ -10,13 +10,12 @@ import typer
 from dlcv.diffusion.config import DIGITS_OUT, Diffusion, digits_name, digits_provenance, guidance_of, settings_of
 from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError, expect_empty
+from dlcv.runtime.options import seed_option
 
 app = typer.Typer(no_args_is_help=True, help="Train, sample and evaluate conditional diffusion models on digits.")
 
 Model = Annotated[str, typer.Argument(help="a model with a section in `diffusion` of params.yaml")]
-Seed = Annotated[
-    int | None, typer.Option(min=0, max=2**32 - 1, help="of the training; default: the first of diffusion.seeds")
-]
+Seed = Annotated[int | None, seed_option("the training", "diffusion.seeds")]
 
 
 @app.command()
@@ -46,12 +45,7 @@ def sample(
         Path | None, typer.Option(help="folder of trained weights; default: out/diffusion/MODEL-SEED")
     ] = None,
     seed: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=2**32 - 1,
-            help="of the noise and, without --weights, of the training; default: the first of diffusion.seeds",
-        ),
+        int | None, seed_option("the noise and, without --weights, of the training", "diffusion.seeds")
     ] = None,
 ) -> None:
     """Draw images of one digit; options that are not given are as in params.yaml."""

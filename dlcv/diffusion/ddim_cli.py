@@ -12,12 +12,11 @@ from dlcv.diffusion.config import FACES_OUT, Ddim, Spacing, faces_name, faces_pr
 from dlcv.diffusion.noise_files import Scale, draw
 from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
+from dlcv.runtime.options import seed_option
 
 app = typer.Typer(no_args_is_help=True, help="Train a noise predictor of faces, sample it by DDIM, and evaluate it.")
 
-Seed = Annotated[
-    int | None, typer.Option(min=0, max=2**32 - 1, help="of the training; default: the first of ddim.seeds")
-]
+Seed = Annotated[int | None, seed_option("the training", "ddim.seeds")]
 
 
 @app.command()
@@ -49,12 +48,7 @@ def sample(
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/ddim/unet-SEED")] = None,
     seed: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=2**32 - 1,
-            help="of the added noise and, without --weights, of the training; default: the first of ddim.seeds",
-        ),
+        int | None, seed_option("the added noise and, without --weights, of the training", "ddim.seeds")
     ] = None,
 ) -> None:
     """Turn noise files into images; options that are not given are as in params.yaml."""

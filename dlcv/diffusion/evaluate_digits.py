@@ -38,7 +38,7 @@ from dlcv.evaluation.reference import Reference, load_reference
 from dlcv.evaluation.scores import equal_count, protocol, score, score_features
 from dlcv.evaluation.summary import summarise
 from dlcv.figures import charts
-from dlcv.figures.listing import write_listing
+from dlcv.figures.listing import made_by, write_listing
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import read_json, replacing, write_json
 
@@ -118,8 +118,8 @@ def run(model: str, params: Params) -> Path:
         first = [int(np.flatnonzero(digits == digit)[0]) for digit in range(10)]
         training = load_split(DIGITS, "train").images
         beside_nearest(images[first], tools.extractor, tools.reference, training).save(folder / "neighbours.png")
-        trained = f"training `{name}` `{loaded.about['fingerprint'][:12]}`"
-        write_listing(folder, CAPTIONS, of=f"Stage `stages/diffusion/dvc.yaml:evaluate@{name}`, {trained}")
+        stage = f"stages/diffusion/dvc.yaml:evaluate@{name}"
+        write_listing(folder, CAPTIONS, made_by(stage, {name: loaded.about["fingerprint"]}))
         write_json(
             folder / "scores.json",
             {

@@ -26,7 +26,7 @@ from dlcv.evaluation.publish import Trained, publish
 from dlcv.evaluation.reference import Reference, load_reference
 from dlcv.evaluation.scores import equal_count, face_score, protocol, score
 from dlcv.figures import charts
-from dlcv.figures.listing import write_listing
+from dlcv.figures.listing import made_by, write_listing
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
 
@@ -76,8 +76,8 @@ def run(params: Params) -> Path:
             f"{name}: training batches, means over the steps of a point",
             right=("gradient_norm",),
         )
-        trained = f"training `{name}` `{model.about['fingerprint'][:12]}`"
-        write_listing(folder, CAPTIONS, of=f"Stage `stages/ddim/dvc.yaml:evaluate@{params.seed}`, {trained}")
+        stage = f"stages/ddim/dvc.yaml:evaluate@{params.seed}"
+        write_listing(folder, CAPTIONS, made_by(stage, {name: model.about["fingerprint"]}))
         write_json(
             folder / "scores.json",
             {

@@ -18,7 +18,7 @@ from dlcv.diffusion.digits import SHAPE, digit_of, draw, load_model, name_of, na
 from dlcv.diffusion.samplers import Model, PerImage, times_of
 from dlcv.engine.weights import training_of
 from dlcv.figures import grids
-from dlcv.figures.listing import write_listing
+from dlcv.figures.listing import made_by, write_listing
 from dlcv.runtime import tracking
 from dlcv.runtime.config import Params
 from dlcv.runtime.errors import UserError, expect_empty
@@ -67,8 +67,8 @@ def run(model: str, params: Params) -> Path:
                 "training": training_of(loaded.about),
             },
         )
-        trained = f"training `{training}` `{loaded.about['fingerprint'][:12]}`"
-        write_listing(folder, CAPTIONS, of=f"Stage `stages/diffusion/dvc.yaml:sample@{training}`, {trained}")
+        stage = f"stages/diffusion/dvc.yaml:sample@{training}"
+        write_listing(folder, CAPTIONS, made_by(stage, {training: loaded.about["fingerprint"]}))
     with tracking.run(f"sample-{training}", area="diffusion", params=settings) as tracked:
         # Only here: no file of the pipeline holds a duration.
         tracked.scores({"images_per_second": len(names) / seconds, "seconds": seconds})

@@ -17,7 +17,7 @@ from dlcv.diffusion.faces import SHAPE, generate, generate_batch, load_model
 from dlcv.diffusion.samplers import Model, times_of
 from dlcv.engine.weights import load_state, snapshots_of
 from dlcv.figures import grids
-from dlcv.figures.listing import write_listing
+from dlcv.figures.listing import made_by, write_listing
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing
 
@@ -64,8 +64,8 @@ def run(params: Params) -> Path:
         process(model, noise[:1], section.sampling, seed).save(folder / "process.png")
         # Last: it loads other weights into the network.
         strip(FACES_OUT / name, model, noise[:STRIP], names[:STRIP], section.sampling, seed).save(folder / "strip.png")
-        training = f"training `{name}` `{model.about['fingerprint'][:12]}`"
-        write_listing(folder, CAPTIONS, of=f"Stage `stages/ddim/dvc.yaml:sample@{seed}`, {training}")
+        stage = f"stages/ddim/dvc.yaml:sample@{seed}"
+        write_listing(folder, CAPTIONS, made_by(stage, {name: model.about["fingerprint"]}))
     return FACES_OUT / f"{name}-samples"
 
 

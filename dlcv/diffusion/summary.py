@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from dlcv.diffusion.config import (
     DIGITS_METRICS,
@@ -15,10 +14,8 @@ from dlcv.diffusion.config import (
     digits_name,
     faces_name,
 )
-from dlcv.evaluation.publish import publish
-from dlcv.evaluation.summary import read_scores, summarise
+from dlcv.evaluation.summary import read_scores, summarise, write_summary
 from dlcv.runtime.config import Params
-from dlcv.runtime.files import write_json
 
 
 def faces(params: Params) -> Path:
@@ -31,11 +28,8 @@ def faces(params: Params) -> Path:
         UserError: a training is not evaluated.
     """
     seeds = params[Ddim].seeds
-    evaluated = [read_scores(FACES_OUT / f"{faces_name(seed)}-evaluation") for seed in seeds]
-    scores = {"seeds": seeds, **summarise([one["scores"] for one in evaluated])}
-    write_json(FACES_METRICS, scores)
-    publish("summary", area="ddim", params={"seeds": seeds}, scores=scores)
-    return FACES_METRICS
+    each = [read_scores(FACES_OUT / f"{faces_name(seed)}-evaluation")["scores"] for seed in seeds]
+    return write_summary(FACES_METRICS, "ddim", seeds, summarise(each))
 
 
 def digits(params: Params) -> Path:
@@ -48,10 +42,9 @@ def digits(params: Params) -> Path:
         UserError: a training is not evaluated.
     """
     section = params[Diffusion]
-    scores: dict[str, Any] = {"seeds": section.seeds, "models": {}}
-    for model in section.models:
-        evaluated = [read_scores(DIGITS_OUT / f"{digits_name(model, seed)}-evaluation") for seed in section.seeds]
-        scores["models"][model] = summarise([one["scores"] for one in evaluated])
-    write_json(DIGITS_METRICS, scores)
-    publish("summary", area="diffusion", params={"seeds": section.seeds}, scores=scores)
-    return DIGITS_METRICS
+    each = {
+        model: [read_scores(DIGITS_OUT / f"{digits_name(model, seed)}-evaluation")["scores"] for seed in section.seeds]
+        for model in section.models
+    }
+    models = {model: summarise(trainings) for model, trainings in each.items()}
+    return write_summary(DIGITS_METRICS, "diffusion", section.seeds, {"models": models})

@@ -13,6 +13,7 @@ import typer
 from dlcv.runtime.config import PATH, load, read_yaml
 from dlcv.runtime.errors import UserError, expect
 from dlcv.runtime.files import write_json
+from dlcv.runtime.options import seed_option
 
 if TYPE_CHECKING:
     from dlcv.evaluation.config import Evaluation
@@ -59,9 +60,7 @@ def reference(name: Annotated[str, typer.Argument(help="a prepared set: faces, o
 
 @judge_app.command()
 def train(
-    seed: Annotated[
-        int | None, typer.Option(min=0, max=2**32 - 1, help="of the training; default: the first of judge.seeds")
-    ] = None,
+    seed: Annotated[int | None, seed_option("the training", "judge.seeds")] = None,
 ) -> None:
     """Train the judge of digits on real images."""
     params = load()

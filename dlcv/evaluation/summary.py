@@ -11,8 +11,23 @@ import numpy as np
 
 from dlcv.evaluation.metrics import frechet
 from dlcv.evaluation.metrics.trainings import mean_difference, new_training, variance_of
+from dlcv.evaluation.publish import publish
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.files import read_json
+from dlcv.runtime.files import read_json, write_json
+
+
+def write_summary(
+    path: Path, area: str, seeds: Sequence[int], scores: Mapping[str, Any], figures: Sequence[Path] = ()
+) -> Path:
+    """Write the scores of an area over all its trainings to `path`, and log them with `figures`.
+
+    Returns:
+        `path`.
+    """
+    summary = {"seeds": list(seeds), **scores}
+    write_json(path, summary)
+    publish("summary", area=area, params={"seeds": list(seeds)}, scores=summary, figures=figures)
+    return path
 
 
 def read_scores(folder: Path) -> dict[str, Any]:
@@ -86,9 +101,10 @@ def compare_distances(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, A
     pairs = [
         frechet.difference(y["value"], y["left_out"], x["value"], x["left_out"]) for x, y in zip(a, b, strict=True)
     ]
-    variance = float(np.mean([variance_of(low, high) for _, low, high in pairs]))
     differences = [difference for difference, _, _ in pairs]
-    mean, low, high = mean_difference(differences, variance, same_images=False)
     if len(pairs) == 1:
-        _, low, high = pairs[0]  # of the jackknife's t-distribution
+        mean, low, high = pairs[0]  # of the jackknife's t-distribution
+    else:
+        variance = float(np.mean([variance_of(low, high) for _, low, high in pairs]))
+        mean, low, high = mean_difference(differences, variance, same_images=False)
     return {"value": mean, **_spread(differences), "interval": {"low": low, "high": high}, "trainings": len(pairs)}

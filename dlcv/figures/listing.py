@@ -11,13 +11,22 @@ from dlcv.runtime.files import write_json
 FILE = "figures.json"
 
 
+def made_by(stage: str, fingerprints: Mapping[str, str]) -> str:
+    """The origin of figures: their stage, and the trainings with the first twelve digits of their fingerprints.
+
+    Args:
+        fingerprints: of the trainings, by name.
+    """
+    trainings = ", ".join(f"`{name}` `{fingerprint[:12]}`" for name, fingerprint in fingerprints.items())
+    return f"Stage `{stage}`, training{'s' if len(fingerprints) > 1 else ''} {trainings}"
+
+
 def write_listing(folder: Path, captions: Mapping[str, str], of: str) -> None:
     """Write `figures.json` into a folder of figures.
 
     Args:
         captions: by file name in `folder`, one or more full sentences about the figure.
-        of: the origin of the figures, printed below each: the stage, and the trainings with the first twelve digits
-            of their fingerprints.
+        of: the origin of the figures, printed below each; see `made_by`.
 
     Raises:
         FileNotFoundError: a figure does not exist.

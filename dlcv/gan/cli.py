@@ -8,13 +8,12 @@ from typing import Annotated
 import typer
 
 from dlcv.runtime.config import load
+from dlcv.runtime.options import seed_option
 
 app = typer.Typer(no_args_is_help=True, help="Train, sample and evaluate GANs on faces.")
 
 Model = Annotated[str, typer.Argument(help="a model of params.yaml, such as dcgan")]
-Seed = Annotated[
-    int | None, typer.Option(min=0, max=2**32 - 1, help="of the training; default: the first of gan.seeds")
-]
+Seed = Annotated[int | None, seed_option("the training", "gan.seeds")]
 
 
 @app.command()
@@ -35,10 +34,7 @@ def sample(
     model: Model,
     out: Annotated[Path | None, typer.Option(help="new folder for PNG files; default: the stage's own folder")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="number of images; default: gan.samples")] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(min=0, max=2**32 - 1, help="of the latents, and of the training; default: the first of gan.seeds"),
-    ] = None,
+    seed: Annotated[int | None, seed_option("the latents and, without --weights, of the training", "gan.seeds")] = None,
     weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/gan/MODEL-SEED")] = None,
 ) -> None:
     """Draw images from trained weights."""

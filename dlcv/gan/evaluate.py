@@ -18,7 +18,7 @@ from dlcv.evaluation.publish import Trained, publish
 from dlcv.evaluation.reference import Reference, load_reference
 from dlcv.evaluation.scores import equal_count, protocol, score
 from dlcv.figures import charts
-from dlcv.figures.listing import write_listing
+from dlcv.figures.listing import made_by, write_listing
 from dlcv.gan.config import FACES, OUT, name_of
 from dlcv.gan.networks import LATENT
 from dlcv.gan.sample import generate, load_generator
@@ -66,8 +66,7 @@ def run(model: str, params: Params) -> Path:
             right=("d_real", "d_fake"),
             labels={"d_real": "D(x)", "d_fake": "D(G(z))"},
         )
-        of = f"Stage `evaluate@{name}`, training `{name}` `{about['fingerprint'][:12]}`"
-        write_listing(folder, CAPTIONS, of)
+        write_listing(folder, CAPTIONS, made_by(f"evaluate@{name}", {name: about["fingerprint"]}))
         write_json(
             folder / "scores.json",
             {

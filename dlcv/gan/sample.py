@@ -14,7 +14,7 @@ from dlcv.data.batches import to_uint8
 from dlcv.data.latents import normal
 from dlcv.engine.weights import load_network, load_state, snapshots_of
 from dlcv.figures import grids
-from dlcv.figures.listing import write_listing
+from dlcv.figures.listing import made_by, write_listing
 from dlcv.gan.config import OUT, Gan, name_of
 from dlcv.gan.networks import ARCHITECTURES, LATENT, Generator
 from dlcv.runtime.config import Params
@@ -54,8 +54,7 @@ def run(model: str, params: Params) -> Path:
         grids.save(folder / "images", images)
         grids.grid(images[:IN_GRID], columns=8, scale=2).save(folder / "grid.png")
         grids.labelled_rows(rows, [f"step {step}" for step in snapshots], scale=2).save(folder / "strip.png")
-        of = f"Stage `sample@{name}`, training `{name}` `{about['fingerprint'][:12]}`"
-        write_listing(folder, CAPTIONS, of)
+        write_listing(folder, CAPTIONS, made_by(f"sample@{name}", {name: about["fingerprint"]}))
     return out
 
 

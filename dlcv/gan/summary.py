@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from PIL import Image
 
 from dlcv.evaluation.extractors.names import score_name
-from dlcv.evaluation.publish import publish
-from dlcv.evaluation.summary import compare_distances, read_scores, summarise
+from dlcv.evaluation.summary import compare_distances, read_scores, summarise, write_summary
 from dlcv.figures import charts, grids
-from dlcv.figures.listing import write_listing
-from dlcv.gan.config import METRICS, OUT, SUMMARY, Gan, Pair, name_of
+from dlcv.figures.listing import made_by, write_listing
+from dlcv.gan.config import METRICS, OUT, SUMMARY, Gan, name_of
 from dlcv.runtime.config import Params
-from dlcv.runtime.files import replacing, write_json
+from dlcv.runtime.files import replacing
 
 CAPTIONS = {
     "images.png": "The first 32 images of each model, from the same latents.",
@@ -40,8 +39,7 @@ def run(params: Params) -> Path:
     }
     each = {model: [one["scores"] for one in trainings] for model, trainings in evaluated.items()}
     key = score_name(evaluated[section.models[0]][0]["protocol"])
-    scores: dict[str, Any] = {
-        "seeds": section.seeds,
+    scores = {
         "models": {model: summarise(trainings) for model, trainings in each.items()},
         "pairs": {
             name: {
@@ -55,33 +53,31 @@ def run(params: Params) -> Path:
     with replacing(SUMMARY) as folder:
         folder.mkdir(parents=True)
         for name, pair in section.pairs.items():
-            draw(folder / name, name, pair, section.seeds[0], key)
-    write_json(METRICS, scores)
-    publish(
-        "summary",
-        area="gan",
-        params={"seeds": section.seeds},
-        scores=scores,
-        figures=sorted((SUMMARY).rglob("*.png")),
-    )
-    return METRICS
+            draw(folder / name, name, {model: evaluated[model][0]["training"] for model in (pair.a, pair.b)}, key)
+    return write_summary(METRICS, "gan", section.seeds, scores, sorted(SUMMARY.rglob("*.png")))
 
 
-def draw(folder: Path, name: str, pair: Pair, seed: int, score: str) -> None:
-    """Write the figures of a pair, of the trainings with the seed `seed`."""
+def draw(folder: Path, name: str, trainings: Mapping[str, Mapping[str, str]], score: str) -> None:
+    """Write the figures of the pair `name`.
+
+    Args:
+        trainings: name and fingerprint of the training of each model that is shown, by model.
+        score: key of the Fréchet distance.
+    """
     folder.mkdir()
-    trainings = {model: name_of(model, seed) for model in (pair.a, pair.b)}
+    names = {model: training["name"] for model, training in trainings.items()}
     grids.side_by_side(
-        {model: Image.open(OUT / f"{training}-samples" / "grid.png") for model, training in trainings.items()}
+        {model: Image.open(OUT / f"{training}-samples" / "grid.png") for model, training in names.items()}
     ).save(folder / "images.png")
     charts.lines(
         folder / "frechet.png",
-        {model: frechet_over_steps(training) for model, training in trainings.items()},
+        {model: frechet_over_steps(training) for model, training in names.items()},
         "updates of the generator",
         score.replace("_", " "),
         name,
     )
-    write_listing(folder, CAPTIONS, f"Stage `summary`, trainings `{'`, `'.join(trainings.values())}`")
+    fingerprints = {training["name"]: training["fingerprint"] for training in trainings.values()}
+    write_listing(folder, CAPTIONS, made_by("summary", fingerprints))
 
 
 def frechet_over_steps(name: str) -> dict[int, float]:

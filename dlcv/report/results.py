@@ -29,6 +29,7 @@ from dlcv.runtime import compute
 from dlcv.runtime.config import Params
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, replacing, write_json
+from dlcv.runtime.git import git
 
 RESULTS = Path("results")
 BLOCK = re.compile(
@@ -52,7 +53,7 @@ def publish(name: str, params: Params, command: str) -> Path:
     """
     if not re.fullmatch(r"[\w-]+", name):
         raise UserError(f"the name of a study has letters, digits, - and _, not {name!r}")
-    if changed := _git("status", "--porcelain", "--", "dlcv", "stages", "dvc.yaml"):
+    if changed := git("status", "--porcelain", "--", "dlcv", "stages", "dvc.yaml"):
         raise UserError(f"{changed.split()[1]} has uncommitted changes; commit them, so that the commit tells the code")
     if not _finished():
         raise UserError("the study is not finished: `dvc status` names stages; run `dvc repro`")
@@ -60,7 +61,7 @@ def publish(name: str, params: Params, command: str) -> Path:
     study = {
         "study": name,
         "command": command,
-        "commit": _git("rev-parse", "HEAD"),
+        "commit": git("rev-parse", "HEAD").strip(),
         "machine": {
             "cpu": compute.cpu(),
             "cores": os.cpu_count(),
@@ -75,11 +76,14 @@ def publish(name: str, params: Params, command: str) -> Path:
             for about in weights
         },
         "scores": {
-            str(path.parent.relative_to(OUT)).removesuffix("-evaluation"): _short(read(path)["scores"])
+            str(path.parent.relative_to(OUT)).removesuffix("-evaluation"): _short(evaluated["scores"])
             for path in sorted(OUT.rglob("scores.json"))
-            if "scores" in read(path)
+            if "scores" in (evaluated := read(path))
         },
-        "summary": {str(path.relative_to(METRICS).with_suffix("")): _short(read(path)) for path in _metrics()},
+        "summary": {
+            str(path.relative_to(METRICS).with_suffix("")): _short(read(path))
+            for path in sorted(METRICS.rglob("*.json"))
+        },
     }
     path = RESULTS / name / "study.json"
     write_json(path, study)
@@ -134,10 +138,6 @@ def table_of(study: dict[str, Any], kind: str) -> str:
     return template.render(**study, scenarios=scenarios, tables=tables(scenarios)).strip()
 
 
-def _metrics() -> list[Path]:
-    return sorted(METRICS.rglob("*.json"))
-
-
 def _short(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _short(part) for key, part in value.items() if key not in LEFT_OUT}
@@ -146,7 +146,3 @@ def _short(value: Any) -> Any:
 
 def _finished() -> bool:
     return subprocess.run([sys.executable, "-m", "dvc", "status", "--quiet"], check=False).returncode == 0
-
-
-def _git(*words: str) -> str:
-    return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()

@@ -37,12 +37,10 @@ def thousands(value: int | None) -> str:
 
 
 def estimate(values: dict[str, Any], digits: int = 4) -> str:
-    """ "0.90 ± 0.01 (0.85 to 0.94)": `value` or `accuracy`, with deviation and interval if there are any."""
+    """ "0.90 ± 0.01 (0.85 to 0.94)": `value` or `accuracy` of some scores, its deviation and its interval."""
     value = values["value"] if "value" in values else values["accuracy"]
-    text = f"{value:.{digits}f}{_deviation(values, digits)}"
-    if "interval" not in values:
-        return text
-    return f"{text} ({values['interval']['low']:.{digits}f} to {values['interval']['high']:.{digits}f})"
+    low, high = values["interval"]["low"], values["interval"]["high"]
+    return f"{value:.{digits}f}{_deviation(values, digits)} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def kid(values: dict[str, float]) -> str:

@@ -21,6 +21,7 @@ from filelock import FileLock
 
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import replacing, root
+from dlcv.runtime.git import git
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -234,13 +235,12 @@ def _experiment(client: MlflowClient, area: str) -> str:
     return str(found.experiment_id)
 
 
-def _git(*arguments: str) -> str | None:
+def _git(*words: str) -> str | None:
     """The output of git; None without git or outside a repository."""
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=20)
-    except (OSError, subprocess.SubprocessError):
+        return git(*words).strip()
+    except UserError:
         return None
-    return done.stdout.strip()
 
 
 def _mlflow(arguments: list[str], failure: str) -> None:

@@ -7,7 +7,6 @@ The files in `metrics/` are walked without knowledge of their layout: a mapping 
 from __future__ import annotations
 
 import json
-import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json
+from dlcv.runtime.git import git
 
 METRICS = Path("metrics")
 POINTS = ("value", "mean", "accuracy")
@@ -77,12 +77,12 @@ def committed(revision: str, folder: Path = METRICS) -> dict[str, Score]:
     Raises:
         UserError: no git, no such revision, or no scores there.
     """
-    names = _git("ls-tree", "-r", "--name-only", revision, "--", f"{folder.as_posix()}/").splitlines()
+    names = git("ls-tree", "-r", "--name-only", revision, "--", f"{folder.as_posix()}/").splitlines()
     found: dict[str, Score] = {}
     for name in names:
         if name.endswith(".json"):
             relative = Path(name).relative_to(folder).as_posix()
-            found |= _named(relative, json.loads(_git("show", f"{revision}:./{name}")))
+            found |= _named(relative, json.loads(git("show", f"{revision}:./{name}")))
     if not found:
         raise UserError(f"{revision} has no scores in {folder}")
     return found
@@ -126,12 +126,3 @@ def _verdict(old: Score | None, new: Score | None) -> str:
 
 def _named(file: str, values: Mapping[str, Any]) -> dict[str, Score]:
     return {f"{file}:{key}": score for key, score in scores_of(values)}
-
-
-def _git(*words: str) -> str:
-    try:
-        return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout
-    except FileNotFoundError:
-        raise UserError("the committed scores are read from git, which is not installed") from None
-    except subprocess.CalledProcessError as error:
-        raise UserError(f"git: {' '.join(error.stderr.split())}") from None

@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 
 from dlcv.runtime.config import load
+from dlcv.runtime.options import seed_option
 
 app = typer.Typer(no_args_is_help=True, help="Train, sample and evaluate a VAE on faces.")
 
-Seed = Annotated[
-    int | None, typer.Option(min=0, max=2**32 - 1, help="of the training; default: the first of vae.seeds")
-]
+Seed = Annotated[int | None, seed_option("the training", "vae.seeds")]
 
 
 @app.command()
@@ -52,14 +51,7 @@ def summary() -> None:
 def sample(
     out: Annotated[Path, typer.Option(help="new folder for PNG files")],
     count: Annotated[int | None, typer.Option(min=1, help="number of images; default: vae.samples")] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=2**32 - 1,
-            help="of the latents and, without --weights, of the training; default: the first of vae.seeds",
-        ),
-    ] = None,
+    seed: Annotated[int | None, seed_option("the latents and, without --weights, of the training", "vae.seeds")] = None,
     weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/vae/vae-SEED")] = None,
 ) -> None:
     """Draw images from trained weights."""

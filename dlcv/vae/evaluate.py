@@ -19,7 +19,7 @@ from dlcv.evaluation.publish import Trained, publish
 from dlcv.evaluation.reference import load_reference
 from dlcv.evaluation.scores import protocol, score
 from dlcv.figures import grids
-from dlcv.figures.listing import write_listing
+from dlcv.figures.listing import made_by, write_listing
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
 from dlcv.runtime.nested import flatten
@@ -70,8 +70,8 @@ def run(params: Params) -> Path:
         grids.grid(samples[:IN_GRID], columns=8, scale=figures.SCALE).save(folder / "samples.png")
         beside_nearest(samples[:8], extractor, reference, faces["train"].images).save(folder / "neighbours.png")
         map_protocol = draw_codes(folder, network, faces["val"], codes["val"], attribute, params)
-        of = f"Stage `stages/vae/dvc.yaml:evaluate@{params.seed}`, training `{name}` `{about['fingerprint'][:12]}`"
-        write_listing(folder, figures.CAPTIONS, of)
+        stage = f"stages/vae/dvc.yaml:evaluate@{params.seed}"
+        write_listing(folder, figures.CAPTIONS, made_by(stage, {name: about["fingerprint"]}))
         write_json(
             folder / "scores.json",
             {

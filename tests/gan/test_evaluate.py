@@ -87,7 +87,8 @@ def test_scores_figures_and_the_difference_of_two_models(sampled: Params, faces:
     assert (faces / f"out/gan-summary/{PAIR}/frechet.png").is_file()
     listed = read_json(faces / f"out/gan-summary/{PAIR}/figures.json")
     assert [figure["file"] for figure in listed["figures"]] == ["images.png", "frechet.png"]
-    assert listed["of"] == "Stage `summary`, trainings `dcgan-0`, `dcgan-noisy-labels-0`"
+    a, b = (scores["training"]["fingerprint"][:12] for scores in (first, second))
+    assert listed["of"] == f"Stage `summary`, trainings `dcgan-0` `{a}`, `dcgan-noisy-labels-0` `{b}`"
 
 
 def test_a_second_seed_is_a_training_of_its_own(sampled: Params, faces: Path, set_params: Any) -> None:

@@ -22,7 +22,7 @@ def published(full: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def git(*words: str) -> str:
         return "" if words[0] == "status" else "c0ffee" * 6 + "c0ff"
 
-    monkeypatch.setattr(results, "_git", git)
+    monkeypatch.setattr(results, "git", git)
     monkeypatch.setattr(results, "_finished", lambda: True)
     return results.publish("made", load(), "make repro")
 
@@ -73,10 +73,10 @@ def test_a_study_or_table_that_is_not_there_is_named(published: Path, block: str
 def test_only_a_finished_and_committed_study_is_published(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"the name of a study has letters, digits, - and _, not '../x'"):
         results.publish("../x", load(), "make repro")
-    monkeypatch.setattr(results, "_git", lambda *words: "M dlcv/cli.py")
+    monkeypatch.setattr(results, "git", lambda *words: "M dlcv/cli.py")
     with pytest.raises(UserError, match="dlcv/cli.py has uncommitted changes; commit them"):
         results.publish("made", load(), "make repro")
-    monkeypatch.setattr(results, "_git", lambda *words: "")
+    monkeypatch.setattr(results, "git", lambda *words: "")
     monkeypatch.setattr(results, "_finished", lambda: False)
     with pytest.raises(UserError, match="the study is not finished: `dvc status` names stages"):
         results.publish("made", load(), "make repro")

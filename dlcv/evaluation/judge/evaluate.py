@@ -14,7 +14,7 @@ from dlcv.evaluation.metrics.classification import accuracy_by_digit
 from dlcv.evaluation.publish import Trained, publish
 from dlcv.evaluation.summary import summarise
 from dlcv.figures import charts
-from dlcv.figures.listing import write_listing
+from dlcv.figures.listing import made_by, write_listing
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
 
@@ -48,8 +48,7 @@ def run(params: Params) -> Path:
             f"{card['name']}: {card['played_by']}",
         )
         charts.curves(folder / "curve.png", folders[0] / "curve.csv", "judge: training batches")
-        of = f"Stage `judge-evaluate`, training `judge/{seeds[0]}` `{judge.about['fingerprint'][:12]}`"
-        write_listing(folder, CAPTIONS, of)
+        write_listing(folder, CAPTIONS, made_by("judge-evaluate", {f"judge/{seeds[0]}": judge.about["fingerprint"]}))
         write_json(
             folder / "scores.json",
             {
