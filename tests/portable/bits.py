@@ -4,8 +4,8 @@
     PYTHONPATH=. qemu-x86_64 -cpu Haswell $(which python) tests/portable/bits.py --no-gather  # as another CPU
 
 `test_portable.py` compares the lines. Names on the command line choose some of the functions below. `--no-gather`
-replaces the one operation that qemu 7.2 cannot run: in the gather instructions of `grid_sample` it ends with a
-segmentation fault, or goes on with wrong values.
+replaces the two operations that qemu 7.2 cannot run: in the gather instructions of torch's `grid_sample` and of NumPy's
+`argsort` it ends with a segmentation fault, or goes on with wrong values.
 """
 
 from __future__ import annotations
@@ -124,8 +124,18 @@ def grid_sample(images: Tensor, grid: Tensor, **_: Any) -> Tensor:
     return upper * (1 - down) + lower * down
 
 
+def unique(values: np.ndarray, **options: Any) -> Any:
+    """`numpy.unique` without gather instructions: with `return_index` its sort is the stable one."""
+    if not options.get("return_inverse") or options.get("return_index"):
+        return numpy_unique(values, **options)
+    found, _, *others = numpy_unique(values, return_index=True, **options)
+    return (found, *others)
+
+
+numpy_unique = np.unique
 if "--no-gather" in sys.argv:
     torch.nn.functional.grid_sample = grid_sample
+    np.unique = unique
 
 FACES, DIGITS, OTHERS = shapes(64), shapes(28), shapes(28)
 LABELS = np.arange(len(DIGITS)) % 10
