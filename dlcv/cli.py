@@ -110,12 +110,13 @@ def tables(
 
 @app.command()
 def verify(
-    revision: Annotated[str, typer.Argument(help="of git, with the scores to compare with")] = "HEAD",
+    study: Annotated[str, typer.Argument(help="a published study, results/STUDY/study.json")] = "sample",
 ) -> None:
-    """Compare the scores in metrics/ with committed ones; exit code 1 if one is outside its interval or missing."""
+    """Compare the scores of a rerun with published ones; exit code 1 if one is outside its interval or missing."""
+    from dlcv.runtime.config import load
     from dlcv.runtime.verify import report
 
-    if not report(revision):
+    if not report(study, load()):
         raise typer.Exit(1)
 
 

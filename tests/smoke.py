@@ -3,7 +3,7 @@
     dlcv profile smoke && dlcv repro && python tests/smoke.py --write   # after a change that is meant to change them
     python tests/smoke.py                                               # exit code 1 where one differs; .ci/run runs it
 
-It reads `metrics/` of the working directory. The committed scores are those of the versions in requirements.lock.
+It reads the summaries in `out/`. The committed scores are those of the versions in requirements.lock.
 """
 
 from __future__ import annotations

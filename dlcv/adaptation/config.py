@@ -23,6 +23,12 @@ METRICS = Path("metrics/adaptation")
 STAGES = "stages/adaptation/dvc.yaml"
 SIZE = 28  # pixels
 
+
+def evaluation_folder(scenario: str) -> Path:
+    """Scores and figures of a scenario."""
+    return OUT / f"{scenario}-evaluation"
+
+
 Network = Annotated[str, key_of("dlcv.adaptation.networks.digits", "NETWORKS")]
 Schedule = Annotated[str, key_of("dlcv.engine.optimizers", "SCHEDULES")]
 ClassShares = Literal["uniform", "estimated"]  # of the target
@@ -416,7 +422,7 @@ def outputs(params: Params) -> Outputs:
             [task for each in variants for pairs in each.values() for _, task in pairs if task.variant],
         ),
     ]
-    accuracies = {OUT / f"{name}-evaluation" / "accuracy.csv": "trained_by" for name in section.scenarios}
+    accuracies = {evaluation_folder(name) / "accuracy.csv": "trained_by" for name in section.scenarios}
     plots = [Plot("accuracy on the target", accuracies, x="accuracy", template="bar_horizontal")]
     plots += [
         Plot(f"{column.replace('_', ' ')} of {title}", {task.folder / "curve.csv": column for task in tasks})

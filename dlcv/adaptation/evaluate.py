@@ -12,7 +12,17 @@ from typing import Any
 import pandas as pd
 
 from dlcv.adaptation import benchmark
-from dlcv.adaptation.config import CEILING, COMPARED, METHODS, METRICS, OUT, SUPERVISED, Adaptation, Dann, Variant
+from dlcv.adaptation.config import (
+    CEILING,
+    COMPARED,
+    METHODS,
+    METRICS,
+    SUPERVISED,
+    Adaptation,
+    Dann,
+    Variant,
+    evaluation_folder,
+)
 from dlcv.adaptation.figures import draw
 from dlcv.adaptation.scores import (
     Evaluated,
@@ -29,6 +39,7 @@ from dlcv.adaptation.scores import (
 from dlcv.adaptation.trainings import Domain, Task, baseline_of, load_domain, methods_of, scenario_of, variants_of
 from dlcv.engine.weights import training_of
 from dlcv.evaluation.publish import Trained, publish
+from dlcv.runtime import headline, summaries
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
 
@@ -39,8 +50,7 @@ def run(name: str, params: Params) -> Path:
     """Score the trainings of the scenario `name`.
 
     Returns:
-        The JSON of its scores. Figures, `accuracy.csv` and what validators see of each training (`seen/`) are in
-        `out/adaptation/NAME-evaluation/`.
+        The JSON of its scores. Beside it are figures, `accuracy.csv` and what validators see of a training (`seen/`).
 
     Raises:
         UserError: no such scenario, no prepared data, or no weights.
@@ -84,15 +94,23 @@ def run(name: str, params: Params) -> Path:
     if compared:
         scores["variants"] = compare(name, variants, source, target, params)
 
-    with replacing(OUT / f"{name}-evaluation") as folder:
+    with replacing(evaluation_folder(name)) as folder:
         folder.mkdir(parents=True)
+        write_json(folder / summaries.FILE, scores)
         benchmark.write(folder / "seen", seen, accuracies)
         draw(folder, name, source, target, networks, rows, params)
         table = [{"trained_by": values["label"], "accuracy": values["accuracy"]} for values in rows.values()]
         pd.DataFrame(table).to_csv(folder / "accuracy.csv", index=False, float_format="%.6g")
-    write_json(METRICS / f"{name}.json", scores)
+    headline.write(METRICS / name, {row: {"accuracy": values} for row, values in headline_rows(scores).items()})
     track(name, scores, params)
-    return METRICS / f"{name}.json"
+    return evaluation_folder(name) / summaries.FILE
+
+
+def headline_rows(scores: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The rows of `metrics/`, among the scores of a scenario: each method, and the adapted training of each variant."""
+    rows: dict[str, dict[str, Any]] = scores["rows"]
+    variants = scores["variants"]["variants"] if "variants" in scores else {}
+    return rows | {f"{COMPARED}-{name}": values[COMPARED] for name, values in variants.items()}
 
 
 def rows_of(name: str, params: Params) -> dict[str, list[Task]]:
@@ -159,7 +177,7 @@ def changes(variant: Variant, dann: Dann) -> dict[str, Any]:
 
 def track(name: str, scores: dict[str, Any], params: Params) -> None:
     """Publish the scores to MLflow: in a run of the evaluation and in the runs of the trainings."""
-    rows, figures = scores["rows"], sorted((OUT / f"{name}-evaluation").glob("*.png"))
+    rows, figures = scores["rows"], sorted(evaluation_folder(name).glob("*.png"))
     compared = {
         variant: {key: values[key] for key in (SOURCE_ROW, COMPARED, "gain")}
         for variant, values in scores.get("variants", {}).get("variants", {}).items()

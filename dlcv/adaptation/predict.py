@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from dlcv.adaptation.config import ADAPTING, METRICS, OUT, SIZE
+from dlcv.adaptation.config import ADAPTING, OUT, SIZE, evaluation_folder
 from dlcv.adaptation.networks.digits import Classifier, DomainNetwork
 from dlcv.data.batches import to_float
 from dlcv.data.images import decode, list_images
 from dlcv.engine.weights import load_network
+from dlcv.runtime import summaries
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, replacing
 
@@ -115,7 +116,7 @@ def chosen_weights(scenario: str) -> Path:
     Raises:
         UserError: the scenario has not been evaluated.
     """
-    path = METRICS / f"{scenario}.json"
+    path = evaluation_folder(scenario) / summaries.FILE
     if not path.is_file():
         raise UserError(f"{path}, which has the choice of a training, is missing; run `dvc repro` or give --method")
     choice = read_json(path)["choice"]

@@ -31,12 +31,14 @@ from dlcv.runtime.provenance import Provenance, code_hashes
 DIGITS = Path("data/digits/mnistm")
 DIGIT_SIZE = 28  # pixels
 DIGITS_OUT = Path("out/diffusion")
-DIGITS_METRICS = Path("metrics/diffusion.json")
+DIGITS_SUMMARY = Path("out/diffusion-summary")
+DIGITS_METRICS = Path("metrics/diffusion")
 DIGITS_REFERENCE = Path("out/evaluation/digits/mnistm")
 
 FACES = Path("data/faces")
 FACE_SIZE = 64  # pixels
 FACES_OUT = Path("out/ddim")
+FACES_SUMMARY = Path("out/ddim-summary")
 FACES_METRICS = Path("metrics/ddim.json")
 FACES_REFERENCE = Path("out/evaluation/faces")
 

@@ -7,14 +7,17 @@ from pathlib import Path
 from dlcv.diffusion.config import (
     DIGITS_METRICS,
     DIGITS_OUT,
+    DIGITS_SUMMARY,
     FACES_METRICS,
     FACES_OUT,
+    FACES_SUMMARY,
     Ddim,
     Diffusion,
     digits_name,
     faces_name,
 )
 from dlcv.evaluation.summary import read_scores, summarise, write_summary
+from dlcv.runtime import headline
 from dlcv.runtime.config import Params
 
 
@@ -29,7 +32,9 @@ def faces(params: Params) -> Path:
     """
     seeds = params[Ddim].seeds
     each = [read_scores(FACES_OUT / f"{faces_name(seed)}-evaluation")["scores"] for seed in seeds]
-    return write_summary(FACES_METRICS, "ddim", seeds, summarise(each))
+    summary = summarise(each)
+    headline.write_row(FACES_METRICS, headline.of_images(summary))
+    return write_summary(FACES_SUMMARY, "ddim", seeds, summary)
 
 
 def digits(params: Params) -> Path:
@@ -47,4 +52,5 @@ def digits(params: Params) -> Path:
         for model in section.models
     }
     models = {model: summarise(trainings) for model, trainings in each.items()}
-    return write_summary(DIGITS_METRICS, "diffusion", section.seeds, {"models": models})
+    headline.write(DIGITS_METRICS, {model: headline.of_images(summary) for model, summary in models.items()})
+    return write_summary(DIGITS_SUMMARY, "diffusion", section.seeds, {"models": models})

@@ -30,6 +30,7 @@ from dlcv.evaluation.scores import (
     score_space,
 )
 from dlcv.evaluation.summary import summarise
+from dlcv.runtime import headline, summaries
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
 from dlcv.runtime.tracking import Dataset
@@ -41,7 +42,7 @@ def run(name: str, params: Params) -> Path:
     """Make the reference of the prepared set `name`, "faces" for example, in `out/evaluation/NAME`.
 
     Returns:
-        The JSON with the scores of `real`, `noise` and, for faces, `pca`.
+        The JSON with the scores of `real`, `noise` and, for faces, `pca`, in that folder.
 
     Raises:
         UserError: the set is not prepared, an extractor or dlib is missing, or there are too few images.
@@ -71,11 +72,11 @@ def run(name: str, params: Params) -> Path:
     for row, made in drawn.items():
         rows[row] = summarise([score(made, reference, section, params.seed, extractor, faces)])
 
+    path = OUT / name / summaries.FILE
     with replacing(OUT / name) as folder:
         save_reference(folder, reference)
-    scores = {"reference": name, "protocol": about, "rows": rows}
-    path = METRICS / f"{name}.json"
-    write_json(path, scores)
+        write_json(folder / summaries.FILE, {"reference": name, "protocol": about, "rows": rows})
+    headline.write(METRICS / name, {row: headline.of_images(summary) for row, summary in rows.items()})
     publish(
         f"reference-{name.replace('/', '-')}",
         area="evaluation",

@@ -1,4 +1,4 @@
-"""The scores of a model over its trainings, for the files in `metrics/`."""
+"""The scores of a model over its trainings, for `summary.json` and the files in `metrics/`."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ import numpy as np
 from dlcv.evaluation.metrics import frechet
 from dlcv.evaluation.metrics.trainings import mean_difference, new_training, variance_of
 from dlcv.evaluation.publish import publish
+from dlcv.runtime import summaries
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, write_json
 
 
 def write_summary(
-    path: Path, area: str, seeds: Sequence[int], scores: Mapping[str, Any], figures: Sequence[Path] = ()
+    folder: Path, area: str, seeds: Sequence[int], scores: Mapping[str, Any], figures: Sequence[Path] = ()
 ) -> Path:
-    """Write the scores of an area over all its trainings to `path`, and log them with `figures`.
+    """Write the scores of an area over all its trainings to `summary.json` in `folder`, and log them with `figures`.
 
     Returns:
-        `path`.
+        The file.
     """
     summary = {"seeds": list(seeds), **scores}
-    write_json(path, summary)
+    write_json(folder / summaries.FILE, summary)
     publish("summary", area=area, params={"seeds": list(seeds)}, scores=summary, figures=figures)
-    return path
+    return folder / summaries.FILE
 
 
 def read_scores(folder: Path) -> dict[str, Any]:

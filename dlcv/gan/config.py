@@ -30,7 +30,7 @@ from dlcv.runtime.provenance import Provenance, code_hashes
 FACES = Path("data/faces")
 OUT = Path("out/gan")
 SUMMARY = Path("out/gan-summary")
-METRICS = Path("metrics/gan.json")
+METRICS = Path("metrics/gan")
 SIZE = 64  # pixels of the faces, as the networks need them
 
 Width = Annotated[float, Field(ge=1 / 64)]  # at least one channel in each layer

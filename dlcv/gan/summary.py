@@ -13,6 +13,7 @@ from dlcv.evaluation.summary import compare_distances, read_scores, summarise, w
 from dlcv.figures import charts, grids
 from dlcv.figures.listing import made_by, write_listing
 from dlcv.gan.config import METRICS, OUT, SUMMARY, Gan, name_of
+from dlcv.runtime import headline
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing
 
@@ -26,8 +27,9 @@ def run(params: Params) -> Path:
     """Summarise the scores of all trainings, and compare the models of each pair.
 
     Returns:
-        The JSON of scores and differences. For each pair, `out/gan-summary/PAIR/` has `images.png`, the first images of
-        both models, and `frechet.png`, the distances of both over the steps; both are of the first seed.
+        The JSON of scores and differences, in `out/gan-summary`. For each pair, the folder `PAIR/` there has
+        `images.png`, the first images of both models, and `frechet.png`, the distances of both over the steps; both are
+        of the first seed.
 
     Raises:
         UserError: a training is not evaluated.
@@ -54,7 +56,8 @@ def run(params: Params) -> Path:
         folder.mkdir(parents=True)
         for name, pair in section.pairs.items():
             draw(folder / name, name, {model: evaluated[model][0]["training"] for model in (pair.a, pair.b)}, key)
-    return write_summary(METRICS, "gan", section.seeds, scores, sorted(SUMMARY.rglob("*.png")))
+    headline.write(METRICS, {model: headline.of_images(summary) for model, summary in scores["models"].items()})
+    return write_summary(SUMMARY, "gan", section.seeds, scores, sorted(SUMMARY.rglob("*.png")))
 
 
 def draw(folder: Path, name: str, trainings: Mapping[str, Mapping[str, str]], score: str) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from dlcv.runtime import summaries
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json
-
-METRICS = Path("metrics")
-OUT = Path("out")
+from dlcv.runtime.headline import METRICS
+from dlcv.runtime.summaries import OUT
 
 
 def read(path: Path) -> Any:
@@ -27,18 +27,26 @@ def read(path: Path) -> Any:
         raise UserError(f"{path} is not JSON ({error}); `dvc repro -f` makes it anew") from None
 
 
-def scores(area: str, names: Iterable[str]) -> dict[str, Any]:
-    """The JSON `metrics/AREA/NAME.json` of each name.
+def summary(folder: str) -> Any:
+    """The JSON `out/FOLDER/summary.json`.
 
     Raises:
-        UserError: one of them is missing, or the folder has a JSON file of another name: a leftover of something that
-            params.yaml no longer has.
+        UserError: it is missing.
     """
-    paths = {name: METRICS / area / f"{name}.json" for name in names}
-    for path in sorted((METRICS / area).glob("*.json")):
-        if path not in paths.values():
+    return read(OUT / folder / summaries.FILE)
+
+
+def evaluations(area: str, names: Iterable[str]) -> dict[str, Any]:
+    """The summary of each evaluation of an area.
+
+    Raises:
+        UserError: one of them is missing, or `metrics/AREA` has another name: a leftover of something that params.yaml
+            no longer has.
+    """
+    for path in sorted((METRICS / area).iterdir()) if (METRICS / area).is_dir() else ():
+        if path.name not in names:
             raise UserError(f"{path} belongs to nothing in params.yaml; remove it, or restore what made it")
-    return {name: read(path) for name, path in paths.items()}
+    return {name: summary(f"{area}/{name}-evaluation") for name in names}
 
 
 def details(area: str, names: Mapping[str, Iterable[str]]) -> dict[str, Any]:

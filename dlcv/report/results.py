@@ -22,14 +22,15 @@ from typing import Any
 
 from jinja2 import TemplateNotFound
 
-from dlcv.report.files import METRICS, OUT, read
+from dlcv.report.files import read
 from dlcv.report.report import environment
 from dlcv.report.sections import data, tables
-from dlcv.runtime import compute
+from dlcv.runtime import compute, summaries
 from dlcv.runtime.config import Params
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, replacing, write_json
 from dlcv.runtime.git import git
+from dlcv.runtime.summaries import OUT
 
 RESULTS = Path("results")
 BLOCK = re.compile(
@@ -80,10 +81,7 @@ def publish(name: str, params: Params, command: str) -> Path:
             for path in sorted(OUT.rglob("scores.json"))
             if "scores" in (evaluated := read(path))
         },
-        "summary": {
-            str(path.relative_to(METRICS).with_suffix("")): _short(read(path))
-            for path in sorted(METRICS.rglob("*.json"))
-        },
+        "summary": {name: _short(read(path)) for name, path in summaries.present().items()},
     }
     path = RESULTS / name / "study.json"
     write_json(path, study)

@@ -1,9 +1,9 @@
 """What each section of the report prints.
 
-params.yaml names the models, pairs and scenarios; their scores, settings and figures are read from `metrics/` and
-`out/`. Scores are of all trainings; settings, tables and figures are of the first seed. Each function takes the values
-of params.yaml and returns what its template needs, with `trainings`, the JSON beside the weights by the training's
-name, and `protocol`, which has the versions of the packages.
+params.yaml names the models, pairs and scenarios; their scores, settings and figures are read from `out/`. Scores are
+of all trainings; settings, tables and figures are of the first seed. Each function takes the values of params.yaml and
+returns what its template needs, with `trainings`, the JSON beside the weights by the training's name, and `protocol`,
+which has the versions of the packages.
 
 Raises:
     UserError: a file that params.yaml implies is missing, or `metrics/` has one that it does not imply.
@@ -14,7 +14,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlcv.report.files import METRICS, OUT, details, figures, link, read, scores, trainings
+from dlcv.report.files import details, evaluations, figures, link, read, summary, trainings
+from dlcv.runtime.summaries import OUT
 
 DATA = Path("data")
 
@@ -36,13 +37,13 @@ def gan(params: dict[str, Any]) -> dict[str, Any]:
     """GANs, and the pairs of them that reports compare."""
     models, seeds, pairs = params["gan"]["models"], params["gan"]["seeds"], list(params["gan"]["pairs"])
     names = {model: [f"{model}-{seed}" for seed in seeds] for model in models}
-    summary, real = read(METRICS / "gan.json"), read(METRICS / "evaluation" / "faces.json")
+    scored, real = summary("gan-summary"), summary("evaluation/faces")
     found = trainings("gan", details("gan", names))
     return {
-        "seeds": summary["seeds"],
-        "rows": {**summary["models"], **real["rows"]},
+        "seeds": scored["seeds"],
+        "rows": {**scored["models"], **real["rows"]},
         "protocol": real["protocol"],
-        "pairs": summary["pairs"],
+        "pairs": scored["pairs"],
         "models": {model: found[first] for model, (first, *_) in names.items()},
         "trainings": found,
         "figures": {
@@ -59,7 +60,7 @@ def vae(params: dict[str, Any]) -> dict[str, Any]:
     found, rival = trainings("vae", scored), params["gan"]["models"][0]
     compared = figures("gan", f"{rival}-{params['gan']['seeds'][0]}-samples")[:1]  # the grid of its samples
     return {
-        "scores": read(METRICS / "vae.json"),
+        "scores": summary("vae-summary"),
         "first": scored[names[0]],
         "protocol": scored[names[0]]["protocol"],
         "rival": rival,
@@ -79,7 +80,7 @@ def ddim(params: dict[str, Any]) -> dict[str, Any]:
     found = trainings("ddim", scored)
     return {
         **scored[names[0]],
-        "scores": read(METRICS / "ddim.json"),
+        "scores": summary("ddim-summary"),
         "training": found[names[0]],
         "trainings": found,
         "figures": figures("ddim", f"{names[0]}-samples", f"{names[0]}-evaluation"),
@@ -88,7 +89,7 @@ def ddim(params: dict[str, Any]) -> dict[str, Any]:
 
 def adaptation(params: dict[str, Any]) -> dict[str, Any]:
     """Domain adaptation on digits."""
-    scored = scores("adaptation", params["adaptation"]["scenarios"])
+    scored = evaluations("adaptation", params["adaptation"]["scenarios"])
     found = trainings("adaptation", scored)
     labels = {row: values["label"] for one in scored.values() for row, values in one["rows"].items()}
     comparisons = {name: one["variants"] for name, one in scored.items() if "variants" in one}
@@ -138,7 +139,7 @@ def judge(params: dict[str, Any]) -> dict[str, Any]:
     names = [f"judge/{seed}" for seed in params["judge"]["seeds"]]
     found = {name: read(OUT / "evaluation" / name / "weights.json") for name in names}
     return {
-        **read(METRICS / "evaluation" / "judge.json"),
+        **summary("evaluation/judge-evaluation"),
         "images": first["images"],
         "parameters": found[names[0]]["parameters"],
         "trainings": found,
@@ -151,12 +152,12 @@ def diffusion(params: dict[str, Any]) -> dict[str, Any]:
     seeds = params["diffusion"]["seeds"]
     names = {model: [f"{model}-{seed}" for seed in seeds] for model in params["diffusion"]["models"]}
     scored = details("diffusion", names)
-    summary, found = read(METRICS / "diffusion.json"), trainings("diffusion", scored)
+    found = trainings("diffusion", scored)
     firsts = {model: scored[first] for model, (first, *_) in names.items()}
     first = next(iter(firsts.values()))
     return {
         "seeds": seeds,
-        "scores": summary["models"],
+        "scores": summary("diffusion-summary")["models"],
         "scored": firsts,
         # Real images, protocol and columns of the table are the same for every training.
         "real": first["real"],

@@ -1,32 +1,33 @@
-"""Compares the scores of a rerun with committed ones.
+"""Compares the scores of a rerun with those of a published study, which are committed.
 
-The files in `metrics/` are walked without knowledge of their layout: a mapping with an `interval` and one of the keys
-`POINTS` is a score with an interval, any other floating-point value is a score without one.
+Summaries are walked without knowledge of their layout: a mapping with an `interval` and one of the keys `POINTS` is a
+score with an interval, any other floating-point value is a score without one.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dlcv.runtime import summaries
+from dlcv.runtime.config import Params
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json
-from dlcv.runtime.git import git
+from dlcv.runtime.nested import flatten
 
-METRICS = Path("metrics")
+RESULTS = Path("results")
 POINTS = ("value", "mean", "accuracy")
 SAME, INSIDE, OUTSIDE, DIFFERENT, MISSING, NEW = ("same bits", "inside", "outside", "different", "missing", "new")
 # For the summary, in this order; a rerun passes without the failures.
 MEANING = {
     SAME: "with the same bits",
-    INSIDE: "inside the committed interval",
+    INSIDE: "inside the published interval",
     DIFFERENT: "different without an interval",
     NEW: "new",
-    OUTSIDE: "outside the committed interval",
+    OUTSIDE: "outside the published interval",
     MISSING: "missing from the rerun",
 }
 FAILURES = (OUTSIDE, MISSING)
@@ -53,39 +54,43 @@ def scores_of(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
             yield f"{prefix}{key}", Score(value)
 
 
-def rerun(folder: Path = METRICS) -> dict[str, Score]:
-    """The scores in the JSON files of `folder`, by "file:key".
+def rerun() -> dict[str, Score]:
+    """The scores in the working directory, by "summary:key".
 
     Raises:
-        UserError: there is no such file, or one is not JSON.
+        UserError: there are none, or a file is not JSON.
     """
-    files = sorted(folder.rglob("*.json"))
-    if not files:
-        raise UserError(f"there are no scores in {folder}; run `dvc repro`, in the root of the repository")
-    found: dict[str, Score] = {}
-    for file in files:
+    found: dict[str, Any] = {}
+    for name, path in summaries.present().items():
         try:
-            found |= _named(file.relative_to(folder).as_posix(), read_json(file))
+            found[name] = read_json(path)
         except ValueError as error:
-            raise UserError(f"{file} is not JSON ({error}); run `dvc repro` again") from None
-    return found
+            raise UserError(f"{path} is not JSON ({error}); run `dvc repro` again") from None
+    if not found:
+        raise UserError(f"there are no scores in {summaries.OUT}; run `dvc repro`, in the root of the repository")
+    return named(found)
 
 
-def committed(revision: str, folder: Path = METRICS) -> dict[str, Score]:
-    """As `rerun`, of the files in git at `revision`.
+def named(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Score]:
+    """The scores of several summaries, by "summary:key"."""
+    return {f"{name}:{key}": score for name, values in found.items() for key, score in scores_of(values)}
+
+
+def published(study: str, params: Params) -> dict[str, Score]:
+    """As `rerun`, of the published study `study`.
 
     Raises:
-        UserError: no git, no such revision, or no scores there.
+        UserError: there is no such study, or it has other parameters than `params`.
     """
-    names = git("ls-tree", "-r", "--name-only", revision, "--", f"{folder.as_posix()}/").splitlines()
-    found: dict[str, Score] = {}
-    for name in names:
-        if name.endswith(".json"):
-            relative = Path(name).relative_to(folder).as_posix()
-            found |= _named(relative, json.loads(git("show", f"{revision}:./{name}")))
-    if not found:
-        raise UserError(f"{revision} has no scores in {folder}")
-    return found
+    path = RESULTS / study / "study.json"
+    if not path.is_file():
+        raise UserError(f"there is no published study {path}; `dlcv publish {study}` writes it")
+    known = read_json(path)
+    there, here = flatten(known["params"]), flatten(params.resolved())
+    if others := [key for key in {**there, **here} if there.get(key) != here.get(key)]:
+        count = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        raise UserError(f"{path} has another {others[0]}{count}; set what it has, or name another study")
+    return named(known["summary"])
 
 
 def compare(old: Mapping[str, Score], new: Mapping[str, Score]) -> dict[str, str]:
@@ -93,23 +98,23 @@ def compare(old: Mapping[str, Score], new: Mapping[str, Score]) -> dict[str, str
     return {name: _verdict(old.get(name), new.get(name)) for name in [*old, *(name for name in new if name not in old)]}
 
 
-def report(revision: str = "HEAD") -> bool:
-    """Print a line for each score of the working directory against those at `revision`, and a summary.
+def report(study: str, params: Params) -> bool:
+    """Print a line for each score of the working directory against the published `study`, and a summary.
 
     Returns:
         Whether no score is outside its interval or missing.
 
     Raises:
-        UserError: as `rerun` and `committed`.
+        UserError: as `rerun` and `published`.
     """
-    old, new = committed(revision), rerun()
+    old, new = published(study, params), rerun()
     verdicts = compare(old, new)
     for name, verdict in verdicts.items():
         before, after = (f"{scores[name].value:.6g}" if name in scores else "none" for scores in (old, new))
         print(f"{verdict:10} {name}: {before}" + ("" if verdict == SAME else f" -> {after}"))
     counts = Counter(verdicts.values())
     parts = [f"{counts[verdict]} {meaning}" for verdict, meaning in MEANING.items() if counts[verdict]]
-    print(f"{len(verdicts)} scores against {revision}: {', '.join(parts)}")
+    print(f"{len(verdicts)} scores against {study}: {', '.join(parts)}")
     return not any(counts[verdict] for verdict in FAILURES)
 
 
@@ -122,7 +127,3 @@ def _verdict(old: Score | None, new: Score | None) -> str:
         return DIFFERENT
     low, high = old.interval
     return INSIDE if low <= new.value <= high else OUTSIDE
-
-
-def _named(file: str, values: Mapping[str, Any]) -> dict[str, Score]:
-    return {f"{file}:{key}": score for key, score in scores_of(values)}

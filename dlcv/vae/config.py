@@ -16,6 +16,7 @@ from dlcv.runtime.provenance import Provenance, code_hashes
 
 FACES = Path("data/faces")
 OUT = Path("out/vae")
+SUMMARY = Path("out/vae-summary")
 METRICS = Path("metrics/vae.json")
 SIZE = 64  # pixels of the faces, as the network needs them
 

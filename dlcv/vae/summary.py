@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from dlcv.evaluation.summary import read_scores, summarise, write_summary
+from dlcv.runtime import headline
 from dlcv.runtime.config import Params
-from dlcv.vae.config import METRICS, OUT, Vae, name_of
+from dlcv.vae.config import METRICS, OUT, SUMMARY, Vae, name_of
 
 
 def run(params: Params) -> Path:
@@ -22,4 +23,6 @@ def run(params: Params) -> Path:
     each = [read_scores(OUT / f"{name_of(seed)}-evaluation")["scores"] for seed in seeds]
     # Samples are new in each training; the probe predicts the attribute of the same images.
     probe = summarise([{"probe": scores["probe"]} for scores in each], same_images=True)
-    return write_summary(METRICS, "vae", seeds, {**summarise(each), **probe})
+    summary = {**summarise(each), **probe}
+    headline.write_row(METRICS, {**headline.of_images(summary["samples"]), "mse": summary["validation"]["mse"]})
+    return write_summary(SUMMARY, "vae", seeds, summary)

@@ -62,12 +62,12 @@ def test_without_a_method_the_one_that_the_validator_chooses(
     images, out = folder_of(tmp_path / "in"), tmp_path / "predictions.csv"
     command = f"adaptation predict {images} --scenario svhn-usps --out {out}"
     code, message = dlcv(command)
-    assert code == 1 and "metrics/adaptation/svhn-usps.json, which has the choice" in message and not out.exists()
+    assert code == 1 and "svhn-usps-evaluation/summary.json, which has the choice" in message and not out.exists()
     # A source-only training is not chosen, whatever its value is.
     values = {"svhn/supervised-0": 2.0, "svhn-usps/gta_source-0": 1.5, "svhn-usps/gta-0": 0.5, "svhn-usps/dann-0": 1.0}
     candidates = {name: {"information": value} for name, value in values.items()}
     choice = {"criterion": "information", "candidates": candidates}
-    write_json(weights.parents[3] / "metrics/adaptation/svhn-usps.json", {"choice": choice})
+    write_json(weights.parents[3] / "out/adaptation/svhn-usps-evaluation/summary.json", {"choice": choice})
     assert dlcv(command) == (0, "")
     chosen = out.read_bytes()
     assert dlcv(f"{command} --method dann") == (0, "")

@@ -115,7 +115,7 @@ def test_the_summary_is_over_the_evaluated_seeds(evaluated: dict[str, Any], set_
     other = read_json(Path(f"out/diffusion/{MODEL}-3-evaluation/scores.json"))
     # Every training is read by the first judge.
     assert other["judge"] == evaluated["judge"]
-    summary = read_json(Path("metrics/diffusion.json"))
+    summary = read_json(Path("out/diffusion-summary/summary.json"))
     assert summary["seeds"] == [0, 3] and list(summary["models"]) == [MODEL]
     each = [one["scores"] for one in (evaluated, other)]
     for score, key in (("frechet_means", "value"), ("digit_accuracy", "accuracy")):

@@ -95,7 +95,7 @@ def test_the_summary_is_over_the_evaluated_seeds(evaluated: dict[str, Any], set_
     for words in ("sample --seed 3", "evaluate --seed 3", "summary"):
         assert dlcv(f"ddim {words}")[0] == 0
     other = read_json(Path("out/ddim/unet-3-evaluation/scores.json"))["scores"]["frechet_means"]
-    both = read_json(Path("metrics/ddim.json"))
+    both = read_json(Path("out/ddim-summary/summary.json"))
     values = one["value"], other["value"]
     assert both["seeds"] == [0, 3] and values[0] != values[1]
     distance = both["frechet_means"]

@@ -21,7 +21,7 @@ def test_the_stage_writes_the_ceiling_and_the_floor_twice_the_same(extractor: Ex
     path = bounds.run("faces", load())
     first = path.read_bytes()
     written = json.loads(first)
-    assert path == Path("metrics/evaluation/faces.json")
+    assert path == Path("out/evaluation/faces/summary.json")
     real, noise = written["rows"]["real"], written["rows"]["noise"]
     assert real[extractor.score]["value"] < noise[extractor.score]["interval"]["low"]
     assert real["face_score"]["value"] > 0.85 and noise["face_score"]["value"] == 0

@@ -43,7 +43,7 @@ def test_scores_figures_and_the_difference_of_two_models(sampled: Params, faces:
     paths = [evaluate.run(model, sampled) for model in MODELS]
     first, second = (read_json(path / "scores.json") for path in paths)
     assert first["scores"][SCORE]["value"] != second["scores"][SCORE]["value"]
-    real = read_json(faces / "metrics/evaluation/faces.json")["rows"]["real"]
+    real = read_json(faces / "out/evaluation/faces/summary.json")["rows"]["real"]
     for scores in (first["scores"], second["scores"]):
         # After twelve steps the images are grey, far from real ones.
         assert scores[SCORE]["value"] > 2 * real[SCORE]["value"]

@@ -78,7 +78,7 @@ def make_adaptation(study: Path) -> None:
         }
         if name in section["comparison"]["scenarios"]:
             values["variants"] = make_variants(study, name, source)
-        write_json(study / f"metrics/adaptation/{name}.json", values)
+        write_json(study / f"out/adaptation/{name}-evaluation/summary.json", values)
         make_figures(study / f"out/adaptation/{name}-evaluation", ADAPTATION, f"Stage `evaluate@{name}`")
         for trained in (training for values in rows.values() for training in values["trainings"]):
             task, own = trained["name"].split("/")
@@ -156,7 +156,7 @@ def make_diffusion(study: Path) -> None:
         return {"digit_accuracy": read, "digits": {str(digit): read for digit in range(10)}}
 
     training = {"name": "judge/0", "fingerprint": "7" * 64, "sha256": "6" * 64}
-    write_json(study / "metrics/evaluation/judge.json", read_by_judge(0.975))
+    write_json(study / "out/evaluation/judge-evaluation/summary.json", read_by_judge(0.975))
     write_json(study / "out/evaluation/judge-evaluation/scores.json", {"images": {"count": 3000}})
     stage = "stages/evaluation/dvc.yaml:judge@0"
     about = {**training, "area": "evaluation", "stage": stage, "parameters": 72345}
@@ -202,4 +202,4 @@ def make_diffusion(study: Path) -> None:
         of = f"Stage `evaluate@{name}`"
         make_figures(study / f"out/diffusion/{name}-samples", DIFFUSION_SAMPLES, of)
         make_figures(study / f"out/diffusion/{name}-evaluation", DIFFUSION_EVALUATION, of)
-    write_json(study / "metrics/diffusion.json", {"models": summary})
+    write_json(study / "out/diffusion-summary/summary.json", {"models": summary})

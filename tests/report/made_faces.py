@@ -34,7 +34,7 @@ def make_gan(study: Path) -> None:
         "dlib_face": {"training": {"count": 300}},
     }
     rows = {"real": scores(10.0, generated=False), "pca": scores(200.0), "noise": scores(400.0)}
-    write_json(study / "metrics/evaluation/faces.json", {"rows": rows, "protocol": protocol})
+    write_json(study / "out/evaluation/faces/summary.json", {"rows": rows, "protocol": protocol})
     layers = [{"layer": "Conv2d 4x4", "output": "3 x 64 x 64", "parameters": 99}]
     at_width_1 = {"generator": 18855040, "discriminator": 2878464}
     networks = {
@@ -63,7 +63,7 @@ def make_gan(study: Path) -> None:
         pairs[name] = {**pair, "frechet_efficientnet_lite0": own}
         make_figures(study / "out/gan-summary" / name, PAIR, "Stage `summary`")
     models = {model: scores(50.0 + index) for index, model in enumerate(section["models"])}
-    write_json(study / "metrics/gan.json", {"seeds": section["seeds"], "models": models, "pairs": pairs})
+    write_json(study / "out/gan-summary/summary.json", {"seeds": section["seeds"], "models": models, "pairs": pairs})
 
 
 def make_vae(study: Path, probe: bool = True, on_validation: bool = False) -> None:
@@ -91,7 +91,7 @@ def make_vae(study: Path, probe: bool = True, on_validation: bool = False) -> No
     summary = {
         split: {key: {"value": one} for key, one in values[split].items()} for split in ("validation", "training")
     }
-    write_json(study / "metrics/vae.json", {"samples": values["samples"], **summary})
+    write_json(study / "out/vae-summary/summary.json", {"samples": values["samples"], **summary})
     networks = {
         name: {"parameters": 77, "layers": [{"layer": "Linear", "output": "512", "parameters": 77}]}
         for name in ("encoder", "decoder")
@@ -140,7 +140,7 @@ def make_ddim(study: Path) -> None:
         },
     }
     write_json(study / "out/ddim/unet-0-evaluation/scores.json", values)
-    write_json(study / "metrics/ddim.json", values["scores"])
+    write_json(study / "out/ddim-summary/summary.json", values["scores"])
     about = {
         **values["training"],
         "area": "ddim",

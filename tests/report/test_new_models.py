@@ -56,7 +56,7 @@ def test_a_vae_is_compared_with_the_first_gan(full: Path, set_params: SetParams)
 
 def add_coral(study: Path) -> None:
     """A method in the scenario usps-mnistm, whose source-only baseline is its own."""
-    path = study / "metrics/adaptation/usps-mnistm.json"
+    path = study / "out/adaptation/usps-mnistm-evaluation/summary.json"
     scores = read_json(path)
     gain = {"over": "coral_source"}
     coral = row(0.7, "Deep CORAL", "usps-mnistm/coral-0", 0.1, seeds=3) | {"adapts": True, "network": "coral-net"}
@@ -99,7 +99,7 @@ def test_a_method_without_weights_is_named(full: Path) -> None:
 
 
 def test_a_scenario_of_no_report_and_no_comparison(full: Path, set_params: SetParams) -> None:
-    path = full / "metrics/adaptation/usps-mnistm.json"
+    path = full / "out/adaptation/usps-mnistm-evaluation/summary.json"
     scores = read_json(path)
     del scores["variants"]
     write_json(path, scores)
@@ -126,7 +126,7 @@ def test_a_new_digit_model(full: Path, set_params: SetParams) -> None:
 
 def test_a_value_that_a_template_needs_is_never_left_out(full: Path) -> None:
     """Blanks are for the reports' figures alone: a score that is missing is an error, not a blank."""
-    path = full / "metrics/gan.json"
+    path = full / "out/gan-summary/summary.json"
     scores = read_json(path)
     del scores["models"]["dcgan"]["precision"]
     write_json(path, scores)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def test_report_sets_every_gan_between_real_images_and_noise(full: Path) -> None
 
 
 def test_report_without_the_space_of_faces(full: Path) -> None:
-    for path in (full / "metrics").rglob("*.json"):
+    for path in (full / "out").rglob("*.json"):
         if '"dlib_face"' in path.read_text():
             write_json(path, without_dlib_face(read_json(path)))
     report.run(load())
@@ -150,7 +151,7 @@ def test_report_says_what_the_probe_read_and_that_it_read_nothing(full: Path) ->
 
 
 def test_a_missing_vae_is_named(full: Path) -> None:
-    for path in ("metrics/vae.json", "out/vae/vae-0-evaluation/scores.json"):
+    for path in ("out/vae-summary/summary.json", "out/vae/vae-0-evaluation/scores.json"):
         (full / path).unlink()
         with pytest.raises(UserError, match=f"{path} is missing; `dvc repro` makes it"):
             report.run(load())
@@ -211,18 +212,18 @@ def test_html_carries_its_images_and_tables(full: Path) -> None:
 
 
 def test_what_params_do_not_imply_is_refused_and_what_is_missing_is_named(full: Path) -> None:
-    write_json(full / "metrics/adaptation/old.json", {})
-    with pytest.raises(UserError, match="metrics/adaptation/old.json belongs to nothing in params.yaml; remove it"):
+    write_json(full / "metrics/adaptation/old/dann.json", {})
+    with pytest.raises(UserError, match="metrics/adaptation/old belongs to nothing in params.yaml; remove it"):
         report.run(load())
-    (full / "metrics/adaptation/old.json").unlink()
+    shutil.rmtree(full / "metrics/adaptation/old")
     (full / "out/adaptation/svhn-usps-evaluation/confusion.png").unlink()
     with pytest.raises(
         UserError, match="out/adaptation/svhn-usps-evaluation/confusion.png is missing; `dvc repro` makes it"
     ):
         report.run(load())
     assert not (full / "report/report.html").exists()
-    (full / "metrics/adaptation/svhn-usps.json").write_text("{")
-    with pytest.raises(UserError, match="metrics/adaptation/svhn-usps.json is not JSON"):
+    (full / "out/adaptation/svhn-usps-evaluation/summary.json").write_text("{")
+    with pytest.raises(UserError, match="out/adaptation/svhn-usps-evaluation/summary.json is not JSON"):
         report.run(load())
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dlcv.runtime.config import load
 from dlcv.runtime.files import write_json
 from dlcv.runtime.verify import Score, compare, scores_of
 
@@ -24,11 +24,10 @@ OLD = {"dcgan": {"frechet": scored(0.5), "recall": 0.25, "steps": 7}, "accuracy"
 
 @pytest.fixture
 def repository(study: Path) -> Path:
-    """A study whose scores are committed."""
-    write_json(study / "metrics/gan.json", OLD)
-    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
-    for words in (["init", "-q"], ["add", "metrics"], [*identity, "commit", "-qm", "scores"]):
-        subprocess.run(["git", *words], cwd=study, check=True)
+    """A study that is published."""
+    write_json(study / "out/gan-summary/summary.json", OLD)
+    known = {"params": load().resolved(), "summary": {"gan": OLD}}
+    write_json(study / "results/sample/study.json", known)
     return study
 
 
@@ -63,23 +62,23 @@ def test_verdicts() -> None:
 @pytest.mark.parametrize(
     ("changes", "code", "lines", "summary"),
     [
-        ({}, 0, ["same bits  gan.json:dcgan.frechet: 0.5"], "3 with the same bits"),
+        ({}, 0, ["same bits  gan:dcgan.frechet: 0.5"], "3 with the same bits"),
         (
             {"dcgan": {"frechet": scored(0.55), "recall": 0.3}},
             0,
-            ["inside     gan.json:dcgan.frechet: 0.5 -> 0.55", "different  gan.json:dcgan.recall: 0.25 -> 0.3"],
-            "1 with the same bits, 1 inside the committed interval, 1 different without an interval",
+            ["inside     gan:dcgan.frechet: 0.5 -> 0.55", "different  gan:dcgan.recall: 0.25 -> 0.3"],
+            "1 with the same bits, 1 inside the published interval, 1 different without an interval",
         ),
         (
             {"accuracy": scored(0.7, "accuracy")},
             1,
-            ["outside    gan.json:accuracy: 0.5 -> 0.7"],
-            "2 with the same bits, 1 outside the committed interval",
+            ["outside    gan:accuracy: 0.5 -> 0.7"],
+            "2 with the same bits, 1 outside the published interval",
         ),
         (
             {"dcgan": {"frechet": scored(0.5)}},
             1,
-            ["missing    gan.json:dcgan.recall: 0.25 -> none"],
+            ["missing    gan:dcgan.recall: 0.25 -> none"],
             "2 with the same bits, 1 missing from the rerun",
         ),
     ],
@@ -95,22 +94,25 @@ def test_a_line_for_each_score_and_a_summary(
 ) -> None:
     printed: list[str] = []
     monkeypatch.setattr("builtins.print", lambda text, **_: printed.append(text))
-    write_json(repository / "metrics/gan.json", OLD | changes)
+    write_json(repository / "out/gan-summary/summary.json", OLD | changes)
     assert dlcv("verify") == (code, "")
     assert set(lines) <= set(printed)
-    assert printed[-1] == f"3 scores against HEAD: {summary}"
+    assert printed[-1] == f"3 scores against sample: {summary}"
 
 
-@pytest.mark.usefixtures("repository")
-def test_another_revision(dlcv: Command) -> None:
-    assert dlcv("verify master~5")[0] == 1
+def test_another_study(repository: Path, dlcv: Command, set_params: Callable[[dict[str, Any]], None]) -> None:
     code, error = dlcv("verify nothing")
-    assert code == 1 and error.count("\n") == 1 and "nothing" in error
+    assert code == 1 and error.endswith(
+        "there is no published study results/nothing/study.json; `dlcv publish nothing` writes it\n"
+    )
+    set_params({"dann.lambda": 0.3, "gan.samples": 7})
+    code, error = dlcv("verify")
+    assert code == 1 and "study.json has another gan.samples and 1 more; set what it has" in error
 
 
 def test_no_scores(repository: Path, dlcv: Command) -> None:
-    (repository / "metrics/gan.json").unlink()
+    (repository / "out/gan-summary/summary.json").unlink()
     assert dlcv("verify") == (
         1,
-        "dlcv: error: there are no scores in metrics; run `dvc repro`, in the root of the repository\n",
+        "dlcv: error: there are no scores in out; run `dvc repro`, in the root of the repository\n",
     )

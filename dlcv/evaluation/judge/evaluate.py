@@ -15,6 +15,7 @@ from dlcv.evaluation.publish import Trained, publish
 from dlcv.evaluation.summary import summarise
 from dlcv.figures import charts
 from dlcv.figures.listing import made_by, write_listing
+from dlcv.runtime import headline, summaries
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
 
@@ -25,7 +26,7 @@ CAPTIONS = {
 
 
 def run(params: Params) -> Path:
-    """Score the trained judges; `scores.json` and the figures of the first are in `out/evaluation/judge-evaluation`.
+    """Score the trained judges into `out/evaluation/judge-evaluation`: `scores.json` and the figures are of the first.
 
     Returns:
         The JSON with the accuracy over all trainings.
@@ -39,7 +40,7 @@ def run(params: Params) -> Path:
     judges = [load_judge(folder) for folder in folders]
     assert validation.labels is not None  # the training refuses digits without labels
     each = [accuracy_by_digit(validation.labels, judge(validation.images)) for judge in judges]
-    judge, scores = judges[0], each[0]
+    judge, scores, summary = judges[0], each[0], {"seeds": seeds, **summarise(each, same_images=True)}
     card = read_card(config.JUDGE_DIGITS)
     with replacing(config.JUDGE_EVALUATION) as folder:
         charts.confusion(
@@ -57,15 +58,14 @@ def run(params: Params) -> Path:
                 "training": training_of(judge.about),
             },
         )
-    summary = {"seeds": seeds, **summarise(each, same_images=True)}
-    write_json(config.JUDGE_METRICS, summary)
-    figures = sorted(config.JUDGE_EVALUATION.glob("*.png"))
+        write_json(folder / summaries.FILE, summary)
+    headline.write_row(config.JUDGE_METRICS, headline.of_images(summary))
     publish(
         "evaluate-judge",
         area="evaluation",
         params=params[config.Judge].model_dump(),
         scores=summary,
-        figures=figures,
+        figures=sorted(config.JUDGE_EVALUATION.glob("*.png")),
         trainings=[Trained(one.about["sha256"], own) for one, own in zip(judges, each, strict=True)],
     )
-    return config.JUDGE_METRICS
+    return config.JUDGE_EVALUATION / summaries.FILE

@@ -46,7 +46,7 @@ def test_the_judge_learns_from_real_images_and_is_scored_on_others(real: Path) -
     path = evaluate.run(load())
     first = path.read_bytes()
     summary, scores = read_json(path), read_json(evaluation / "scores.json")
-    assert path == Path("metrics/evaluation/judge.json")
+    assert path == Path("out/evaluation/judge-evaluation/summary.json")
     own = scores["digit_accuracy"]
     assert own["accuracy"] > 0.8 and scores["images"] == {"domain": "mnistm", "split": "val", "count": 40}
     assert summary["digit_accuracy"] == {"value": own["accuracy"], "interval": own["interval"]}
@@ -77,7 +77,7 @@ def test_each_seed_is_a_judge_and_the_accuracy_is_over_all(real: Path, set_param
     assert len({judge.about["sha256"] for judge in judges.values()}) == 2
     assert all(judge.about["params"]["seed"] == seed for seed, judge in judges.items())
     each = [float((judge(validation.images) == validation.labels).mean()) for judge in judges.values()]
-    summary = read_json(real / "metrics/evaluation/judge.json")
+    summary = read_json(real / "out/evaluation/judge-evaluation/summary.json")
     scored = summary["digit_accuracy"]
     assert summary["seeds"] == [5, 3] and scored["value"] == np.mean(each) and each[0] != each[1]
     assert scored["standard_deviation"] == np.std(each, ddof=1)
