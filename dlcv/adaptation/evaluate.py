@@ -27,6 +27,7 @@ from dlcv.adaptation.figures import draw
 from dlcv.adaptation.scores import (
     Evaluated,
     accuracy_by_target_statistics,
+    by_seed,
     candidates_of,
     choose,
     evaluated,
@@ -38,8 +39,9 @@ from dlcv.adaptation.scores import (
 )
 from dlcv.adaptation.trainings import Domain, Task, baseline_of, load_domain, methods_of, scenario_of, variants_of
 from dlcv.engine.weights import training_of
+from dlcv.evaluation import headline
 from dlcv.evaluation.publish import Trained, publish
-from dlcv.runtime import headline, summaries
+from dlcv.runtime import summaries
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
 
@@ -97,20 +99,18 @@ def run(name: str, params: Params) -> Path:
     with replacing(evaluation_folder(name)) as folder:
         folder.mkdir(parents=True)
         write_json(folder / summaries.FILE, scores)
+        adapted = {
+            f"{COMPARED}-{variant}": [variants[task.folder] for task, _ in pairs]
+            for variant, pairs in (variants_of(name, params) if compared else {}).items()
+        }
+        shown = {row: by_seed(each, target) for row, each in {**networks, **adapted}.items()}
+        headline.write(METRICS / name, folder, shown, same_images=True)
         benchmark.write(folder / "seen", seen, accuracies)
         draw(folder, name, source, target, networks, rows, params)
         table = [{"trained_by": values["label"], "accuracy": values["accuracy"]} for values in rows.values()]
         pd.DataFrame(table).to_csv(folder / "accuracy.csv", index=False, float_format="%.6g")
-    headline.write(METRICS / name, {row: {"accuracy": values} for row, values in headline_rows(scores).items()})
     track(name, scores, params)
     return evaluation_folder(name) / summaries.FILE
-
-
-def headline_rows(scores: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The rows of `metrics/`, among the scores of a scenario: each method, and the adapted training of each variant."""
-    rows: dict[str, dict[str, Any]] = scores["rows"]
-    variants = scores["variants"]["variants"] if "variants" in scores else {}
-    return rows | {f"{COMPARED}-{name}": values[COMPARED] for name, values in variants.items()}
 
 
 def rows_of(name: str, params: Params) -> dict[str, list[Task]]:

@@ -17,7 +17,7 @@ from dlcv.adaptation.networks.digits import CLASSES
 from dlcv.adaptation.predict import Predictions, load, predict
 from dlcv.adaptation.trainings import Domain, load_domain
 from dlcv.adaptation.validators import IMAGES, Seen, choice, validate
-from dlcv.evaluation.metrics.classification import accuracy, confusion_matrix, per_class
+from dlcv.evaluation.metrics.classification import accuracy, confusion_matrix, pack, per_class
 from dlcv.evaluation.metrics.intervals import paired_bootstrap
 from dlcv.evaluation.metrics.proxy_a_distance import proxy_a_distance
 from dlcv.evaluation.metrics.trainings import mean_difference
@@ -124,6 +124,12 @@ def score(networks: Sequence[Evaluated], source: Domain, target: Domain, seed: i
     if domains:
         scores["domain_accuracy"] = mean(domains)
     return {**scores, "per_class": per_class(confusion), "confusion": confusion.tolist()}
+
+
+def by_seed(networks: Sequence[Evaluated], target: Domain) -> dict[int, dict[str, Any]]:
+    """The accuracies of one row on the target by seed, with the outcome of each image."""
+    correct = {one.about["seed"]: one.target.digits == target.labels for one in networks}
+    return {seed: {"accuracy": {**accuracy(own), "outcomes": pack(own)}} for seed, own in correct.items()}
 
 
 def domain_accuracy(network: Evaluated) -> float | None:

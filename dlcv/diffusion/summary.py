@@ -16,8 +16,8 @@ from dlcv.diffusion.config import (
     digits_name,
     faces_name,
 )
+from dlcv.evaluation import headline
 from dlcv.evaluation.summary import read_scores, summarise, write_summary
-from dlcv.runtime import headline
 from dlcv.runtime.config import Params
 
 
@@ -33,7 +33,7 @@ def faces(params: Params) -> Path:
     seeds = params[Ddim].seeds
     each = [read_scores(FACES_OUT / f"{faces_name(seed)}-evaluation")["scores"] for seed in seeds]
     summary = summarise(each)
-    headline.write_row(FACES_METRICS, headline.of_images(summary))
+    headline.write(FACES_METRICS, FACES_SUMMARY, {"unet": headline.of_seeds(seeds, each)})
     return write_summary(FACES_SUMMARY, "ddim", seeds, summary)
 
 
@@ -52,5 +52,6 @@ def digits(params: Params) -> Path:
         for model in section.models
     }
     models = {model: summarise(trainings) for model, trainings in each.items()}
-    headline.write(DIGITS_METRICS, {model: headline.of_images(summary) for model, summary in models.items()})
+    rows = {model: headline.of_seeds(section.seeds, trainings) for model, trainings in each.items()}
+    headline.write(DIGITS_METRICS, DIGITS_SUMMARY, rows)
     return write_summary(DIGITS_SUMMARY, "diffusion", section.seeds, {"models": models})

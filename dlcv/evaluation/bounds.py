@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dlcv.data.prepared import load_split, read_card
-from dlcv.evaluation import pca
+from dlcv.evaluation import headline, pca
 from dlcv.evaluation.config import DATA, METRICS, OUT, Evaluation, has_faces
 from dlcv.evaluation.extractors.dlib_face import load_dlib_face
 from dlcv.evaluation.extractors.extractor import load_extractor
@@ -30,7 +30,7 @@ from dlcv.evaluation.scores import (
     score_space,
 )
 from dlcv.evaluation.summary import summarise
-from dlcv.runtime import headline, summaries
+from dlcv.runtime import summaries
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
 from dlcv.runtime.tracking import Dataset
@@ -63,20 +63,21 @@ def run(name: str, params: Params) -> Path:
         real["face_score"] = face_score(images)
     if reference.faces is not None:
         real["dlib_face"] = score_own(reference.faces, section)
-    rows, about = {"real": summarise([real])}, protocol(reference, section, params.seed, extractor, faces)
+    scored, about = {"real": real}, protocol(reference, section, params.seed, extractor, faces)
     drawn = {"noise": noise(images.shape, params.seed)}
     if faces:
         components = pca.fit(load_split(DATA / name, "train").images, COMPONENTS)
         drawn = {"pca": pca.sample(components, count, params.seed), **drawn}
         about["pca"] = {"components": components.count, "images": len(reference.training), "seed": params.seed}
     for row, made in drawn.items():
-        rows[row] = summarise([score(made, reference, section, params.seed, extractor, faces)])
+        scored[row] = score(made, reference, section, params.seed, extractor, faces)
+    rows = {row: summarise([own]) for row, own in scored.items()}
 
     path = OUT / name / summaries.FILE
     with replacing(OUT / name) as folder:
         save_reference(folder, reference)
         write_json(folder / summaries.FILE, {"reference": name, "protocol": about, "rows": rows})
-    headline.write(METRICS / name, {row: headline.of_images(summary) for row, summary in rows.items()})
+        headline.write(METRICS / name, folder, {row: headline.of_seeds([0], [own]) for row, own in scored.items()})
     publish(
         f"reference-{name.replace('/', '-')}",
         area="evaluation",

@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
+from dlcv.evaluation import headline
 from dlcv.evaluation.extractors.names import score_name
 from dlcv.evaluation.summary import compare_distances, read_scores, summarise, write_summary
 from dlcv.figures import charts, grids
 from dlcv.figures.listing import made_by, write_listing
 from dlcv.gan.config import METRICS, OUT, SUMMARY, Gan, name_of
-from dlcv.runtime import headline
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing
 
@@ -56,7 +56,7 @@ def run(params: Params) -> Path:
         folder.mkdir(parents=True)
         for name, pair in section.pairs.items():
             draw(folder / name, name, {model: evaluated[model][0]["training"] for model in (pair.a, pair.b)}, key)
-    headline.write(METRICS, {model: headline.of_images(summary) for model, summary in scores["models"].items()})
+        headline.write(METRICS, folder, {model: headline.of_seeds(section.seeds, own) for model, own in each.items()})
     return write_summary(SUMMARY, "gan", section.seeds, scores, sorted(SUMMARY.rglob("*.png")))
 
 

@@ -9,8 +9,7 @@ from typing import Any
 from dlcv.runtime import summaries
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json
-from dlcv.runtime.headline import METRICS
-from dlcv.runtime.summaries import OUT
+from dlcv.runtime.summaries import METRICS, OUT
 
 
 def read(path: Path) -> Any:

@@ -10,8 +10,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+METRICS = Path("metrics")
 OUT = Path("out")
 FILE = "summary.json"
+HEADLINE = "headline.json"  # beside it
 
 
 def named(paths: Iterable[Path]) -> dict[str, Path]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dlcv.evaluation import headline
 from dlcv.evaluation.summary import read_scores, summarise, write_summary
-from dlcv.runtime import headline
 from dlcv.runtime.config import Params
 from dlcv.vae.config import METRICS, OUT, SUMMARY, Vae, name_of
 
@@ -24,5 +24,6 @@ def run(params: Params) -> Path:
     # Samples are new in each training; the probe predicts the attribute of the same images.
     probe = summarise([{"probe": scores["probe"]} for scores in each], same_images=True)
     summary = {**summarise(each), **probe}
-    headline.write_row(METRICS, {**headline.of_images(summary["samples"]), "mse": summary["validation"]["mse"]})
+    own = headline.of_seeds(seeds, [{**one["samples"], "mse": {"value": one["validation"]["mse"]}} for one in each])
+    headline.write(METRICS, SUMMARY, {"vae": own})
     return write_summary(SUMMARY, "vae", seeds, summary)

@@ -8,14 +8,14 @@ import numpy as np
 
 from dlcv.data.prepared import load_split, read_card
 from dlcv.engine.weights import training_of
-from dlcv.evaluation import config
+from dlcv.evaluation import config, headline
 from dlcv.evaluation.judge.network import load_judge
 from dlcv.evaluation.metrics.classification import accuracy_by_digit
 from dlcv.evaluation.publish import Trained, publish
 from dlcv.evaluation.summary import summarise
 from dlcv.figures import charts
 from dlcv.figures.listing import made_by, write_listing
-from dlcv.runtime import headline, summaries
+from dlcv.runtime import summaries
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
 
@@ -59,7 +59,8 @@ def run(params: Params) -> Path:
             },
         )
         write_json(folder / summaries.FILE, summary)
-    headline.write_row(config.JUDGE_METRICS, headline.of_images(summary))
+        rows = {"judge": headline.of_seeds(seeds, each)}
+        headline.write(config.JUDGE_METRICS, folder, rows, same_images=True)
     publish(
         "evaluate-judge",
         area="evaluation",

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from dlcv.runtime import headline
+from dlcv.evaluation import headline
 from dlcv.runtime.files import read_json
-
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "metrics.md"
 
@@ -52,11 +51,20 @@ def test_the_headlines_of_images() -> None:
     assert headline.of_images({"fid": score(7.0), "fid_to_validation": score(8.0)}) == {"fid": score(7.0)}
 
 
-def test_a_row_that_is_gone_leaves_no_file(tmp_path: Path) -> None:
-    headline.write(tmp_path / "gan", {"dcgan": {"frechet": score(50.0)}, "sngan": {"face_score": score(0.5, 0.1)}})
-    assert read_json(tmp_path / "gan/sngan.json") == {"face_score": 0.5}
-    headline.write(tmp_path / "gan", {"dcgan": {"frechet": score(40.0)}})
-    assert [file.name for file in (tmp_path / "gan").iterdir()] == ["dcgan.json"]
+def test_a_row_that_is_gone_leaves_no_file(study: Path) -> None:
+    dcgan = {0: {"frechet": score(50.0, 9.0)}, 3: {"frechet": score(52.0, 9.0)}}
+    gan = {"dcgan": dcgan, "sngan": {0: {"fid": score(7.0)}}}
+    headline.write(Path("metrics/gan"), Path("out"), gan)
+    assert read_json(Path("metrics/gan/dcgan.json")) == {"frechet": 51.0}
+    details = read_json(Path("out/headline.json"))
+    assert list(details) == ["gan/dcgan", "gan/sngan"]
+    frechet = details["gan/dcgan"]["frechet"]
+    assert [one["seed"] for one in frechet["trainings"]] == [0, 3] and frechet["value"] == 51.0 and frechet["interval"]
+    headline.write(Path("metrics/gan"), Path("out"), {"sngan": {0: {"fid": score(7.0)}}})
+    assert [file.name for file in Path("metrics/gan").iterdir()] == ["sngan.json"]
+    headline.write(Path("metrics/vae.json"), Path("out"), {"vae": {0: {"mse": score(0.0371234)}}})
+    assert read_json(Path("metrics/vae.json")) == {"mse": 0.0371}
+    assert list(read_json(Path("out/headline.json"))) == ["vae"]
 
 
 def test_the_page_on_scores_has_every_key_its_direction_and_its_meaning() -> None:
