@@ -120,6 +120,24 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command()
+def review(
+    base: Annotated[str, typer.Argument(help="revision of git to compare with, such as main")] = "HEAD",
+    out: Annotated[Path, typer.Option(help="folder for review.md and its pictures")] = Path("review"),
+) -> None:
+    """Print a page on what differs from BASE; exit code 1 if a score that review.guard names got worse."""
+    from dlcv.engine import environment
+
+    environment.prepare_from(Path("params.yaml"))
+    from dlcv.review.page import run as compare
+    from dlcv.runtime.config import load
+
+    text, worse = compare(base, load(), out)
+    print(text)
+    if worse:
+        raise typer.Exit(1)
+
+
 @tracking_app.command()
 def init() -> None:
     """Create the database if there is none. `make setup` runs this."""
@@ -148,6 +166,9 @@ def mount(arguments: list[str]) -> typer.Typer:
 
 def run() -> None:
     """Run the command line of this process."""
+    from dlcv.runtime import durations
+
+    durations.measure()
     arguments = sys.argv[1:]
     if arguments[:1] and arguments[0] in AREAS:
         from dlcv.engine import environment

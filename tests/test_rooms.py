@@ -22,6 +22,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "evaluation": ("data", "engine", "figures", "runtime"),
     **dict.fromkeys(AREAS, ("evaluation", "data", "engine", "figures", "runtime")),
     "report": ("runtime",),
+    "review": ("evaluation", "data", "engine", "figures", "runtime"),
 }
 MODULES = sorted(file.relative_to(REPOSITORY).as_posix() for file in PACKAGE.glob("*/**/*.py"))
 
