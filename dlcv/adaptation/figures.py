@@ -20,6 +20,7 @@ from dlcv.evaluation import tsne
 from dlcv.evaluation.subsets import balanced
 from dlcv.figures import charts, grids
 from dlcv.figures.listing import made_by, write_listing
+from dlcv.figures.maps import write as write_map
 from dlcv.runtime.config import Params
 
 SHOWN = 12  # images of a row
@@ -101,6 +102,13 @@ def draw_maps(
     ]
     charts.scatter(folder / "tsne-class.png", maps, digits, [str(digit) for digit in range(10)], title, "digit")
     charts.scatter(folder / "tsne-domain.png", maps, domains, played, title, "domain")
+    sides = (source.images[chosen[0]], target.images[chosen[1]])
+    predictions = {
+        title: np.concatenate([one.source.digits[chosen[0]], one.target.digits[chosen[1]]])
+        for title, one in networks.items()
+    }
+    groups = {"digit": ([str(digit) for digit in range(10)], digits), "domain": (played, domains)}
+    write_map(folder / "tsne-class.png", maps, np.concatenate(sides), groups, predictions)
 
 
 def draw_inputs(

@@ -29,6 +29,7 @@ STATES = 6  # of the sampling process
 
 CAPTIONS = {
     "grid.png": "Digits (rows) from ten noises (columns).",
+    "over-w.png": "The ten digits at several guidance scales w, from the same noises.",
     "process.png": "Sampling of the grid's first 0: x at six evenly spaced steps, with the time step under each.",
 }
 
@@ -57,7 +58,8 @@ def run(model: str, params: Params) -> Path:
     with replacing(DIGITS_OUT / f"{training}-samples") as folder:
         write(folder / "images", names, drawn.images)
         grid(loaded, section.sampling, guidance, params.seed).save(folder / "grid.png")
-        process(loaded, section.sampling, guidance, params.seed).save(folder / "process.png")
+        grids.save_slides(process(loaded, section.sampling, guidance, params.seed), folder / "process.png")
+        grids.save_slides(over_w(loaded, section, guidance, params.seed), folder / "over-w.png")
         write_json(
             folder / "drawn.json",
             {
@@ -115,6 +117,17 @@ def grid(model: Model, sampling: DigitSampling, guidance: Guidance, seed: int) -
     ]
     headers = [f"noise {number}" for number in range(1, COLUMNS + 1)]
     return grids.captioned(rows, [str(digit) for digit in range(10)], headers=headers, scale=2)
+
+
+def over_w(model: Model, section: Diffusion, own: Guidance, seed: int) -> Image.Image:
+    """Ten digits (columns) at each guidance scale w of the table (rows), from the same noises."""
+    names = [name_of(digit, 1) for digit in range(10)]
+    rows = []
+    for w in section.table.w:
+        guidance = own.model_copy(update={"w": w})
+        drawn = draw(model, list(range(10)), seeds_of(names, seed), section.sampling, guidance, seed)
+        rows.append(to_uint8(drawn.images).numpy())
+    return grids.labelled_rows(rows, [f"w = {w:g}" for w in section.table.w], scale=2)
 
 
 def process(model: Model, sampling: DigitSampling, guidance: Guidance, seed: int) -> Image.Image:

@@ -57,13 +57,15 @@ def run(params: Params) -> Path:
         grids.save(folder / "images", images)
         grids.grid(images[:SHOWN], columns=8, scale=2).save(folder / "grid.png")
         write_noise(folder / "noise", noise[:ROWS])
-        over_eta(model, noise[:ROWS], section, seed).save(folder / "eta.png")
+        grids.save_slides(over_eta(model, noise[:ROWS], section, seed), folder / "eta.png")
         figure, table = interpolated(model, noise[:1], noise[1:2], section.sampling)
-        figure.save(folder / "interpolation.png")
+        grids.save_slides(figure, folder / "interpolation.png")
         table.to_csv(folder / "interpolation.csv", index=False, float_format="%.6g")
-        process(model, noise[:1], section.sampling, seed).save(folder / "process.png")
+        grids.save_slides(process(model, noise[:1], section.sampling, seed), folder / "process.png")
         # Last: it loads other weights into the network.
-        strip(FACES_OUT / name, model, noise[:STRIP], names[:STRIP], section.sampling, seed).save(folder / "strip.png")
+        grids.save_slides(
+            strip(FACES_OUT / name, model, noise[:STRIP], names[:STRIP], section.sampling, seed), folder / "strip.png"
+        )
         stage = f"stages/ddim/dvc.yaml:sample@{seed}"
         write_listing(folder, CAPTIONS, made_by(stage, {name: model.about["fingerprint"]}))
     return FACES_OUT / f"{name}-samples"

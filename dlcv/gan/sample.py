@@ -53,7 +53,8 @@ def run(model: str, params: Params) -> Path:
     with replacing(out) as folder:
         grids.save(folder / "images", images)
         grids.grid(images[:IN_GRID], columns=8, scale=2).save(folder / "grid.png")
-        grids.labelled_rows(rows, [f"step {step}" for step in snapshots], scale=2).save(folder / "strip.png")
+        strip = grids.labelled_rows(rows, [f"step {step}" for step in snapshots], scale=2)
+        grids.save_slides(strip, folder / "strip.png")
         write_listing(folder, CAPTIONS, made_by(f"sample@{name}", {name: about["fingerprint"]}))
     return out
 

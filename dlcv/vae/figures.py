@@ -10,6 +10,7 @@ import pandas as pd
 
 from dlcv.evaluation import tsne
 from dlcv.figures import charts, grids
+from dlcv.figures.maps import write as write_map
 from dlcv.vae.config import TSNE
 
 CAPTIONS = {
@@ -60,7 +61,7 @@ def interpolation(path: Path, real: tuple[np.ndarray, np.ndarray], between: np.n
     """Draw two real images, H x W x 3, and `between` them the interpolated ones of `alphas`, N."""
     row = np.stack([real[0], *between, real[1]])
     captions = ["real", *(f"{alpha:.1f}" for alpha in alphas), "real"]
-    grids.captioned([row], [""], [captions], scale=SCALE).save(path)
+    grids.save_slides(grids.captioned([row], [""], [captions], scale=SCALE), path)
 
 
 def latent_map(
@@ -96,4 +97,5 @@ def latent_map(
     spaces = {"latent means": means[chosen], "pixels": images[chosen].reshape(len(chosen), -1)}
     maps = {name: tsne.fit(space, perplexity, seed) for name, space in spaces.items()}
     charts.scatter(path, maps, groups[chosen], names, f"t-SNE of {len(chosen)} validation images", legend)
+    write_map(path, maps, images[chosen], {legend or "points": (names, groups[chosen])})
     return {"images": len(chosen), "perplexity": perplexity}
