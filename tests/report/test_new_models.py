@@ -35,7 +35,7 @@ def test_a_new_gan(full: Path, set_params: SetParams) -> None:
     assert sum(line.startswith("| lsgan | 55.00 (53.00 to 57.00) |") for line in lines) == 3
     assert "| lsgan | 4,321 (18,855,040) | 4,321 (2,878,464) | 77 x 16 | 1 | bce |" in "\n".join(lines)
     assert "| `gan/lsgan-0` | `stages/gan/dvc.yaml:train@lsgan-0` | 4,321 |" in "\n".join(lines)
-    assert any(line.endswith("(../out/gan/lsgan-0-evaluation/neighbours.png)") for line in lines)
+    assert any(line.endswith("(pictures/out-gan-lsgan-0-evaluation-neighbours.webp)") for line in lines)
 
 
 def test_a_gan_without_its_parameters_at_width_1(full: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_vae_is_compared_with_the_first_gan(full: Path, set_params: SetParams)
     set_params({"gan.models": ["sngan", "wgan-gp", "dcgan", "dcgan-k5", "dcgan-noisy-labels"]})
     lines = lines_of(full)
     assert "| report 002 | score | vae | sngan |" in lines
-    assert "![For comparison, sngan: grid shows this.](../out/gan/sngan-0-samples/grid.png)" in lines
+    assert "![For comparison, sngan: grid shows this.](pictures/out-gan-sngan-0-samples-grid.webp)" in lines
 
 
 def add_coral(study: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_new_method_of_adaptation(full: Path) -> None:
     assert not any(line.startswith("- usps → mnistm: source-only") for line in lines)
     assert "|  | Deep CORAL | 0.9000 | 0.6000 | 1.500 |" in lines
     assert any(line.startswith("- Deep CORAL (accuracy 0.7000, on the source 0.9000;") for line in lines)
-    assert "![curve-coral shows this.](../out/adaptation/usps-mnistm-evaluation/curve-coral.png)" in lines
+    assert "![curve-coral shows this.](pictures/out-adaptation-usps-mnistm-evaluation-curve-coral.webp)" in lines
     stage = "`stages/adaptation/dvc.yaml:coral@usps-mnistm-0`"
     assert any(line.startswith(f"| `adaptation/usps-mnistm/coral-0` | {stage} |") for line in lines)
     assert any(line.startswith("| `adaptation/usps/coral_source-0` |") for line in lines)
