@@ -39,4 +39,5 @@ $(VENV)/stamp: requirements.lock pyproject.toml
 	python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	python -m dlcv tracking init
+	python -m dlcv plots-page && dvc config --local plots.html_template plots.html
 	touch $@

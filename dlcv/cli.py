@@ -120,6 +120,24 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command("plots-page", hidden=True)
+def plots_page() -> None:
+    """Write the page that `dvc plots diff` fills. `make setup` runs this."""
+    from dlcv.plots import write
+
+    print(write())
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def exp(context: typer.Context) -> None:
+    """List experiments: parameters and headline scores that differ. Options of `dvc exp show` may follow."""
+    import subprocess
+
+    # Hashes of code and outputs are columns too.
+    command = ["exp", "show", "--only-changed", "--drop", "^(data|dlcv|out)/|^Created$", "--no-pager", *context.args]
+    raise typer.Exit(subprocess.run([sys.executable, "-m", "dvc", *command], check=False).returncode)
+
+
 @app.command()
 def review(
     base: Annotated[str, typer.Argument(help="revision of git to compare with, such as main")] = "HEAD",

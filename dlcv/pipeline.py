@@ -70,8 +70,8 @@ def by_hand(text: str) -> str:
 def text_of(outputs: Outputs) -> str:
     """Plots and artifacts as YAML. Paths are relative to the area's dvc.yaml."""
     document: dict[str, Any] = {}
-    if outputs.plots:
-        document["plots"] = [{plot.title: _entry(plot)} for plot in outputs.plots]
+    if plots := [*({plot.title: _entry(plot)} for plot in outputs.plots), *(str(UP / path) for path in outputs.images)]:
+        document["plots"] = plots
     if outputs.artifacts:
         document["artifacts"] = {
             artifact.name: {"path": str(UP / artifact.path), "type": "model", "desc": artifact.description}

@@ -267,10 +267,14 @@ def test_plots_and_artifacts_show_every_training() -> None:
     """What `dlcv pipeline` writes, against the outputs of the stages."""
     plotted: set[str] = set()
     offered: set[str] = set()
+    shown: set[str] = set()
     for file in (REPOSITORY / "stages").glob("*/dvc.yaml"):
         written = YAML(typ="safe").load(file.read_text())
         up = "../../"
         for plot in written.get("plots", []):
+            if isinstance(plot, str):
+                shown.add(plot.removeprefix(up))
+                continue
             for entry in plot.values():
                 plotted |= {name.removeprefix(up) for name in entry["y"]}
         offered |= {artifact["path"].removeprefix(up) for artifact in written.get("artifacts", {}).values()}
@@ -285,6 +289,10 @@ def test_plots_and_artifacts_show_every_training() -> None:
     }
     for table, stage in evaluations.items():
         assert {str(Path(name).parent) for name in plotted if Path(name).name == table} == outs_of([stage])
+    grids = {str(Path(name).parent) for name in shown if Path(name).name == "grid.png"}
+    assert grids == outs_of(["gan/sample", "ddim/sample", "diffusion/sample"])
+    confusions = {str(Path(name).parent) for name in shown if Path(name).name == "confusion.png"}
+    assert confusions == outs_of(["diffusion/evaluate", "adaptation/evaluate"])
     adapted = [f"adaptation/{name}" for name, method in METHODS.items() if method.adapts]
     models = [name for name in TRAININGS if not name.startswith("adaptation/")]
     assert offered == outs_of([*models, *adapted])

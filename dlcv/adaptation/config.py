@@ -438,6 +438,11 @@ def outputs(params: Params) -> Outputs:
             for task in all_of[method]
             if task.seed == section.seeds[0]
         ],
+        [
+            evaluation_folder(name) / f"{figure}.png"
+            for name in section.scenarios
+            for figure in ("confusion", "tsne-class")
+        ],
     )
 
 

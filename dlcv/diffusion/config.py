@@ -295,6 +295,7 @@ def faces_outputs(params: Params) -> Outputs:
             ),
         ],
         [Artifact(name, FACES_OUT / name, "noise predictor of faces") for name in names],
+        [FACES_OUT / f"{name}-samples" / "grid.png" for name in names],
     )
 
 
@@ -324,6 +325,8 @@ def digits_outputs(params: Params) -> Outputs:
             ),
         ],
         [Artifact(name, DIGITS_OUT / name, "noise predictor of digits") for name in names],
+        [DIGITS_OUT / f"{name}-samples" / "grid.png" for name in names]
+        + [folder / "confusion.png" for folder in scores],
     )
 
 

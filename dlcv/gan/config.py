@@ -121,6 +121,7 @@ def outputs(params: Params) -> Outputs:
             ),
         ],
         [Artifact(name, OUT / name, f"generator of {name}") for name in names],
+        [OUT / f"{name}-samples" / "grid.png" for name in names],
     )
 
 

@@ -47,7 +47,7 @@ def to_html(text: str, folder: Path, cards: Sequence[Mapping[str, Any]]) -> str:
         # The heading and the text below it stand above the cards.
         body=re.sub(r"^<h1.*?</h1>", "", body, count=1),
         style=(STATIC / "page.css").read_text(encoding="utf-8"),
-        scripts=[*([_vega()] if charts else []), (STATIC / "page.js").read_text(encoding="utf-8")],
+        scripts=[*([vega()] if charts else []), (STATIC / "page.js").read_text(encoding="utf-8")],
     )
 
 
@@ -117,7 +117,7 @@ def _wrapped(table: Element) -> Element:
     return scroll
 
 
-def _vega() -> str:
+def vega() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script, from the package vl-convert-python."""
     import vl_convert
 

@@ -44,7 +44,8 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Outputs:
-    """The plots and artifacts of one area."""
+    """The plots and artifacts of one area, and the figures that `dvc plots diff` shows side by side."""
 
     plots: Sequence[Plot] = field(default_factory=list)
     artifacts: Sequence[Artifact] = field(default_factory=list)
+    images: Sequence[Path] = field(default_factory=list)

@@ -79,6 +79,7 @@ def outputs(params: Params) -> Outputs:
             for title, column in {"reconstruction error": "reconstruction", "KL divergence": "kl"}.items()
         ],
         [Artifact(name, OUT / name, "variational autoencoder of faces") for name in names],
+        [OUT / f"{name}-evaluation" / f"{figure}.png" for name in names for figure in ("reconstructions", "samples")],
     )
 
 

@@ -1,0 +1,40 @@
+"""The page of `dvc plots show` and `dvc plots diff`, which requests nothing from a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dlcv.runtime.files import replacing
+
+PAGE = Path(".dvc/plots.html")  # named in .dvc/config.local by `make setup`
+# DVC puts its own scripts, from a network, in place of {scripts}, which this page leaves out.
+HTML = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+{refresh_tag}
+<title>Plots</title>
+<style>
+body { margin: 1rem; font: 15px system-ui, sans-serif; }
+table { border-spacing: 12px; } td { vertical-align: top; } img { max-width: 46vw; height: auto; }
+</style>
+<script>SCRIPT</script>
+</head>
+<body>
+{plot_divs}
+</body>
+</html>
+"""
+
+
+def write() -> Path:
+    """Write the page.
+
+    Returns:
+        Its path.
+    """
+    from dlcv.report.page import vega
+
+    with replacing(PAGE) as temporary:
+        temporary.write_text(HTML.replace("SCRIPT", vega()), encoding="utf-8")
+    return PAGE
