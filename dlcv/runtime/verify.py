@@ -31,6 +31,7 @@ MEANING = {
     MISSING: "missing from the rerun",
 }
 FAILURES = (OUTSIDE, MISSING)
+NO_SCORE = "review."  # parameters that no score depends on
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ def published(study: str, params: Params) -> dict[str, Score]:
         raise UserError(f"there is no published study {path}; `dlcv publish {study}` writes it")
     known = read_json(path)
     there, here = flatten(known["params"]), flatten(params.resolved())
-    if others := [key for key in {**there, **here} if there.get(key) != here.get(key)]:
+    others = [key for key in {**there, **here} if there.get(key) != here.get(key) and not key.startswith(NO_SCORE)]
+    if others:
         count = f" and {len(others) - 1} more" if len(others) > 1 else ""
         raise UserError(f"{path} has another {others[0]}{count}; set what it has, or name another study")
     return named(known["summary"])
