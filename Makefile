@@ -5,7 +5,7 @@ VENV := .venv
 # Stages run `python -m dlcv`, which has to be the python of this environment.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help repro test lint ui clean lock setup
+.PHONY: help repro test test-system lint ui clean lock setup
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -16,6 +16,10 @@ repro: setup ## run the stages that are not up to date, JOBS at a time
 
 test: setup ## run all tests; `pytest -m 'not slow'` leaves out the slow ones
 	pytest
+
+test-system: setup ## look at the report in Chromium, after make repro
+	python -m pip install --quiet --disable-pip-version-check "playwright>=1.50,<2"
+	pytest tests/system -rs
 
 lint: setup ## check style and types
 	ruff check . && ruff format --check . && mypy
