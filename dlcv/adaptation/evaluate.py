@@ -40,10 +40,10 @@ from dlcv.adaptation.scores import (
 from dlcv.adaptation.trainings import Domain, Task, baseline_of, load_domain, methods_of, scenario_of, variants_of
 from dlcv.engine.weights import training_of
 from dlcv.evaluation import headline
-from dlcv.evaluation.publish import Trained, publish
 from dlcv.runtime import summaries
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
+from dlcv.runtime.publish import publish, publish_training
 
 SOURCE_ROW, TARGET_ROW = "trained_on_source", "trained_on_target"
 
@@ -183,28 +183,31 @@ def track(name: str, scores: dict[str, Any], params: Params) -> None:
         for variant, values in scores.get("variants", {}).get("variants", {}).items()
     }
     publish(
-        f"evaluate-{name}",
-        area="adaptation",
-        params=params[Adaptation].tsne.model_dump(),
-        scores={
+        f"adaptation {name}",
+        params[Adaptation].tsne.model_dump(),
+        {
             **rows,
             **{who: {"accuracy": scores["choice"][who]["accuracy"]} for who in ("chosen", "oracle")},
             "variants": compared,
         },
-        figures=figures,
-        trainings=list(published(scores, name, figures)),
+        figures,
     )
+    for training, accuracy, curve in published(scores, name, figures):
+        # A training on one domain is evaluated in several scenarios.
+        key = "accuracy" if training["name"].startswith(f"{name}/") else f"{name}.accuracy"
+        publish_training(training, "adaptation", {key: accuracy}, curve)
 
 
-def published(scores: dict[str, Any], name: str, figures: list[Path]) -> Iterator[Trained]:
-    """The accuracy of every training, and the curve of those that have a figure."""
+def published(
+    scores: dict[str, Any], name: str, figures: list[Path]
+) -> Iterator[tuple[dict[str, str], float, list[Path]]]:
+    """Each training with its accuracy, and its curve if it has a figure."""
     for row, values in scores["rows"].items():
         accuracies = zip(values["trainings"], values["seeds"].values(), strict=True)
         for index, (training, accuracy) in enumerate(accuracies):
             # The figure is of the first seed.
-            curve = [figure for figure in figures if figure.stem == f"curve-{row}" and index == 0]
-            yield Trained(training["sha256"], {f"{name}.accuracy": accuracy}, curve)
+            yield training, accuracy, [one for one in figures if one.stem == f"curve-{row}" and index == 0]
     for values in scores.get("variants", {}).get("variants", {}).values():
         of_each = [accuracy for row in (SOURCE_ROW, COMPARED) for accuracy in values[row]["seeds"].values()]
         for training, accuracy in zip(values["trainings"], of_each, strict=True):
-            yield Trained(training["sha256"], {f"{name}.accuracy": accuracy})
+            yield training, accuracy, []

@@ -33,7 +33,6 @@ from dlcv.evaluation.figures import beside_nearest
 from dlcv.evaluation.judge.network import Judge, load_judge
 from dlcv.evaluation.metrics import frechet
 from dlcv.evaluation.metrics.classification import accuracy, accuracy_by_digit
-from dlcv.evaluation.publish import Trained, publish
 from dlcv.evaluation.reference import Reference, load_reference
 from dlcv.evaluation.scores import equal_count, protocol, score, score_features
 from dlcv.evaluation.summary import summarise
@@ -41,6 +40,7 @@ from dlcv.figures import charts
 from dlcv.figures.listing import made_by, write_listing
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import read_json, replacing, write_json
+from dlcv.runtime.publish import publish_training
 
 CAPTIONS = {
     "guidance.png": "Digit accuracy by the judge, with its interval, and distance, over the guidance scale w. Every w "
@@ -143,18 +143,7 @@ def run(model: str, params: Params) -> Path:
             },
         )
     shown = [*sorted(out.glob("*.png")), *sorted(samples.glob("*.png"))]
-    publish(
-        f"evaluate-{name}",
-        area="diffusion",
-        params={
-            "evaluation": params[Evaluation].model_dump(),
-            "sampling": section.sampling.model_dump(),
-            "guidance": guidance.model_dump(),
-        },
-        scores={**scores, "table": as_nested(guided)},
-        figures=shown,
-        trainings=[Trained(loaded.about["sha256"], scores, shown)],
-    )
+    publish_training(loaded.about, "diffusion", scores, shown)
     return out
 
 

@@ -22,13 +22,13 @@ from dlcv.evaluation.config import Evaluation
 from dlcv.evaluation.extractors.extractor import Extractor, load_extractor
 from dlcv.evaluation.figures import beside_nearest
 from dlcv.evaluation.metrics import frechet
-from dlcv.evaluation.publish import Trained, publish
 from dlcv.evaluation.reference import Reference, load_reference
 from dlcv.evaluation.scores import equal_count, face_score, protocol, score
 from dlcv.figures import charts
 from dlcv.figures.listing import made_by, write_listing
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
+from dlcv.runtime.publish import publish_training
 
 SIGMA_HAT = "sigma-hat"  # the row of DDPM with the variance beta
 REAL = "real"  # the row of validation images
@@ -96,14 +96,7 @@ def run(params: Params) -> Path:
             },
         )
     figures = [*sorted(out.glob("*.png")), *sorted(samples.glob("*.png"))]
-    publish(
-        f"evaluate-{name}",
-        area="ddim",
-        params={"evaluation": evaluation.model_dump(), "sampling": section.sampling.model_dump()},
-        scores={**scores, "table": cells},
-        figures=figures,
-        trainings=[Trained(model.about["sha256"], scores, figures)],
-    )
+    publish_training(model.about, "ddim", scores, figures)
     return out
 
 

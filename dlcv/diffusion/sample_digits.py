@@ -19,10 +19,10 @@ from dlcv.diffusion.samplers import Model, PerImage, times_of
 from dlcv.engine.weights import training_of
 from dlcv.figures import grids
 from dlcv.figures.listing import made_by, write_listing
-from dlcv.runtime import tracking
 from dlcv.runtime.config import Params
 from dlcv.runtime.errors import UserError, expect_empty
 from dlcv.runtime.files import replacing, write_json
+from dlcv.runtime.publish import publish_training
 
 COLUMNS = 10  # noises of the grid
 STATES = 6  # of the sampling process
@@ -71,9 +71,9 @@ def run(model: str, params: Params) -> Path:
         )
         stage = f"stages/diffusion/dvc.yaml:sample@{training}"
         write_listing(folder, CAPTIONS, made_by(stage, {training: loaded.about["fingerprint"]}))
-    with tracking.run(f"sample-{training}", area="diffusion", params=settings) as tracked:
-        # Only here: no file of the pipeline holds a duration.
-        tracked.scores({"images_per_second": len(names) / seconds, "seconds": seconds})
+    # Only there: no file of the pipeline holds a duration.
+    speed = {"sampling.seconds": seconds, "sampling.images_per_second": len(names) / seconds}
+    publish_training(loaded.about, "diffusion", speed)
     return DIGITS_OUT / f"{training}-samples"
 
 

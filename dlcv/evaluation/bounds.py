@@ -18,7 +18,6 @@ from dlcv.evaluation import headline, pca
 from dlcv.evaluation.config import DATA, METRICS, OUT, Evaluation, has_faces
 from dlcv.evaluation.extractors.dlib_face import load_dlib_face
 from dlcv.evaluation.extractors.extractor import load_extractor
-from dlcv.evaluation.publish import publish
 from dlcv.evaluation.reference import Reference, of_prepared, save_reference
 from dlcv.evaluation.scores import (
     check_counts,
@@ -33,6 +32,7 @@ from dlcv.evaluation.summary import summarise
 from dlcv.runtime import summaries
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
+from dlcv.runtime.publish import publish
 from dlcv.runtime.tracking import Dataset
 
 COMPONENTS = 512  # of the trivial generator, as many as the latent of report 002; at most all that there are
@@ -78,13 +78,8 @@ def run(name: str, params: Params) -> Path:
         save_reference(folder, reference)
         write_json(folder / summaries.FILE, {"reference": name, "protocol": about, "rows": rows})
         headline.write(METRICS / name, folder, {row: headline.of_seeds([0], [own]) for row, own in scored.items()})
-    publish(
-        f"reference-{name.replace('/', '-')}",
-        area="evaluation",
-        params=section.model_dump(),
-        scores=rows,
-        datasets=[Dataset(name, read_card(DATA / name)["sha256"], str(DATA / name))],
-    )
+    datasets = [Dataset(name, read_card(DATA / name)["sha256"], str(DATA / name))]
+    publish(f"reference {name}", section.model_dump(), rows, datasets=datasets)
     return path
 
 

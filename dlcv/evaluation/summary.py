@@ -11,10 +11,10 @@ import numpy as np
 
 from dlcv.evaluation.metrics import frechet
 from dlcv.evaluation.metrics.trainings import mean_difference, new_training, variance_of
-from dlcv.evaluation.publish import publish
 from dlcv.runtime import summaries
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, write_json
+from dlcv.runtime.publish import publish
 
 
 def write_summary(
@@ -27,7 +27,7 @@ def write_summary(
     """
     summary = {"seeds": list(seeds), **scores}
     write_json(folder / summaries.FILE, summary)
-    publish("summary", area=area, params={"seeds": list(seeds)}, scores=summary, figures=figures)
+    publish(f"{area} summary", {"seeds": list(seeds)}, summary, figures)
     return folder / summaries.FILE
 
 

@@ -14,7 +14,6 @@ from dlcv.evaluation.config import Evaluation
 from dlcv.evaluation.extractors.extractor import Extractor, load_extractor
 from dlcv.evaluation.figures import beside_nearest
 from dlcv.evaluation.metrics import frechet
-from dlcv.evaluation.publish import Trained, publish
 from dlcv.evaluation.reference import Reference, load_reference
 from dlcv.evaluation.scores import equal_count, protocol, score
 from dlcv.figures import charts
@@ -24,6 +23,7 @@ from dlcv.gan.networks import LATENT
 from dlcv.gan.sample import generate, load_generator
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
+from dlcv.runtime.publish import publish_training
 
 REFERENCE = Path("out/evaluation/faces")
 CURVE_IMAGES = 500  # maximum for each snapshot: features are slow to compute, and a curve shows only the trend
@@ -81,14 +81,7 @@ def run(model: str, params: Params) -> Path:
             },
         )
     figures = [*sorted(out.glob("*.png")), *sorted((OUT / f"{name}-samples").glob("*.png"))]
-    publish(
-        f"evaluate-{name}",
-        area="gan",
-        params=section.model_dump(),
-        scores=scores,
-        figures=figures,
-        trainings=[Trained(about["sha256"], scores, figures)],
-    )
+    publish_training(about, "gan", scores, figures)
     return out
 
 

@@ -101,11 +101,14 @@ class StoredRun:
             self.client.set_terminated(self.id, event["status"], event["time"])
 
 
-def open_run(header: Event) -> StoredRun | None:
+def open_run(header: Event, *, late: bool = False) -> StoredRun | None:
     """Find the run that `header` describes, or create it.
 
+    Args:
+        late: whether a file is imported. Then scores wait for the run of their training, which may be in another file.
+
     Returns:
-        The run; None, after a warning, if the header is of scores and no run is tagged with their weights.
+        The run; None for scores that wait.
 
     Raises:
         Exception: of MLflow, sqlalchemy or requests, if the server is away.
@@ -115,21 +118,26 @@ def open_run(header: Event) -> StoredRun | None:
     found: str | None = None
     if header["kind"] == "scores":
         found = _newest(client, everywhere, f"tags.`weights.sha256` = '{header['weights']}'")
-        if found is None:
-            weights = header["weights"][:12]
-            warn(f"no MLflow run has the tag of the weights {weights}; their scores are only in the evaluation's run")
-            return None
     elif header["id"]:
         # The run itself, or the run that was created for it when this one did not exist.
         found = _newest(client, everywhere, f"attributes.run_id = '{header['id']}'")
         found = found or _newest(client, everywhere, f"tags.`dlcv.origin` = '{header['id']}'")
-    return StoredRun(client, found or _create(client, header))
+    if late and header["kind"] == "scores" and found is None:
+        warn(f"no run has the weights {header['weights'][:12]} yet; their scores are kept")
+        return None
+    stored = StoredRun(client, found or _create(client, header))
+    if header["kind"] == "scores" and not found:
+        # The training was not tracked here, and its row would stay RUNNING.
+        stored.send({"kind": "params", "values": header["params"]})
+        client.set_terminated(stored.id)
+    return stored
 
 
-def identity(name: str) -> tuple[dict[str, str], str]:
-    """The tags of a run that name its DVC stage and git commit, and the key of its parent run.
+def identity(name: str) -> dict[str, str]:
+    """The tags of a run that name its DVC stage and git commit, and its group.
 
-    The key is the DVC experiment, or without one the commit and a hash of params.yaml.
+    `dlcv.group` is the DVC experiment, or without one the commit and a hash of params.yaml: runs of one `dvc repro` or
+    `dvc exp run` have the same.
 
     Args:
         name: of the stage, used if DVC has not set `DVC_STAGE`.
@@ -143,11 +151,22 @@ def identity(name: str) -> tuple[dict[str, str], str]:
         ours = [":(exclude,glob)**/dvc.lock", ":(exclude)metrics", ":(exclude)report"]
         changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *ours)
         tags |= {"git.commit": commit, "mlflow.source.git.commit": commit, "git.dirty": str(bool(changes)).lower()}
-    if experiment:
-        return tags, f"{experiment}:{baseline[:7]}"  # git does not allow a colon in a name
     params = Path("params.yaml")
     digest = hashlib.sha256(params.read_bytes()).hexdigest()[:8] if params.is_file() else "no-params"
-    return tags, f"{commit[:7] if commit else 'no-commit'}-{digest}"
+    return {**tags, "dlcv.group": experiment or f"{commit[:7] if commit else 'no-commit'}-{digest}"}
+
+
+def label(name: str) -> tuple[str, str]:
+    """What the table calls a training, and its seed: "dann mnistm→usps" and "0" of "mnistm-usps/dann-0".
+
+    A name without a seed is kept, with an empty seed.
+    """
+    match = re.fullmatch(r"(?P<path>.+)[-/](?P<seed>\d+)", name)
+    if match is None:
+        return name, ""
+    *places, model = match["path"].split("/")
+    task = places[0].replace("-", "→") if places else ""
+    return f"{model} {task}".strip(), match["seed"]
 
 
 def initialise() -> None:
@@ -201,23 +220,14 @@ def _newest(client: MlflowClient, experiments: Sequence[str], where: str) -> str
 
 
 def _create(client: MlflowClient, header: Event) -> str:
-    """Create the run of a stage, and before the first run of a group their parent run."""
+    """Create the run of a training."""
+    name, seed = label(header["name"])
+    tags = header["tags"] | ({"seed": seed} if seed else {})
+    if header["id"]:
+        tags["dlcv.origin"] = header["id"]  # by which a second import or a resumed stage finds it
     with _lock():
         experiment = _experiment(client, header["area"])
-
-        def create(name: str, tags: dict[str, str]) -> str:
-            return str(client.create_run(experiment, header["start"], tags, name).info.run_id)
-
-        group = header["group"]
-        parent = _newest(client, [experiment], f"tags.`dlcv.group` = '{group}'")
-        if parent is None:
-            keep = header["tags"].keys() & {"dvc.exp", "dvc.baseline", "git.commit"}
-            parent = create(group.split(":")[0], {key: header["tags"][key] for key in keep} | {"dlcv.group": group})
-            client.set_terminated(parent)  # it only groups its children, and no stage knows whether it is the last one
-        tags = header["tags"] | {"mlflow.parentRunId": parent}
-        if header["id"]:
-            tags["dlcv.origin"] = header["id"]  # by which a second import or a resumed stage finds it
-        return create(header["name"], tags)
+        return str(client.create_run(experiment, header["start"], tags, name).info.run_id)
 
 
 def _experiment(client: MlflowClient, area: str) -> str:

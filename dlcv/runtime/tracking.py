@@ -1,10 +1,10 @@
-"""One MLflow run for each stage, and a parent run for each experiment.
+"""One MLflow run for each training, to which its evaluation adds the final scores.
 
 Everything that a run logs is an event, a small JSON object. `dlcv.runtime.mlflow_store` sends it to the server. If the
 server is away, events are appended to `<root>/mlruns-offline/*.jsonl`, and `import_file` sends them later. A failure of
 tracking never stops a stage.
 
-Only the run that trained the weights has the tag `weights.sha256`, set at its end: `add_scores` finds it by this tag.
+The run of a training has the tag `weights.sha256`, set at its end: `add_scores` finds it by this tag.
 
 Environment: `MLFLOW_TRACKING_URI` (default: `<root>/mlflow.db`). `DLCV_TRACKING=off` switches tracking off.
 """
@@ -30,7 +30,7 @@ from dlcv.runtime.files import root
 from dlcv.runtime.mlflow_store import Event, StoredRun, identity, initialise, line, open_run, redacted, uri, warn
 from dlcv.runtime.nested import flatten
 
-__all__ = ["Dataset", "Run", "add_scores", "import_file", "initialise", "run"]
+__all__ = ["Dataset", "Run", "Training", "add_scores", "import_file", "initialise", "run"]
 
 BATCH = 1000  # points that are sent at once; the most that MLflow accepts in one request
 FLUSH_SECONDS = 5.0
@@ -46,6 +46,16 @@ class Dataset:
     name: str
     sha256: str
     source: str
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that is evaluated: MLflow experiment, name, hexadecimal SHA-256 of the weights, parameters."""
+
+    area: str
+    name: str
+    sha256: str
+    params: Mapping[str, object]
 
 
 class Run:
@@ -124,12 +134,12 @@ def run(
     resume: str | None = None,
     enabled: bool = True,
 ) -> Iterator[Run]:
-    """Open the run of one stage. Its status becomes FINISHED on success, FAILED on an exception, KILLED on Ctrl-C.
+    """Open a run. Its status becomes FINISHED on success, FAILED on an exception, KILLED on Ctrl-C.
 
     If the process itself is killed, the status stays RUNNING until the run is resumed.
 
     Args:
-        name: of the run, usually the name of the stage.
+        name: of the training, "sngan-0" for example; the run is then called "sngan" and has the tag `seed`.
         area: the MLflow experiment, "adaptation" for example.
         params: the parameters of the stage; nested mappings get dotted names.
         tags: more tags, in addition to those of DVC, git, the CPU and `compute`.
@@ -140,10 +150,9 @@ def run(
     if not enabled or os.environ.get("DLCV_TRACKING") == "off":
         yield Run(None)
         return
-    origin, group = identity(name)
-    header = {"kind": "run", "id": resume, "name": name, "area": area, "group": _valid(group), "start": _now()}
     machine = {"cpu": compute.cpu(), "compute": compute.settings()}
-    handle = Run({**header, "tags": _strings({**origin, **machine, **tags})})
+    header = {"kind": "run", "id": resume, "name": name, "area": area, "start": _now()}
+    handle = Run({**header, "tags": _strings({**identity(name), **machine, **tags})})
     try:
         handle._sink.write({"kind": "params", "values": _strings(params)})
         handle._sink.write({"kind": "datasets", "values": [astuple(dataset) for dataset in datasets]})
@@ -154,19 +163,28 @@ def run(
     handle.close("FINISHED")
 
 
-def add_scores(weights_sha256: str, values: Mapping[str, float], figures: Sequence[Path] = ()) -> None:
-    """Add final scores to the newest run with the tag `weights.sha256`: its row then has learning rate and score.
+def add_scores(
+    training: Training,
+    values: Mapping[str, float],
+    figures: Sequence[Path] = (),
+    curve: Sequence[Mapping[str, float]] = (),
+) -> None:
+    """Add final scores to the newest run with the weights of `training`: its row then has parameters and scores.
 
-    If there is no such run (the weights are from a cache or another machine), this prints a warning and does nothing.
+    If there is no such run (the weights are from a cache or another machine), one is created, with the parameters.
 
     Args:
-        weights_sha256: hexadecimal SHA-256 of the evaluated weights.
         values: scores by name.
         figures: files to copy into the artifacts of the run.
+        curve: scores over the steps of the training; each row has a `step`.
     """
     if os.environ.get("DLCV_TRACKING") == "off":
         return
-    handle = Run({"kind": "scores", "id": None, "name": f"scores-{weights_sha256[:8]}", "weights": weights_sha256})
+    header = {"kind": "scores", "id": None, "name": training.name, "area": training.area, "start": _now()}
+    tags = _strings({**identity(training.name), "weights.sha256": training.sha256})
+    handle = Run({**header, "tags": tags, "params": _strings(training.params), "weights": training.sha256})
+    for row in curve:
+        handle.log({key: value for key, value in row.items() if key != "step"}, int(row["step"]))
     handle.scores(values)
     for path in figures:
         handle.figure(path)
@@ -177,7 +195,7 @@ def import_file(path: Path) -> int:
     """Import what was logged while the server was away: a file, or all `*.jsonl` of a folder. May be repeated.
 
     A file is renamed to `*.imported` once all of it is imported. A file without an end (its stage was killed, or is
-    still running) is imported up to its last event and kept. Scores without a training run are kept too.
+    still running) is imported up to its last event and kept. Scores wait for the run of their training.
 
     Returns:
         The number of imported files.
@@ -189,7 +207,7 @@ def import_file(path: Path) -> int:
     for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
         header, *events = _read(file)
         try:
-            stored = open_run(header)
+            stored = open_run(header, late=True)
             if stored is None:
                 continue
             for event in events:
@@ -221,9 +239,10 @@ class _Sink:
             if uri() in _away:
                 raise ConnectionError("it failed earlier in this process")
             self._stored = open_run(header)
-            if self._stored and header["id"]:
+            assert self._stored is not None  # only an import waits
+            if header["id"]:
                 self.last_steps = self._stored.take_up(header["tags"])
-            header["id"] = self._stored and self._stored.id
+            header["id"] = self._stored.id
         except Exception as error:  # of sqlalchemy or requests, for example: the stage goes on without a server
             self._leave(error)
 

@@ -15,7 +15,6 @@ from dlcv.engine.weights import load_state, origin, snapshots_of
 from dlcv.evaluation.config import Evaluation
 from dlcv.evaluation.extractors.extractor import load_extractor
 from dlcv.evaluation.figures import beside_nearest
-from dlcv.evaluation.publish import Trained, publish
 from dlcv.evaluation.reference import load_reference
 from dlcv.evaluation.scores import protocol, score
 from dlcv.figures import grids
@@ -23,6 +22,7 @@ from dlcv.figures.listing import made_by, write_listing
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
 from dlcv.runtime.nested import flatten
+from dlcv.runtime.publish import publish_training
 from dlcv.vae import figures, scores
 from dlcv.vae.codes import Codes, decode, encode, load_autoencoder
 from dlcv.vae.config import FACES, OUT, Vae, name_of
@@ -85,15 +85,8 @@ def run(params: Params) -> Path:
         )
     tracked = {key: float(value) for key, value in flatten(values).items() if isinstance(value, (int, float))}
     drawn = sorted(out.glob("*.png"))
-    publish(
-        f"evaluate-{name}",
-        area="vae",
-        params={**section.model_dump(), **own.tsne.model_dump()},
-        scores=tracked,
-        figures=drawn,
-        trainings=[Trained(about["sha256"], tracked, drawn)],
-        curve=[{str(key): value for key, value in row.items()} for row in over_steps.to_dict("records")],
-    )
+    curve = [{str(key): value for key, value in row.items()} for row in over_steps.to_dict("records")]
+    publish_training(about, "vae", tracked, drawn, curve)
     return out
 
 

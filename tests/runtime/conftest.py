@@ -15,6 +15,7 @@ from dlcv.runtime import tracking
 REPOSITORY = Path(__file__).parent.parent.parent
 AWAY = "http://127.0.0.1:9"  # the discard port, which refuses a connection immediately
 SHA = "ab" * 32
+TRAINING = tracking.Training("adaptation", "mnistm-usps/dann-0", SHA, {"lr": 0.1})
 
 
 @pytest.fixture(scope="session")
@@ -55,13 +56,12 @@ def client(root):
     return MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
 
 
-def children(root, area="adaptation"):
-    """The runs of an area without parent runs, oldest first."""
+def runs_of(root, area="adaptation"):
+    """The runs of an area, oldest first."""
     experiment = client(root).get_experiment_by_name(area)
     if experiment is None:
         return []
-    runs = client(root).search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
-    return [run for run in runs if "dlcv.group" not in run.data.tags]
+    return list(client(root).search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"]))
 
 
 def curve(root, run_id, name):

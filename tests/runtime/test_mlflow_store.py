@@ -13,7 +13,7 @@ import pytest
 from dlcv.runtime import mlflow_store, tracking
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.tracking import Dataset
-from tests.runtime.conftest import SHA, children, client, curve, offline, python
+from tests.runtime.conftest import SHA, TRAINING, client, curve, offline, python, runs_of
 
 # The import of MLflow and a new database take seconds.
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def test_params_datasets_scores_figures_and_tags(root):
         run.scores({"accuracy": 0.5})
         run.figure(figure)
         run.set_tags({"weights.sha256": SHA})
-    (found,) = children(root)
+    (found,) = runs_of(root)
     assert found.info.run_id == run.id and found.info.status == "FINISHED"
     assert found.data.params == {"dann.lr": "0.001", "dann.lambda": "0.3", "seed": "7"}
     assert found.data.metrics == {"accuracy": 0.5}
@@ -59,23 +59,39 @@ def test_params_datasets_scores_figures_and_tags(root):
     assert [path.name for path in Path().iterdir()] == ["grid.png"]
 
 
-def test_children_of_one_experiment_share_a_finished_parent(root, monkeypatch):
+def test_a_row_is_a_training_and_its_group_is_a_tag(root, monkeypatch):
     monkeypatch.setenv("DVC_STAGE", "train@dann")
     monkeypatch.setenv("DVC_EXP_NAME", "furry-seal")
     monkeypatch.setenv("DVC_EXP_BASELINE_REV", "c0ffee" * 6)
-    for name in ("train", "evaluate"):
+    for name in ("mnistm-usps/dann-0", "mnistm-usps/dann-3"):
         with tracking.run(name, area="adaptation", params={}):
             pass
     monkeypatch.setenv("DVC_EXP_NAME", "other-seal")
-    with tracking.run("train", area="adaptation", params={}):
+    with tracking.run("mnistm-usps/dann-0", area="adaptation", params={}):
         pass
-    first, second, third = children(root)
-    parent = client(root).get_run(first.data.tags["mlflow.parentRunId"])
-    assert parent.info.run_name == "furry-seal" and parent.info.status == "FINISHED"
-    assert second.data.tags["mlflow.parentRunId"] == parent.info.run_id != third.data.tags["mlflow.parentRunId"]
+    runs = runs_of(root)
+    assert [run.info.run_name for run in runs] == ["dann mnistm→usps"] * 3
+    assert [run.data.tags["seed"] for run in runs] == ["0", "3", "0"]
+    assert [run.data.tags["dlcv.group"] for run in runs] == ["furry-seal", "furry-seal", "other-seal"]
+    assert all("mlflow.parentRunId" not in run.data.tags for run in runs)
+    first = runs[0]
     assert first.data.tags["dvc.stage"] == "train@dann" and first.data.tags["dvc.exp"] == "furry-seal"
     assert first.data.tags["dvc.baseline"] == "c0ffee" * 6
     assert "git.commit" not in first.data.tags  # no repository here
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("dcgan-k5-0", ("dcgan-k5", "0")),
+        ("judge/1", ("judge", "1")),
+        ("mnistm/supervised-2", ("supervised mnistm", "2")),
+        ("usps-mnistm/variants/lenet-0", ("lenet usps→mnistm", "0")),
+        ("gan summary", ("gan summary", "")),
+    ],
+)
+def test_what_a_training_is_called(name, label):
+    assert mlflow_store.label(name) == label
 
 
 def test_a_plain_repro_is_named_by_commit_and_parameters(root):
@@ -85,8 +101,8 @@ def test_a_plain_repro_is_named_by_commit_and_parameters(root):
     def tags():
         with tracking.run("train", area="adaptation", params={}):
             pass
-        found = children(root)[-1].data.tags
-        return found, client(root).get_run(found["mlflow.parentRunId"]).info.run_name
+        found = runs_of(root)[-1].data.tags
+        return found, found["dlcv.group"]
 
     Path("params.yaml").write_text("seed: 0\n")
     Path("dvc.lock").write_text("schema: '2.0'\n")
@@ -108,7 +124,7 @@ def test_the_status_tells_how_it_ended(root, error, status):
     with pytest.raises(error), tracking.run("train", area="adaptation", params={}) as run:
         run.log({"loss": 1.0}, 3)
         raise error("enough")
-    (found,) = children(root)
+    (found,) = runs_of(root)
     assert found.info.status == status
     assert curve(root, found.info.run_id, "loss") == [(3, 1.0)]
 
@@ -119,11 +135,11 @@ def test_resume_continues_the_same_run(root):
             first.log({"loss": float(step)}, step)
         raise KeyboardInterrupt
     with tracking.run("train", area="adaptation", params={"lr": 2, "more": 3}, resume=first.id) as second:
-        (found,) = children(root)
+        (found,) = runs_of(root)
         assert found.info.status == "RUNNING"
         for step in range(3, 8):  # the checkpoint was older than the end of the curve
             second.log({"loss": float(step)}, step)
-    (found,) = children(root)
+    (found,) = runs_of(root)
     assert second.id == first.id and found.info.status == "FINISHED"
     assert curve(root, first.id, "loss") == [(step, float(step)) for step in range(8)]
     assert found.data.params["lr"] == "1"
@@ -132,7 +148,7 @@ def test_resume_continues_the_same_run(root):
 def test_resume_of_an_unknown_run_begins_a_new_one(root):
     with tracking.run("train", area="adaptation", params={"lr": 1}, resume="f" * 32) as run:
         assert run.id and run.id != "f" * 32
-    assert [found.info.run_id for found in children(root)] == [run.id]
+    assert [found.info.run_id for found in runs_of(root)] == [run.id]
 
 
 def test_values_that_are_not_finite_are_left_out(root, capsys):
@@ -141,7 +157,7 @@ def test_values_that_are_not_finite_are_left_out(root, capsys):
         run.log({"loss": math.nan}, 1)
         run.log({"loss": math.inf}, 2)
         run.scores({"fid": math.inf})
-    (found,) = children(root)
+    (found,) = runs_of(root)
     assert curve(root, run.id, "loss") == [(0, 1.0)] and "fid" not in found.data.metrics
     assert found.data.tags["nonfinite"] == "fid@0, loss@1"
     assert capsys.readouterr().err.count("loss is") == 1
@@ -154,20 +170,27 @@ def test_every_name_is_one_that_mlflow_takes(name):
     _validate_metric_name(tracking._valid(name))
 
 
-def test_scores_also_go_to_the_newest_training_run(root, capsys):
+def test_scores_also_go_to_the_newest_training_run(root):
     Path("table.png").write_bytes(b"figure")
     for _ in range(2):
         with tracking.run("train", area="adaptation", params={"lr": 0.1}) as run:
             run.set_tags({"weights.sha256": SHA})
-    tracking.add_scores(SHA, {"accuracy": 0.25, "broken": math.nan}, [Path("table.png")])
-    older, newer = children(root)
+    tracking.add_scores(TRAINING, {"accuracy": 0.25, "broken": math.nan}, [Path("table.png")], [{"step": 5, "kl": 2.0}])
+    older, newer = runs_of(root)
     assert newer.info.run_id == run.id
-    assert newer.data.metrics == {"accuracy": 0.25} and newer.data.params == {"lr": "0.1"}
+    assert newer.data.metrics == {"accuracy": 0.25, "kl": 2.0} and newer.data.params == {"lr": "0.1"}
     assert older.data.metrics == {} and newer.info.status == "FINISHED"
     assert [file.path for file in client(root).list_artifacts(run.id, "figures")] == ["figures/table.png"]
-    capsys.readouterr()
-    tracking.add_scores("cd" * 32, {"accuracy": 0.5})
-    assert capsys.readouterr().err.count("\n") == 1
+    assert curve(root, run.id, "kl") == [(5, 2.0)]
+
+
+def test_a_training_that_was_not_tracked_here_gets_a_row(root):
+    tracking.add_scores(TRAINING, {"accuracy": 0.5})
+    tracking.add_scores(TRAINING, {"accuracy": 0.6})
+    (found,) = runs_of(root)
+    assert found.info.run_name == "dann mnistm→usps" and found.info.status == "FINISHED"
+    assert found.data.params == {"lr": "0.1"} and found.data.metrics == {"accuracy": 0.6}
+    assert found.data.tags["weights.sha256"] == SHA and found.data.tags["seed"] == "0"
 
 
 def test_four_processes_create_one_database(bare):
@@ -182,9 +205,8 @@ with tracking.run("train@" + sys.argv[0], area="adaptation", params={"lr": 1}) a
     processes = [python(code, bare) for _ in range(4)]
     ends = [(process.communicate(timeout=120), process.returncode) for process in processes]
     assert ends == [(("", ""), 0)] * 4  # no messages of migrations, for example
-    runs = children(bare)
+    runs = runs_of(bare)
     assert len(runs) == 4 and {run.info.status for run in runs} == {"FINISHED"}
-    assert len({run.data.tags["mlflow.parentRunId"] for run in runs}) == 1
     assert all(len(curve(bare, run.info.run_id, "loss")) == 20 for run in runs)
     assert not (bare / "mlruns-offline").exists() and not list(bare.glob(".mlflow.*.db"))
 
@@ -218,7 +240,7 @@ def test_an_outdated_schema_is_upgraded(root, capsys):
         with tracking.run("train", area="adaptation", params={}):
             pass
     assert [call[:4] for call in calls] == [["-m", "mlflow", "db", "upgrade"]]
-    assert len(children(root)) == 1 and "upgrading" in capsys.readouterr().err
+    assert len(runs_of(root)) == 1 and "upgrading" in capsys.readouterr().err
 
 
 def test_a_missing_figure_does_not_stop_the_run(root, capsys):

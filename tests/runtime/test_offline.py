@@ -13,7 +13,7 @@ import pytest
 from dlcv.runtime import tracking
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.tracking import Dataset
-from tests.runtime.conftest import AWAY, SHA, children, client, curve, offline
+from tests.runtime.conftest import AWAY, SHA, TRAINING, client, curve, offline, runs_of
 
 # The import of MLflow and a new database take seconds.
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def test_without_a_server_there_is_one_warning_and_a_file_to_import(root, monkey
     assert tracking.import_file(file) == 1
     assert tracking.import_file(again) == 1
     assert offline(root) == [] and file.with_suffix(".imported").is_file() and not file.with_suffix("").exists()
-    (found,) = children(root)
+    (found,) = runs_of(root)
     assert curve(root, found.info.run_id, "loss") == [(0, 1.0), (1, 0.5)]
     assert found.data.metrics["accuracy"] == 0.5 and found.data.params == {"lr": "1"}
     assert found.info.status == "FINISHED" and found.data.tags["weights.sha256"] == SHA
@@ -66,7 +66,7 @@ def test_a_run_killed_and_resumed_across_an_outage_is_one_run(root, monkeypatch)
     with tracking.run("train", area="adaptation", params={"lr": 1}, resume=first.id) as second:
         second.log({"loss": 0.5}, 1)
     assert tracking.import_file(root / "mlruns-offline") == 1
-    (found,) = children(root)
+    (found,) = runs_of(root)
     assert found.info.run_id == second.id and found.info.status == "FINISHED"
     assert sorted(curve(root, second.id, "loss")) == [(0, 1.0), (1, 0.5)]
 
@@ -74,14 +74,14 @@ def test_a_run_killed_and_resumed_across_an_outage_is_one_run(root, monkeypatch)
 def test_scores_of_an_outage_find_their_run_at_import(root, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", AWAY)
-        tracking.add_scores(SHA, {"accuracy": 0.5})
+        tracking.add_scores(TRAINING, {"accuracy": 0.5})
     assert tracking.import_file(root / "mlruns-offline") == 0
     assert len(offline(root)) == 1  # kept: the training run may be in a file that comes later
     with tracking.run("train", area="adaptation", params={}) as run:
         run.set_tags({"weights.sha256": SHA})
     tracking.import_file(root / "mlruns-offline")
-    assert offline(root) == [] and children(root)[0].data.metrics == {"accuracy": 0.5}
-    assert run.id == children(root)[0].info.run_id
+    assert offline(root) == [] and runs_of(root)[0].data.metrics == {"accuracy": 0.5}
+    assert run.id == runs_of(root)[0].info.run_id
 
 
 def test_a_run_goes_on_when_the_server_fails(root, monkeypatch, capsys):
@@ -93,10 +93,10 @@ def test_a_run_goes_on_when_the_server_fails(root, monkeypatch, capsys):
         run.flush()
         run.log({"loss": 0.25}, 2)
     assert capsys.readouterr().err.count("is away") == 1
-    (found,) = children(root)
+    (found,) = runs_of(root)
     assert found.info.status == "RUNNING"
     assert tracking.import_file(root / "mlruns-offline") == 1
-    (found,) = children(root)
+    (found,) = runs_of(root)
     assert found.info.run_id == run.id and found.info.status == "FINISHED"
     assert curve(root, run.id, "loss") == [(0, 1.0), (1, 0.5), (2, 0.25)]
 
@@ -149,7 +149,7 @@ def test_files_of_another_kind_are_not_imported(root, text):
     file.write_text(text)
     with pytest.raises(UserError, match="other.jsonl is not a file of events"):
         tracking.import_file(file)
-    assert file.read_text() == text and children(root) == []
+    assert file.read_text() == text and runs_of(root) == []
 
 
 def test_a_file_cut_off_by_a_kill_is_imported_and_kept(root, monkeypatch):
@@ -162,7 +162,7 @@ def test_a_file_cut_off_by_a_kill_is_imported_and_kept(root, monkeypatch):
     assert json.loads(end)["kind"] == "end"
     file.write_text("\n".join(lines) + "\n" + end[:10])
     assert tracking.import_file(file) == tracking.import_file(file) == 1
-    (found,) = children(root)
+    (found,) = runs_of(root)
     assert curve(root, found.info.run_id, "loss") == [(0, 1.0)] and offline(root) == [file]
 
 
@@ -176,4 +176,4 @@ def test_one_event_that_the_server_refuses_does_not_hold_up_an_import(root, monk
     capsys.readouterr()
     assert tracking.import_file(file) == 1
     assert "did not accept metrics" in capsys.readouterr().err
-    assert children(root)[0].info.status == "FINISHED"
+    assert runs_of(root)[0].info.status == "FINISHED"

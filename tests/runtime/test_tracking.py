@@ -13,7 +13,7 @@ from dlcv.runtime import tracking
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.mlflow_store import uri
 from dlcv.runtime.tracking import Dataset
-from tests.runtime.conftest import SHA, offline, python
+from tests.runtime.conftest import SHA, TRAINING, offline, python
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ import sys
 from dlcv.runtime import tracking
 with tracking.run("train", area="gan", params={"lr": 1}) as run:
     run.log({"loss": 1.0}, 1); run.scores({"fid": 2.0}); run.set_tags({"a": "b"}); run.figure("no.png")
-tracking.add_scores("ab", {"fid": 2.0})
+tracking.add_scores(tracking.Training("a", "b", "ab", {}), {"fid": 2.0})
 print(run.id, "mlflow" in sys.modules, "torch" in sys.modules)
 """
     process = python(code, bare, DLCV_TRACKING="off")
@@ -114,7 +114,7 @@ def test_figures_are_copied_and_a_missing_one_gives_a_warning(away: Path, capsys
 
 
 def test_scores_for_a_training_run_are_a_file_of_their_own(away: Path) -> None:
-    tracking.add_scores(SHA, {"accuracy": 0.25, "broken": math.nan})
+    tracking.add_scores(TRAINING, {"accuracy": 0.25, "broken": math.nan})
     assert (events(away)[0]["kind"], events(away)[0]["weights"]) == ("scores", SHA)
     assert points(away) == [("accuracy", 0.25, 0)]
 

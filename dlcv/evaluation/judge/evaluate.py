@@ -11,13 +11,13 @@ from dlcv.engine.weights import training_of
 from dlcv.evaluation import config, headline
 from dlcv.evaluation.judge.network import load_judge
 from dlcv.evaluation.metrics.classification import accuracy_by_digit
-from dlcv.evaluation.publish import Trained, publish
 from dlcv.evaluation.summary import summarise
 from dlcv.figures import charts
 from dlcv.figures.listing import made_by, write_listing
 from dlcv.runtime import summaries
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
+from dlcv.runtime.publish import publish_training
 
 CAPTIONS = {
     "confusion.png": "What the judge predicts (columns) for real validation images of each digit (rows), in per cent.",
@@ -61,12 +61,7 @@ def run(params: Params) -> Path:
         write_json(folder / summaries.FILE, summary)
         rows = {"judge": headline.of_seeds(seeds, each)}
         headline.write(config.JUDGE_METRICS, folder, rows, same_images=True)
-    publish(
-        "evaluate-judge",
-        area="evaluation",
-        params=params[config.Judge].model_dump(),
-        scores=summary,
-        figures=sorted(config.JUDGE_EVALUATION.glob("*.png")),
-        trainings=[Trained(one.about["sha256"], own) for one, own in zip(judges, each, strict=True)],
-    )
+    figures = sorted(config.JUDGE_EVALUATION.glob("*.png"))
+    for one, own in zip(judges, each, strict=True):
+        publish_training(one.about, "evaluation", own, figures if one is judge else ())
     return config.JUDGE_EVALUATION / summaries.FILE
