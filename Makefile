@@ -25,6 +25,7 @@ lint: setup ## check style and types
 	ruff check . && ruff format --check . && mypy
 
 ui: setup ## serve the MLflow UI on 127.0.0.1:5000, or on PORT
+	@dlcv tracking views --server http://127.0.0.1:$${PORT:-5000}
 	mlflow ui --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --host 127.0.0.1 --port $${PORT:-5000}
 
 clean: ## remove outputs, caches and environment; keep the tracking database

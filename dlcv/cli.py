@@ -164,6 +164,15 @@ def init() -> None:
     initialise()
 
 
+@tracking_app.command()
+def views(server: Annotated[str, typer.Option(help="address of the UI")] = "http://127.0.0.1:5000") -> None:
+    """Store a table of each area's trainings for the UI, and print its address. `make ui` runs this."""
+    from dlcv.runtime.mlflow_views import write
+
+    for name, address in write().items():
+        print(f"{name:12} {server}{address}")
+
+
 @tracking_app.command("import")
 def import_(file: Annotated[Path, typer.Argument(help="a file in mlruns-offline/, or this folder")]) -> None:
     """Send to MLflow the runs that were logged to FILE, or to a folder of files, while the server was away."""

@@ -113,7 +113,7 @@ def open_run(header: Event, *, late: bool = False) -> StoredRun | None:
     Raises:
         Exception: of MLflow, sqlalchemy or requests, if the server is away.
     """
-    client = _connect()
+    client = connect()
     everywhere = [str(experiment.experiment_id) for experiment in client.search_experiments()]
     found: str | None = None
     if header["kind"] == "scores":
@@ -191,7 +191,12 @@ def initialise() -> None:
                 _mlflow(["-c", script, f"{SQLITE}{temporary}"], f"cannot create {database}")
 
 
-def _connect() -> MlflowClient:
+def connect() -> MlflowClient:
+    """A client of the server; the database is made or upgraded first.
+
+    Raises:
+        Exception: of MLflow, sqlalchemy or requests, if the server is away.
+    """
     for key, value in ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
