@@ -23,10 +23,27 @@ AREAS = {
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    help="The commands of a reproducible study, which `dvc repro` runs in order: data, trainings, scores, report.",
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(version("dlcv"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """The commands of a reproducible study, which `dvc repro` runs in order: data, trainings, scores, report."""
+
+
 params_app = typer.Typer(no_args_is_help=True, help="Check or show params.yaml.")
 app.add_typer(params_app, name="params")
 tracking_app = typer.Typer(no_args_is_help=True, help="Create the MLflow database; import runs.")

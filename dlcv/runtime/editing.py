@@ -18,7 +18,8 @@ from dlcv.runtime.config import PATH, has_overrides, load, parse, read_yaml, rou
 from dlcv.runtime.errors import expect
 from dlcv.runtime.files import replacing
 
-PROFILES = Path("profiles")
+# In a clone its own; in an installed package those that it was built with.
+PROFILES = Path("profiles") if Path("profiles").is_dir() else Path(__file__).parent.parent / "profiles"
 SHIPPED = "sample"  # the profile whose values params.yaml has in the repository
 
 
