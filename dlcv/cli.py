@@ -74,12 +74,13 @@ def show(
 @app.command()
 def profile(name: Annotated[str, typer.Argument(help="smoke, sample (the shipped values), course or full")]) -> None:
     """Reset params.yaml to the shipped values, then set those of profile NAME. Registered data and own models stay."""
-    from dlcv.pipeline import write
+    from dlcv.pipeline import STAGES, write
     from dlcv.runtime.editing import apply_profile
 
     changes = apply_profile(name)
     print("\n".join(changes) if changes else f"params.yaml already has the values of {name}")
-    write()
+    if STAGES.is_dir():  # outside a clone there is no pipeline
+        write()
 
 
 @app.command()
