@@ -45,11 +45,17 @@ def write() -> dict[str, str]:
 def state(runs: Sequence[Run]) -> dict[str, Any]:
     """The state of the page: newest runs first, with the columns that tell them apart."""
     values: dict[str, set[str]] = {}
+    of_one: dict[tuple[str, str], set[str]] = {}  # of runs with the same name
     for run in runs:
         for name, value in run.data.params.items():
             values.setdefault(name, set()).add(value)
-    # First those with few values, which somebody has set; a rate of each model differs anyway.
-    differing = sorted((name for name in values if len(values[name]) > 1), key=lambda name: (len(values[name]), name))
+            of_one.setdefault((name, run.info.run_name), set()).add(value)
+    # First what somebody has changed between two trainings of one model; models differ from each other anyway.
+    changed = {name for (name, _), each in of_one.items() if len(each) > 1}
+    differing = sorted(
+        (name for name in values if len(values[name]) > 1),
+        key=lambda name: (name not in changed, len(values[name]), name),
+    )
     scores = sorted({name for run in runs for name in run.data.metrics if SCORES.fullmatch(name)})
     columns = [
         *(f"tags.`{name}`" for name in TAGS),
