@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import shlex
 import subprocess
 from functools import cache
@@ -310,13 +309,3 @@ def test_a_method_is_not_in_another_methods_closure() -> None:
             f"dlcv/adaptation/methods/{other.module}.py" for other in METHODS.values() if other.module != own.module
         }
         assert not others & set(closure(ENTRIES[f"adaptation/{name}"]))
-
-
-def test_the_committed_scores_fit_a_screen() -> None:
-    """`dvc metrics show` prints a line for each file below a head of 120 columns."""
-    files = sorted((REPOSITORY / "metrics").rglob("*.json"))
-    values = {file: json.loads(file.read_text()) for file in files}
-    keys = {key for scores in values.values() for key in scores}
-    assert len(files) <= 39 and sum(map(len, values.values())) <= 120
-    widths = [max(len(str(file.relative_to(REPOSITORY))) for file in files), *(max(len(key), 8) for key in keys)]
-    assert sum(widths) + 4 * len(keys) <= 120

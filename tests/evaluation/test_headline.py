@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ import pytest
 from dlcv.evaluation import headline
 from dlcv.runtime.files import read_json
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "metrics.md"
+REPOSITORY = Path(__file__).parent.parent.parent
+PAGE = REPOSITORY / "docs" / "metrics.md"
 
 
 def score(value: float, half: float | None = None, key: str = "value") -> dict[str, Any]:
@@ -73,3 +76,11 @@ def test_the_page_on_scores_has_every_key_its_direction_and_its_meaning() -> Non
         f"| `{key}` | {'higher' if meaning.higher_is_better else 'lower'} | {meaning.text} |"
         for key, meaning in headline.SCORES.items()
     ]
+
+
+@pytest.mark.slow
+def test_the_committed_scores_fit_a_screen() -> None:
+    assert sum(len(read_json(file)) for file in (REPOSITORY / "metrics").rglob("*.json")) <= 120
+    command = [sys.executable, "-m", "dvc", "metrics", "show"]
+    table = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert 1 < len(table) <= 40 and max(map(len, table)) <= 120

@@ -92,7 +92,8 @@ def test_the_same_again_is_the_same_bytes(ready: Any, monkeypatch: pytest.Monkey
     monkeypatch.setattr(figures.tsne, "fit", REAL_MAP)
     folder = evaluate.run(load())
     drawn = files(folder)
-    assert sorted(drawn) == sorted([*(f"{name}.png" for name in FIGURES), "losses.csv", "figures.json", "scores.json"])
+    others = ["losses.csv", "figures.json", "scores.json", "tsne.json", "tsne-images.png"]
+    assert sorted(drawn) == sorted([*(f"{name}.png" for name in FIGURES), *others])
     listed = read_json(folder / "figures.json")
     names = ["curve", "reconstructions", "samples", "interpolation", "tsne", "neighbours"]
     assert [figure["file"] for figure in listed["figures"]] == [f"{name}.png" for name in names]
