@@ -152,7 +152,15 @@ def exp(context: typer.Context) -> None:
     import subprocess
 
     # Hashes of code and outputs are columns too.
-    command = ["exp", "show", "--only-changed", "--drop", "^(data|dlcv|out)/|^Created$", "--no-pager", *context.args]
+    command = [
+        "exp",
+        "show",
+        "--only-changed",
+        "--drop",
+        "^(data|dlcv|out)(/|$)|^params.yaml$|^Created$",
+        "--no-pager",
+        *context.args,
+    ]
     raise typer.Exit(subprocess.run([sys.executable, "-m", "dvc", *command], check=False).returncode)
 
 

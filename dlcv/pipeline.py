@@ -70,7 +70,9 @@ def by_hand(text: str) -> str:
 def text_of(outputs: Outputs) -> str:
     """Plots and artifacts as YAML. Paths are relative to the area's dvc.yaml."""
     document: dict[str, Any] = {}
-    if plots := [*({plot.title: _entry(plot)} for plot in outputs.plots), *(str(UP / path) for path in outputs.images)]:
+    # DVC puts a title into a string of its page's script, which an apostrophe would end.
+    charts = [{plot.title.replace("'", "’"): _entry(plot)} for plot in outputs.plots]
+    if plots := [*charts, *(str(UP / path) for path in outputs.images)]:
         document["plots"] = plots
     if outputs.artifacts:
         document["artifacts"] = {

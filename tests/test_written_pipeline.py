@@ -113,11 +113,14 @@ def test_the_part_above_the_mark_is_kept_as_it_is() -> None:
 
 def test_plots_and_artifacts_as_yaml() -> None:
     curve, table = Path("out/a/curve.csv"), Path("out/a/table.csv")
-    plots = [Plot("loss", {curve: "loss"}), Plot("both", {curve: ["x", "y"], table: "x"}, x="t", template="scatter")]
+    plots = [
+        Plot("the judge's loss", {curve: "loss"}),
+        Plot("both", {curve: ["x", "y"], table: "x"}, x="t", template="scatter"),
+    ]
     text = text_of(Outputs(plots, [Artifact("a", Path("out/a"), "a model: the first")], [Path("out/a.png")]))
     assert YAML(typ="safe").load(text) == {
         "plots": [
-            {"loss": {"x": "step", "y": {"../../out/a/curve.csv": "loss"}}},
+            {"the judge’s loss": {"x": "step", "y": {"../../out/a/curve.csv": "loss"}}},
             {
                 "both": {
                     "template": "scatter",
