@@ -105,6 +105,18 @@ def repro(
 
 
 @app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="a training in out/, such as gan/sngan-0")],
+    folder: Annotated[Path, typer.Argument(help="new folder")],
+) -> None:
+    """Write a trained model, with a card, as a folder that `dlcv.load` opens outside the repository."""
+    from dlcv.models.export import export as write
+    from dlcv.runtime.config import load
+
+    print(write(model, load(), folder))
+
+
+@app.command()
 def publish(
     name: Annotated[str, typer.Argument(help="of the study, a folder in results/")],
     command: Annotated[str, typer.Option(help="that repeats it from a clean clone")] = "make repro",
