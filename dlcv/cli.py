@@ -211,6 +211,18 @@ def views(server: Annotated[str, typer.Option(help="address of the UI")] = "http
         print(f"{name:12} {server}{address}")
 
 
+@tracking_app.command()
+def register() -> None:
+    """Log the model of every evaluated training, and register the best of each problem with the alias `best`."""
+    from dlcv.models.registry import register as write
+    from dlcv.runtime.config import load
+
+    for best in write(load()):
+        one = best.candidate
+        chosen = f"the best of {best.candidates} by {one.criterion}, {one.value:.4g}"
+        print(f"models:/{best.name}@best, version {best.version}: {one.about['area']}/{one.about['name']}, {chosen}")
+
+
 @tracking_app.command("import")
 def import_(file: Annotated[Path, typer.Argument(help="a file in mlruns-offline/, or this folder")]) -> None:
     """Send to MLflow the runs that were logged to FILE, or to a folder of files, while the server was away."""

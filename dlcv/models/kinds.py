@@ -21,6 +21,7 @@ class Kind:
         usage: Python after `model = load(DIR)`, an example for each method.
         shapes: what the methods take and return.
         columns: of the table that the MLflow model takes, with an example of each; none if it takes images.
+        returns: type and shape of one item that the MLflow model returns.
         picture: that the study draws, with its caption; `{name}` is that of the training.
         limits: what the model is not for.
     """
@@ -31,6 +32,7 @@ class Kind:
     usage: Sequence[str]
     shapes: str
     columns: Mapping[str, int]
+    returns: tuple[str, Sequence[int]]
     picture: tuple[str, str]
     limits: str
 
@@ -55,6 +57,7 @@ KINDS: dict[str, Kind] = {
         ("faces = model.sample(16, seed=0)", "faces = model.generate(latents)"),
         f"`sample` returns {DRAWN}. `generate` takes latents, float32 N x 100 from N(0, 1), and returns the same.",
         ONE_ROW,
+        ("uint8", (64, 64, 3)),
         ("{area}/{name}-samples/grid.png", "The first 32 images of seed 0."),
         FEW_FACES,
     ),
@@ -66,6 +69,7 @@ KINDS: dict[str, Kind] = {
         f"`sample` returns {DRAWN}. `encode` takes such images and returns the means of the posteriors, float32 N x "
         "`model.latent`. `decode` takes latents of this shape and returns images.",
         ONE_ROW,
+        ("uint8", (64, 64, 3)),
         ("{area}/{name}-evaluation/samples.png", "The first 32 images of seed 0."),
         FEW_FACES,
     ),
@@ -77,6 +81,7 @@ KINDS: dict[str, Kind] = {
         f"`sample` returns {DRAWN}. `generate` takes noise, float32 N x 3 x 64 x 64 from N(0, 1), and returns the "
         "same. `steps` are evaluations of the network for an image; `eta` is 0 for no new noise, 1 for that of DDPM.",
         ONE_ROW,
+        ("uint8", (64, 64, 3)),
         ("{area}/{name}-samples/grid.png", "The first 32 images of seed 0."),
         FEW_FACES,
     ),
@@ -88,6 +93,7 @@ KINDS: dict[str, Kind] = {
         "`sample` takes digits, N integers from 0 to 9, and returns an image of each, uint8 N x 28 x 28 x 3 in "
         "[0, 255], RGB. `w` is the guidance scale, 0 for none; `steps` are those of the sampler.",
         {"digit": 7, **ONE_ROW},
+        ("uint8", (28, 28, 3)),
         ("{area}/{name}-samples/grid.png", "Digits (rows) from ten noises (columns)."),
         "It draws one digit in 28 x 28 pixels, and sometimes another one than was asked for: see its accuracy.",
     ),
@@ -98,6 +104,7 @@ KINDS: dict[str, Kind] = {
         ("digits = model.predict(images)", "probabilities = model.probabilities(images)"),
         READS,
         {},
+        ("int64", ()),
         (
             "{area}/{task}-evaluation/confusion.png",
             "Predictions (columns) for validation images of each digit (rows), of each method, in per cent.",
@@ -111,6 +118,7 @@ KINDS: dict[str, Kind] = {
         ("digits = model.predict(images)", "probabilities = model.probabilities(images)"),
         READS,
         {},
+        ("int64", ()),
         (
             "evaluation/judge-evaluation/confusion.png",
             "Predictions (columns) for validation images of each digit (rows), in "
