@@ -21,7 +21,7 @@ from dlcv.diffusion.config import FaceSampling
 from dlcv.engine.weights import read_about
 from dlcv.gan import sample as gan
 from dlcv.gan.networks import LATENT
-from dlcv.models.shapes import SIZE, checked_images, checked_latents
+from dlcv.models.shapes import SIZE, checked_count, checked_images, checked_latents
 from dlcv.vae import codes
 
 Values = np.ndarray | Tensor
@@ -42,7 +42,7 @@ class FaceGAN:
 
     def sample(self, count: int, seed: int = 0) -> np.ndarray:
         """`count` images of latents drawn with `seed`; with the same seed, the first n are the same for every count."""
-        return self.generate(normal(count, (self.latent,), seed))
+        return self.generate(normal(checked_count(count), (self.latent,), seed))
 
     def generate(self, latents: Values) -> np.ndarray:
         """An image of each latent, N x 100; they are meant to be standard normal."""
@@ -63,7 +63,7 @@ class FaceVAE:
 
     def sample(self, count: int, seed: int = 0) -> np.ndarray:
         """`count` images of latents drawn with `seed`; with the same seed, the first n are the same for every count."""
-        return self.decode(normal(count, (self.latent,), seed))
+        return self.decode(normal(checked_count(count), (self.latent,), seed))
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """The mean of each image's posterior, float32 N x `latent`."""
@@ -88,7 +88,7 @@ class FaceDDIM:
 
     def sample(self, count: int, seed: int = 0, *, steps: int | None = None, eta: float | None = None) -> np.ndarray:
         """`count` images of noise drawn with `seed`; arguments and errors as of `generate`."""
-        return self.generate(normal(count, faces.SHAPE, seed), seed, steps=steps, eta=eta)
+        return self.generate(normal(checked_count(count), faces.SHAPE, seed), seed, steps=steps, eta=eta)
 
     def generate(
         self, noise: Values, seed: int = 0, *, steps: int | None = None, eta: float | None = None
