@@ -105,6 +105,18 @@ def repro(
 
 
 @app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="a training in out/, such as gan/sngan-0")],
+    folder: Annotated[Path, typer.Argument(help="new folder")],
+) -> None:
+    """Write a trained model, with a card, as a folder that `dlcv.load` opens outside the repository."""
+    from dlcv.models.export import export as write
+    from dlcv.runtime.config import load
+
+    print(write(model, load(), folder))
+
+
+@app.command()
 def publish(
     name: Annotated[str, typer.Argument(help="of the study, a folder in results/")],
     command: Annotated[str, typer.Option(help="that repeats it from a clean clone")] = "make repro",
@@ -197,6 +209,18 @@ def views(server: Annotated[str, typer.Option(help="address of the UI")] = "http
 
     for name, address in write().items():
         print(f"{name:12} {server}{address}")
+
+
+@tracking_app.command()
+def register() -> None:
+    """Log the model of every evaluated training, and register the best of each problem with the alias `best`."""
+    from dlcv.models.registry import register as write
+    from dlcv.runtime.config import load
+
+    for best in write(load()):
+        one = best.candidate
+        chosen = f"the best of {best.candidates} by {one.criterion}, {one.value:.4g}"
+        print(f"models:/{best.name}@best, version {best.version}: {one.about['area']}/{one.about['name']}, {chosen}")
 
 
 @tracking_app.command("import")

@@ -180,15 +180,27 @@ def add_scores(
     """
     if os.environ.get("DLCV_TRACKING") == "off":
         return
-    header = {"kind": "scores", "id": None, "name": training.name, "area": training.area, "start": _now()}
-    tags = _strings({**identity(training.name), "weights.sha256": training.sha256})
-    handle = Run({**header, "tags": tags, "params": _strings(training.params), "weights": training.sha256})
+    handle = Run(scores_header(training))
     for row in curve:
         handle.log({key: value for key, value in row.items() if key != "step"}, int(row["step"]))
     handle.scores(values)
     for path in figures:
         handle.figure(path)
     handle.close(None)
+
+
+def scores_header(training: Training) -> Event:
+    """The header of events that add something to the run of a training."""
+    return {
+        "kind": "scores",
+        "id": None,
+        "name": training.name,
+        "area": training.area,
+        "start": _now(),
+        "tags": _strings({**identity(training.name), "weights.sha256": training.sha256}),
+        "params": _strings(training.params),
+        "weights": training.sha256,
+    }
 
 
 def import_file(path: Path) -> int:
