@@ -56,6 +56,10 @@ def state(runs: Sequence[Run]) -> dict[str, Any]:
         (name for name in values if len(values[name]) > 1),
         key=lambda name: (name not in changed, len(values[name]), name),
     )
+    if changed - {"seed"}:
+        differing = [name for name in differing if name in changed]  # the page sorts columns by name
+    models = any(run.outputs and run.outputs.model_outputs for run in runs)
+    attributes = ("Created", *(("Models",) if models else ()), "Version")  # the version is the git commit
     scores = sorted({name for run in runs for name in run.data.metrics if SCORES.fullmatch(name)})
     columns = [
         *(f"tags.`{name}`" for name in TAGS),
@@ -70,7 +74,7 @@ def state(runs: Sequence[Run]) -> dict[str, Any]:
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": ["attributes.`Created`", *columns],
+        "selectedColumns": [*(f"attributes.`{name}`" for name in attributes), *columns],
         "runsPinned": [],
         "runsHidden": [],
         "viewMaximized": True,
