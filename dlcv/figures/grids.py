@@ -12,6 +12,8 @@ from dlcv.runtime.files import replacing
 
 BACKGROUND = (255, 255, 255)
 INK = (30, 30, 30)
+# Where the images of a grid with labels lie, in pixels; in the `info` of such a grid.
+PLACES = ("left", "top", "width", "height", "step_x", "step_y")
 
 
 def grid(images: np.ndarray, columns: int, scale: int = 1, gap: int = 2) -> Image.Image:
@@ -56,6 +58,7 @@ def labelled_rows(rows: Sequence[np.ndarray], labels: Sequence[str], title: str 
     if title:
         draw.text((4, 4), _shortened(title, font, width - 8), font=font, fill=INK)
     top = header
+    sheet.info |= _places(rows[0], scale, 2, margin + 2, top + 2, strips[0].height)
     for strip, label in zip(strips, labels, strict=True):
         sheet.paste(strip, (margin, top))
         draw.text((5, top + strip.height // 2), label, font=font, fill=INK, anchor="lm")
@@ -88,6 +91,7 @@ def captioned(
     row_height = height * scale + gap + (line if captions else 0)
     top = line if headers else 0
     sheet = Image.new("RGB", (margin + count * step, top + len(rows) * row_height), BACKGROUND)
+    sheet.info |= _places(rows[0], scale, gap, margin + gap, top, row_height)
     draw = ImageDraw.Draw(sheet)
 
     def write(text: str, column: int, y: int) -> None:
@@ -134,6 +138,16 @@ def save(folder: Path, images: np.ndarray) -> None:
         temporary.mkdir(parents=True)
         for index, image in enumerate(images):
             Image.fromarray(image).save(temporary / f"{index:0{digits}d}.png")
+
+
+def _places(
+    images: np.ndarray, scale: int, gap: int, left: int, top: int, step_y: int
+) -> dict[str | tuple[int, int], int]:
+    """The values of `PLACES` of a grid: the first image is at `left` and `top`, and rows are `step_y` apart."""
+    _, height, width, _ = images.shape
+    values = (left, top, width * scale, height * scale, width * scale + gap, step_y)
+    places: dict[str | tuple[int, int], int] = dict(zip(PLACES, values, strict=True))
+    return places
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
