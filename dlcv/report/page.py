@@ -1,44 +1,89 @@
-"""The report as one HTML file that contains its images."""
+"""The report as one HTML file that contains its pictures, styles and scripts, and requests nothing."""
 
 from __future__ import annotations
 
 import base64
-import os
+import io
+import json
 import re
+from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
+from typing import Any
 
 import markdown
+from markupsafe import Markup
+from PIL import Image
 
+from dlcv.report.tables import slim
 from dlcv.runtime.errors import UserError
 
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-h1, h2, h3 { line-height: 1.2; } h2 { border-bottom: 1px solid #ccc; padding-bottom: .2rem; margin-top: 2.5rem; }
-table { border-collapse: collapse; display: block; overflow-x: auto; margin: 1rem 0; font-size: 14px; }
-th, td { border: 1px solid #ddd; padding: .3rem .6rem; text-align: left; font-variant-numeric: tabular-nums; }
-th { background: #f4f4f4; } img { max-width: 100%; } code { background: #f4f4f4; padding: 0 .2rem; }
-p > em { color: #666; font-size: 14px; }
-"""
+STATIC = Path(__file__).parent / "static"
+SCRIPTS = ("plotly-basic.min.js", "page.js", "figures.js", "maps.js")
+# Pictures are looked at here, not scored; `out/` has every pixel. At twice its size an image loses no colour to WebP.
+PHOTOGRAPHS = {"quality": 90, "method": 3}
+CHARTS = {"lossless": True, "quality": 50, "method": 3}
+COLOURS = 4096  # a chart has fewer
 
 
-def to_html(text: str, folder: Path) -> str:
-    """Render Markdown `text`, whose image links are relative to `folder`.
+def as_html(text: str) -> Markup:
+    """Markdown as HTML; columns of tables that say nothing are left out and named."""
+    return Markup(markdown.markdown(slim(text), extensions=["tables"]))
+
+
+def picture(path: Path, cut: int | None = None) -> Markup:
+    """A data URI of the picture `path` as WebP; a chart without loss, a WebP as it is.
+
+    Args:
+        cut: number of pixel rows from the top; None for all.
 
     Raises:
-        UserError: an image is missing.
+        UserError: the picture is missing.
     """
+    if not path.is_file():
+        raise UserError(f"{path} is missing; `dvc repro` makes it, `dvc pull` fetches it")
+    data = path.read_bytes()
+    if path.suffix == ".png":
+        image = Image.open(io.BytesIO(data)).convert("RGB")
+        if cut is not None:
+            image = image.crop((0, 0, image.width, min(image.height, cut)))
+        with io.BytesIO() as file:
+            image.save(file, "webp", **(PHOTOGRAPHS if image.getcolors(COLOURS) is None else CHARTS))
+            data = file.getvalue()
+    return Markup(f"data:image/webp;base64,{base64.b64encode(data).decode()}")
 
-    def embed(match: re.Match[str]) -> str:
-        path = Path(os.path.normpath(folder / match["path"]))
-        if not path.is_file():
-            raise UserError(f"{path} is missing; `dvc repro` makes it, `dvc pull` fetches it")
-        data = base64.b64encode(path.read_bytes()).decode()
-        return f'src="data:image/png;base64,{data}"'
 
-    body = markdown.markdown(text, extensions=["tables"])
-    body = re.sub(r'src="(?P<path>[^"]+\.png)"', embed, body)
-    title = re.search(r"<h1>(.*?)</h1>", body)
-    return (
-        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title[1] if title else "Report"}</title>\n'
-        f"<style>{STYLE}</style>\n{body}\n</html>\n"
-    )
+def as_json(value: Any) -> Markup:
+    """JSON for a script element, which ends at "</"."""
+    return Markup(json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/"))
+
+
+def shown(figures: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The figures of a page: without those that a live figure shows as well."""
+    return [figure for figure in figures if not (figure["live"] and figure["live"]["kind"] == "within")]
+
+
+def styles() -> Markup:
+    """The style sheet."""
+    return Markup((STATIC / "page.css").read_text(encoding="utf-8"))
+
+
+def scripts() -> list[Markup]:
+    """The scripts, in the order in which they run."""
+    return [Markup((STATIC / name).read_text(encoding="utf-8").replace("</script", "<\\/script")) for name in SCRIPTS]
+
+
+def with_contents(page: str) -> str:
+    """Fill the table of contents of `page`, at "<!-- contents -->", with its headings that have an id."""
+    headings = re.findall(r'<h([23]) id="([^"]+)">(.*?)</h\1>', page, flags=re.S)
+    items = [
+        f'<li class="level-{level}"><a href="#{name}">{escape(_plain(text))}</a></li>' for level, name, text in headings
+    ]
+    return page.replace("<!-- contents -->", "\n".join(items))
+
+
+def _plain(html: str) -> str:
+    return re.sub(r"<[^>]+>", "", html).replace("&amp;", "&").strip()
+
+
+PAGE_FILTERS = (as_html, as_json, picture, shown)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlcv.report.files import METRICS, OUT, details, figures, link, read, scores, trainings
+from dlcv.report.files import METRICS, OUT, details, figures, link, prints, read, scores, trainings
 
 DATA = Path("data")
 
@@ -27,6 +27,7 @@ def data(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
             **read(DATA / folder / "card.json"),
             "stage": folder.replace("/", "@"),
             "sheet": link(DATA / folder / "contact.png"),
+            "sheet_path": DATA / folder / "contact.png",
         }
         for name, folder in {**digits, "faces": "faces"}.items()
     }
@@ -48,6 +49,7 @@ def gan(params: dict[str, Any]) -> dict[str, Any]:
         "figures": {
             model: figures("gan", f"{first}-samples", f"{first}-evaluation") for model, (first, *_) in names.items()
         },
+        "prints": {model: prints("gan", f"{first}-evaluation") for model, (first, *_) in names.items()},
         "pair_figures": {pair: figures("gan-summary", pair) for pair in pairs},
     }
 
@@ -65,6 +67,7 @@ def vae(params: dict[str, Any]) -> dict[str, Any]:
         "rival": rival,
         "training": found[names[0]],
         "trainings": found,
+        "prints": prints("vae", f"{names[0]}-evaluation"),
         "figures": [
             *figures("vae", f"{names[0]}-evaluation"),
             *({**figure, "caption": f"For comparison, {rival}: {figure['caption']}"} for figure in compared),
@@ -82,6 +85,7 @@ def ddim(params: dict[str, Any]) -> dict[str, Any]:
         "scores": read(METRICS / "ddim.json"),
         "training": found[names[0]],
         "trainings": found,
+        "prints": prints("ddim", f"{names[0]}-evaluation"),
         "figures": figures("ddim", f"{names[0]}-samples", f"{names[0]}-evaluation"),
     }
 
@@ -104,6 +108,7 @@ def adaptation(params: dict[str, Any]) -> dict[str, Any]:
         "variants": list(dict.fromkeys(variant for one in comparisons.values() for variant in one["variants"])),
         "networks": networks(found),
         "trainings": found,
+        "prints": prints("adaptation", *(f"{name}-evaluation" for name in scored)),
         "figures": {name: figures("adaptation", f"{name}-evaluation") for name in scored},
     }
 
@@ -164,6 +169,7 @@ def diffusion(params: dict[str, Any]) -> dict[str, Any]:
         "columns": list(first["guidance"]),
         "models": {model: found[name] for model, (name, *_) in names.items()},
         "trainings": found,
+        "prints": {model: prints("diffusion", f"{name}-evaluation") for model, (name, *_) in names.items()},
         "figures": {
             model: figures("diffusion", f"{name}-samples", f"{name}-evaluation") for model, (name, *_) in names.items()
         },
