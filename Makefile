@@ -5,7 +5,7 @@ VENV := .venv
 # Stages run `python -m dlcv`, which has to be the python of this environment.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help repro test lint ui clean lock setup
+.PHONY: help repro test test-system lint ui clean lock setup
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -16,6 +16,10 @@ repro: setup ## run the stages that are not up to date, JOBS at a time
 
 test: setup ## run all tests; `pytest -m 'not slow'` leaves out the slow ones
 	pytest
+
+test-system: setup ## test the page of the finished study in a browser; needs chromium
+	python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[system]'
+	pytest tests/system
 
 lint: setup ## check style and types
 	ruff check . && ruff format --check . && mypy

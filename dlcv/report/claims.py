@@ -45,7 +45,7 @@ def compared(a: str, first: Mapping[str, Any], b: str, second: Mapping[str, Any]
 
 def _estimate(values: Mapping[str, Any], digits: int) -> str:
     interval = values.get("interval")
-    text = fixed(values.get("value", values.get("accuracy")), digits)
+    text = fixed(values["value"] if "value" in values else values["accuracy"], digits)
     return text + (f" ({interval['low']:.{digits}f} to {interval['high']:.{digits}f})" if interval else "")
 
 

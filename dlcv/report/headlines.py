@@ -87,8 +87,8 @@ def adaptation(facts: Mapping[str, Any]) -> dict[str, Any]:
     last = list(scenarios)[-1]
     return {
         "title": "Domain adaptation on digits",
-        "picture": _named(facts["adaptation"]["figures"][last], "inputs.png"),
-        "of": f"{arrow(last)}: images, and what networks see of them",
+        "picture": _named(facts["adaptation"]["figures"][last], "tsne-class.png"),
+        "of": f"{arrow(last)}: features by digit, before and after",
         "figures": figures,
     }
 

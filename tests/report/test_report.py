@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from dlcv.report import report
-from dlcv.report.page import to_html
 from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, write_json
-from tests.report import made
 from tests.report.made_faces import make_vae
 
 
@@ -197,19 +193,6 @@ def test_report_sets_the_conditional_models_beside_the_reports(full: Path) -> No
     assert "| `evaluation/judge/0` | `stages/evaluation/dvc.yaml:judge@0` | 72,345 | `777777777777` |" in text
 
 
-def test_html_carries_its_images_and_tables(full: Path) -> None:
-    report.run(load())
-    html = (full / "report/report.html").read_text()
-    faces = 5 * len(made.GAN_SAMPLES + made.GAN_EVALUATION) + 3 * len(made.PAIR)
-    faces += len(made.VAE_EVALUATION) + 1 + len(made.DDIM_SAMPLES + made.DDIM_EVALUATION)
-    digits = 4 * len(made.ADAPTATION) + len(made.JUDGE)
-    digits += 4 * len(made.DIFFUSION_SAMPLES + made.DIFFUSION_EVALUATION)
-    assert html.count("data:image/png;base64,") == 4 + faces + digits
-    assert 'src="..' not in html
-    assert html.count("<table>") == 9 + 3 + 2 + 2 * 5 + 3 + 2 + 4 + 7 + 5 + 4 + 1
-    assert "<td><strong>0.6000</strong></td>" in html
-
-
 def test_what_params_do_not_imply_is_refused_and_what_is_missing_is_named(full: Path) -> None:
     write_json(full / "metrics/adaptation/old.json", {})
     with pytest.raises(UserError, match="metrics/adaptation/old.json belongs to nothing in params.yaml; remove it"):
@@ -224,10 +207,3 @@ def test_what_params_do_not_imply_is_refused_and_what_is_missing_is_named(full: 
     (full / "metrics/adaptation/svhn-usps.json").write_text("{")
     with pytest.raises(UserError, match="metrics/adaptation/svhn-usps.json is not JSON"):
         report.run(load())
-
-
-def test_embedding(tmp_path: Path) -> None:
-    Image.new("RGB", (1, 1)).save(tmp_path / "x.png")
-    html = to_html("# A title\n\n![alt](x.png)\n", tmp_path)
-    assert "<title>A title</title>" in html
-    assert base64.b64encode((tmp_path / "x.png").read_bytes()).decode() in html

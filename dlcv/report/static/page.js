@@ -24,7 +24,9 @@ const headings = new IntersectionObserver((entries) => {
   for (const entry of entries) {
     if (!entry.isIntersecting) continue;
     links.forEach((link) => link.classList.remove("current"));
-    links.get(entry.target.id).classList.add("current");
+    const link = links.get(entry.target.id);
+    link.classList.add("current");
+    if (!narrow.matches) link.scrollIntoView({ block: "nearest" });
   }
 }, { rootMargin: "0px 0px -75% 0px" });
 links.forEach((_, id) => headings.observe(document.getElementById(id)));
