@@ -68,7 +68,8 @@ def interpolation(path: Path, real: tuple[np.ndarray, np.ndarray], between: np.n
     """Draw two real images, H x W x 3, and `between` them the interpolated ones of `alphas`, N."""
     row = np.stack([real[0], *between, real[1]])
     captions = ["real", *(f"{alpha:.1f}" for alpha in alphas), "real"]
-    live.tiles(path, grids.captioned([row], [""], [captions], scale=SCALE), [""], captions, "columns")
+    places = ["first face", *captions[1:-1], "second face"]
+    live.tiles(path, grids.captioned([row], [""], [captions], scale=SCALE), [""], places, "columns")
 
 
 def latent_map(

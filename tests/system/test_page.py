@@ -31,6 +31,7 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     width, height = SIZES[request.param]
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
     page = context.new_page()
+    page.set_default_timeout(10_000)
     errors: list[str] = []
     requests: list[str] = []
     page.on("console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None)
@@ -82,7 +83,7 @@ def test_every_slider_moves_its_pictures(page: Page) -> None:
 def test_a_point_shows_its_picture_and_filters_hide_points(page: Page) -> None:
     maps = page.locator("figure.map")
     assert maps.count() >= 5  # one of each scenario, and that of the VAE
-    figure = page.locator("figure.map:has(.filters fieldset:nth-of-type(2))").first
+    figure = page.locator("figure.map", has_text="t-SNE of the features").first
     bring(page, figure)
     figure.locator(".panels[data-ready]").wait_for(state="attached")
     panel = figure.locator(".js-plotly-plot").first
@@ -101,13 +102,13 @@ def test_a_point_shows_its_picture_and_filters_hide_points(page: Page) -> None:
     assert tip.locator("canvas").evaluate(
         "it => new Set(it.getContext('2d').getImageData(0, 0, it.width, it.height).data).size > 2"
     )
-    figure.get_by_label("source").uncheck()
+    figure.locator(".filters").get_by_label("source").uncheck()
     half = points.count()
     assert 0 < half < whole
-    figure.get_by_label("0", exact=True).uncheck()
+    figure.locator(".filters").get_by_label("0", exact=True).uncheck()
     assert points.count() < half
-    figure.get_by_label("source").check()
-    figure.get_by_label("0", exact=True).check()
+    figure.locator(".filters").get_by_label("source").check()
+    figure.locator(".filters").get_by_label("0", exact=True).check()
     assert points.count() == whole
 
 
@@ -115,7 +116,7 @@ def test_curves_zoom(page: Page) -> None:
     figure = page.locator("figure.chart").first
     bring(page, figure)
     chart = figure.locator(".js-plotly-plot").first
-    chart.locator(".plot").first.wait_for(state="attached")
+    chart.locator(".nsewdrag").first.wait_for(state="attached")
     span = "it => { const [a, b] = it._fullLayout.xaxis.range; return b - a; }"
     whole = chart.evaluate(span)
     chart.evaluate("it => it.scrollIntoView({behavior: 'instant', block: 'center'})")
