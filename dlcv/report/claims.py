@@ -1,12 +1,13 @@
 """What the reports claim, and what this run has to say about each claim.
 
-A claim stands in reference.yaml; the function of the same name returns a sentence that is made of scores, or None if
-this run has nothing to say. No sentence ranks two methods with fewer trainings of each than `words.LEAST`.
+A claim stands in reference.yaml, with the function here that answers it and the models that it is about. The function
+returns a sentence that is made of scores, or None if this run has nothing to say. No sentence ranks two methods with
+fewer trainings of each than `words.LEAST`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dlcv.report.words import LEAST, TOO_FEW, arrow, distance, fixed, gain, pair_verdict, verdict
@@ -16,7 +17,7 @@ NOT_HERE = "Nothing in this run is about it."
 NO_INTERVAL = "No interval is measured, so this decides nothing."
 
 
-def claims(facts: Facts, stated: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[str, list[dict[str, str]]]:
+def claims(facts: Facts, stated: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
     """The claims of each section, with `report`, `says` and `here`.
 
     Args:
@@ -24,7 +25,7 @@ def claims(facts: Facts, stated: Mapping[str, Mapping[str, Mapping[str, str]]]) 
         stated: `claims` of reference.yaml.
     """
     return {
-        area: [{**claim, "here": OBSERVED[name](facts) or NOT_HERE} for name, claim in each.items()]
+        area: [{**claim, "here": OBSERVED[claim["by"]](facts, *claim.get("of", ())) or NOT_HERE} for claim in each]
         for area, each in stated.items()
     }
 
@@ -53,13 +54,13 @@ def _score(facts: Facts) -> str:
     return str(facts["gan"]["protocol"]["extractor"]["score"])
 
 
-def _pair(facts: Facts, a: str, b: str) -> str | None:
+def pair(facts: Facts, a: str, b: str) -> str | None:
     """The verdict on the GANs `b` and `a` by their distances, and their face scores."""
     score, rows = _score(facts), facts["gan"]["rows"]
-    for pair in facts["gan"]["pairs"].values():
-        if (pair["a"], pair["b"]) == (a, b):
+    for each in facts["gan"]["pairs"].values():
+        if (each["a"], each["b"]) == (a, b):
             faces = " and ".join(f"{_estimate(rows[name]['face_score'], 3)} of {name}" for name in (a, b))
-            return f"{distance(score)}: {pair_verdict(pair, score)} Face scores: {faces}."
+            return f"{distance(score)}: {pair_verdict(each, score)} Face scores: {faces}."
     return None
 
 
@@ -68,18 +69,6 @@ def _line(figures: list[dict[str, Any]], file: str, name: str) -> dict[str, Any]
     charts = [each["live"] for each in figures if each["path"].name == file and each["live"]]
     lines = [line for chart in charts for panel in chart["panels"] for line in panel["lines"] if line["name"] == name]
     return lines[0] if lines else None
-
-
-def noisy_labels(facts: Facts) -> str | None:
-    return _pair(facts, "dcgan", "dcgan-noisy-labels")
-
-
-def gradient_penalty(facts: Facts) -> str | None:
-    return _pair(facts, "dcgan-k5", "wgan-gp")
-
-
-def spectral_norm(facts: Facts) -> str | None:
-    return _pair(facts, "dcgan", "sngan")
 
 
 def label_swapping(facts: Facts) -> str | None:
@@ -137,7 +126,8 @@ def attribute(facts: Facts) -> str | None:
     )
 
 
-def _vae_and_gan(facts: Facts, names: tuple[str, ...]) -> str:
+def against_gan(facts: Facts, *names: str) -> str:
+    """The scores `names` of the VAE and of the GAN that it is compared with."""
     rival, vae = facts["vae"]["rival"], facts["vae"]["scores"]["samples"]
     trainings = min(len(facts["gan"]["seeds"]), len(facts["params"]["vae"]["seeds"]))
     gan = facts["gan"]["rows"][rival]
@@ -145,14 +135,6 @@ def _vae_and_gan(facts: Facts, names: tuple[str, ...]) -> str:
         f"{name.replace('_', ' ').capitalize()}: {compared('vae', vae[name], rival, gan[name], trainings, 3)}"
         for name in names
     )
-
-
-def diversity(facts: Facts) -> str | None:
-    return _vae_and_gan(facts, ("recall", "coverage"))
-
-
-def naturalness(facts: Facts) -> str | None:
-    return _vae_and_gan(facts, ("precision", "face_score"))
 
 
 def eta(facts: Facts) -> str | None:
@@ -203,15 +185,14 @@ def speed(facts: Facts) -> str | None:
     )
 
 
-def timesteps(facts: Facts) -> str | None:
-    scores, names = facts["diffusion"]["scores"], ("context-unet", "context-unet-t1000")
-    if any(name not in scores for name in names):
+def timesteps(facts: Facts, a: str, b: str) -> str | None:
+    scores = facts["diffusion"]["scores"]
+    if a not in scores or b not in scores:
         return None
-    a, b = names
     trainings, key = len(facts["diffusion"]["seeds"]), facts["diffusion"]["protocol"]["extractor"]["score"]
     accuracy = compared(a, scores[a]["digit_accuracy"], b, scores[b]["digit_accuracy"], trainings, 3)
     distances = compared(a, scores[a][key], b, scores[b][key], trainings, 2)
-    counts = [facts["diffusion"]["models"][name]["params"]["schedule"]["timesteps"] for name in names]
+    counts = [facts["diffusion"]["models"][name]["params"]["schedule"]["timesteps"] for name in (a, b)]
     settings = f"T = {counts[0]:,} and T = {counts[1]:,}, same network and sampler."
     return f"{settings} Digit accuracy: {accuracy} {distance(key)}: {distances}"
 
@@ -229,7 +210,7 @@ def skipping(facts: Facts) -> str | None:
     return f"Digit accuracy of {count} images and, in parentheses, network evaluations for each. {'; '.join(texts)}."
 
 
-def times_of_digits(facts: Facts) -> str | None:
+def digit_accuracies(facts: Facts) -> str | None:
     scores = facts["diffusion"]["scores"]
     texts = [f"{model} {_estimate(one['digit_accuracy'], 3)}" for model, one in scores.items()]
     trainings = len(facts["diffusion"]["seeds"])
@@ -237,88 +218,80 @@ def times_of_digits(facts: Facts) -> str | None:
     return f"Digit accuracy by model: {', '.join(texts)}. The models differ in more than the network.{end}"
 
 
-def gain_(facts: Facts) -> str | None:
-    texts = []
-    for name, scores in facts["adaptation"]["scenarios"].items():
-        if "dann" in scores["rows"]:
-            row = scores["rows"]["dann"]
-            texts.append(f"{arrow(name)}: gain {gain(row['gain'])}; {verdict('dann', scores['rows'])}")
-    return " ".join(texts) or None
+def _rows(facts: Facts, *methods: str) -> dict[str, dict[str, Any]]:
+    """The rows of the scenarios that have all of `methods`."""
+    each = {name: one["rows"] for name, one in facts["adaptation"]["scenarios"].items()}
+    return {name: rows for name, rows in each.items() if all(method in rows for method in methods)}
 
 
-def svhn_is_harder(facts: Facts) -> str | None:
+def gains(facts: Facts, method: str) -> str | None:
+    """The gain of a method over source-only in each scenario."""
+    found = _rows(facts, method)
+    if not found:
+        return None
+    text = "; ".join(f"{arrow(name)} {gain(rows[method]['gain'])}" for name, rows in found.items())
+    trainings = min(len(rows[method]["gain"]["seeds"]) for rows in found.values())
+    if trainings < LEAST:
+        return f"Gain over source-only: {text}. {TOO_FEW.format(trainings, LEAST).capitalize()}"
+    verdicts = " ".join(f"{arrow(name)}: {verdict(method, rows)}" for name, rows in found.items())
+    return f"Gain over source-only: {text}. {verdicts}"
+
+
+def accuracies(facts: Facts, method: str, *scenarios: str) -> str | None:
+    """The accuracy of a method in some scenarios, between those of training on the source and on the target."""
+    found = _rows(facts, method)
     texts = []
-    for name in ("mnistm-usps", "mnistm-svhn"):
-        rows = facts["adaptation"]["scenarios"].get(name, {}).get("rows", {})
-        if "dann" in rows:
-            top, low = (_estimate(rows[row], 3) for row in ("trained_on_target", "trained_on_source"))
-            texts.append(
-                f"{arrow(name)}: DANN {_estimate(rows['dann'], 3)}, source-only {low}, trained on target {top}"
+    for name in scenarios:
+        if name in found:
+            low, own, top = (
+                _estimate(found[name][row], 3) for row in ("trained_on_source", method, "trained_on_target")
             )
+            label = found[name][method]["label"]
+            texts.append(f"{arrow(name)}: source-only {low}, {label} {own}, trained on target {top}")
     source = facts["params"]["data"]["source"]
     end = "" if source == "course" else f" The sets of the source `{source}` are others than the reports'."
     return f"{'. '.join(texts)}.{end}" if texts else None
 
 
-def mixing(facts: Facts) -> str | None:
-    texts = [
-        f"{arrow(name)} {scores['rows']['dann']['proxy_a_distance']:.2f}"
-        for name, scores in facts["adaptation"]["scenarios"].items()
-        if "dann" in scores["rows"]
-    ]
-    return f"Proxy A-distance of DANN's features (0: mixed, 2: apart): {', '.join(texts)}." if texts else None
+def distances(facts: Facts, method: str) -> str | None:
+    """The distance between the domains in the features of a method, in each scenario."""
+    texts = [f"{arrow(name)} {rows[method]['proxy_a_distance']:.2f}" for name, rows in _rows(facts, method).items()]
+    return f"Proxy A-distance of the features (0: mixed, 2: apart): {', '.join(texts)}." if texts else None
 
 
-def _variants(facts: Facts, names: tuple[str, ...]) -> str | None:
+def variants(facts: Facts, *names: str) -> str | None:
+    """The accuracies of variants of DANN in each scenario that compares them."""
     texts = []
     trainings = len(facts["params"]["adaptation"]["comparison"]["seeds"])
-    for scenario, compared_ in facts["adaptation"]["comparisons"].items():
-        found = [name for name in names if name in compared_["variants"]]
+    for scenario, one in facts["adaptation"]["comparisons"].items():
+        found = [name for name in names if name in one["variants"]]
         if len(found) > 1:
-            each = [f"{name} {_estimate(compared_['variants'][name]['dann'], 3)}" for name in found]
+            each = [f"{name} {_estimate(one['variants'][name]['dann'], 3)}" for name in found]
             texts.append(f"{arrow(scenario)}: {', '.join(each)}")
     if not texts:
         return f"Needs the variants {' and '.join(f'`{name}`' for name in names)} of `adaptation.comparison`."
-    end = (
-        f" {TOO_FEW.format(trainings, LEAST).capitalize()}" if trainings < LEAST else f" {trainings} trainings of each."
-    )
-    return f"Accuracy of DANN with the variants. {'. '.join(texts)}.{end}"
+    end = TOO_FEW.format(trainings, LEAST).capitalize() if trainings < LEAST else f"{trainings} trainings of each."
+    return f"Accuracy of DANN with the variants. {'. '.join(texts)}. {end}"
 
 
-def alternating(facts: Facts) -> str | None:
-    return _variants(facts, ("paper", "alternating"))
-
-
-def poolings(facts: Facts) -> str | None:
-    return _variants(facts, ("deep", "deep-5"))
-
-
-def heads(facts: Facts) -> str | None:
-    return _variants(facts, ("mish-shallow", "mish", "mish-deeper"))
-
-
-def gta(facts: Facts) -> str | None:
+def methods(facts: Facts, a: str, b: str) -> str | None:
+    """The accuracies of two methods in each scenario that has both."""
     texts = []
-    for name, scores in facts["adaptation"]["scenarios"].items():
-        rows = scores["rows"]
-        if "gta" in rows and "dann" in rows:
-            trainings = min(len(rows["gta"]["trainings"]), len(rows["dann"]["trainings"]))
-            figures = compared("Generate To Adapt", rows["gta"], "DANN", rows["dann"], trainings, 3)
-            texts.append(f"{arrow(name)}: {figures}")
+    for name, rows in _rows(facts, a, b).items():
+        one, other = rows[a], rows[b]
+        trainings = min(len(one["trainings"]), len(other["trainings"]))
+        texts.append(f"{arrow(name)}: {compared(one['label'], one, other['label'], other, trainings, 3)}")
     return f"{' '.join(texts)} The two have other networks and settings." if texts else None
 
 
-# By the key of reference.yaml.
-OBSERVED: dict[str, Callable[[Facts], str | None]] = {
-    **{
-        function.__name__: function
-        for function in (
-            *(noisy_labels, gradient_penalty, spectral_norm, label_swapping, balance, order),
-            *(two_losses, attribute, diversity, naturalness),
-            *(eta, slerp, reference_images, speed),
-            *(timesteps, skipping, times_of_digits),
-            *(svhn_is_harder, mixing, alternating, poolings, heads, gta),
-        )
-    },
-    "gain": gain_,
+# By the name in reference.yaml.
+OBSERVED: dict[str, Callable[..., str | None]] = {
+    function.__name__: function
+    for function in (
+        *(pair, label_swapping, balance, order),
+        *(two_losses, attribute, against_gan),
+        *(eta, slerp, reference_images, speed),
+        *(timesteps, skipping, digit_accuracies),
+        *(gains, accuracies, distances, variants, methods),
+    )
 }

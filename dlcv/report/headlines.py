@@ -7,17 +7,18 @@ from typing import Any
 
 from dlcv.report.words import arrow, distance, fixed
 
-Figure = tuple[str, str]  # a value, and what it is
+CUT = 264  # pixels of the height that is shown: two rows of faces
 
 
 def headlines(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """For each section: `id`, `title`, `picture` (a figure), `rows` of it that are shown, and `figures`.
+    """For each section: `id`, `title`, `picture` (a figure), `cut`, how much of its height is shown,
+    what it is `of`, and `figures`, each a value and what it is.
 
     Args:
         facts: what `dlcv.report.sections` gathers.
     """
     sections = {"gan": gan, "vae": vae, "ddim": ddim, "adaptation": adaptation, "diffusion": diffusion}
-    return [{"id": name, **make(facts)} for name, make in sections.items()]
+    return [{"id": name, "cut": CUT, **make(facts)} for name, make in sections.items()]
 
 
 def gan(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,12 +84,13 @@ def adaptation(facts: Mapping[str, Any]) -> dict[str, Any]:
         method = next(row for row, values in rows.items() if values["adapts"])
         base = rows[rows[method]["gain"]["over"]]
         value = f"{fixed(base['accuracy'], 3)} → {fixed(rows[method]['accuracy'], 3)}"
-        figures.append((value, f"{arrow(name)}: source-only, {rows[method]['label']}"))
+        figures.append((value, f"{arrow(name)}, with {rows[method]['label'].split(' + ')[0]}"))
     last = list(scenarios)[-1]
     return {
         "title": "Domain adaptation on digits",
         "picture": _named(facts["adaptation"]["figures"][last], "tsne-class.png"),
-        "of": f"{arrow(last)}: features by digit, before and after",
+        "cut": None,
+        "of": f"{arrow(last)}: features by digit; below: accuracy from source-only to adapted",
         "figures": figures,
     }
 

@@ -51,7 +51,7 @@ def test_the_first_screen_has_a_picture_and_three_to_five_figures_for_each_probl
     for _, card in cards:
         assert card.count("<img ") == 1 and 3 <= card.count("<dt>") <= 5
     assert "<dt>50.0 to 54.0</dt><dd>Fréchet distance of 5 models</dd>" in page
-    assert "<dt>0.500 → 0.600</dt><dd>mnistm → svhn: source-only, DANN</dd>" in page
+    assert "<dt>0.500 → 0.600</dt><dd>mnistm → svhn, with DANN</dd>" in page
 
 
 def test_page_and_markdown_have_the_same_scores(full: Path) -> None:

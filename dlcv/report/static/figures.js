@@ -4,18 +4,19 @@
 const COLOURS = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"];
 
 const axis = (title, more = {}) => ({
-  title: { text: title, font: { size: 12 } }, gridcolor: colour("--line"), zerolinecolor: colour("--line"), automargin: true, ...more,
+  title: { text: title, font: { size: 12 }, standoff: 6 }, gridcolor: colour("--line"), zerolinecolor: colour("--line"), automargin: true, ...more,
 });
 const layout = (more) => ({
   paper_bgcolor: "transparent", plot_bgcolor: "transparent", font: { color: colour("--ink"), size: 11 },
-  margin: { l: 50, r: 10, t: 10, b: 40 }, height: 280, legend: { orientation: "h", y: -0.22 }, ...more,
+  margin: { l: 50, r: 10, t: 10, b: 40 }, height: 280, legend: { orientation: "h", y: -0.25 }, ...more,
 });
 const OPTIONS = { responsive: true, displaylogo: false, displayModeBar: false };
 
 starts.chart = (figure, data) => {
-  const panels = figure.querySelector(".panels");
-  for (const panel of data.panels) {
-    const place = element(panels, "div");
+  // All places first: a chart takes the width that its place has then.
+  const places = data.panels.map(() => element(figure.querySelector(".panels"), "div"));
+  data.panels.forEach((panel, index) => {
+    const place = places[index];
     const traces = panel.lines.map((line, index) => ({
       x: line.x, y: line.y, name: line.name, mode: line.x.length > 12 ? "lines" : "lines+markers", line: { width: 1.6, color: COLOURS[index % 10] },
       error_y: line.interval && {
@@ -26,7 +27,7 @@ starts.chart = (figure, data) => {
     const styled = () => layout({ xaxis: axis(data.x), yaxis: axis(panel.y, panel.log ? { type: "log" } : {}), showlegend: true, hovermode: "x unified", hoverlabel: { bgcolor: colour("--paper") } });
     Plotly.newPlot(place, traces, styled(), OPTIONS);
     themed.push(() => Plotly.relayout(place, styled()));
-  }
+  });
 };
 
 // The images are cut from the whole grid, which stays folded below.
@@ -39,6 +40,7 @@ starts.tiles = async (figure, data) => {
   const stage = element(frames, "div", { className: "stage" });
   const tiles = across.map((label) => {
     const tile = element(stage, "div");
+    tile.style.width = `${Math.min(104, Math.max(72, data.width))}px`;
     return { canvas: element(tile, "canvas", { width: data.width, height: data.height }), text: element(tile, "span"), label };
   });
   sheet.loading = "eager";
