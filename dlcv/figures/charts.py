@@ -98,14 +98,13 @@ def curves(
     figure.suptitle(title)
     _save(figure, path)
     steps = curve.index.tolist()
-    sides = (
-        (shown_left, "losses and other measures"),
-        (shown_right, ", ".join(ending.replace("_", " ") for ending in right)),
-    )
+
+    def named(name: str) -> str:
+        return labels.get(name, name.replace("_", " "))
+
+    sides = ((shown_left, "losses and other measures"), (shown_right, ", ".join(map(named, right))))
     panels = [
-        live.panel(
-            side, [live.line(labels.get(name, name.replace("_", " ")), steps, curve[name].tolist()) for name in shown]
-        )
+        live.panel(side, [live.line(named(name), steps, curve[name].tolist()) for name in shown])
         for shown, side in sides
         if shown
     ]

@@ -92,7 +92,10 @@ def test_the_same_again_is_the_same_bytes(ready: Any, monkeypatch: pytest.Monkey
     monkeypatch.setattr(figures.tsne, "fit", REAL_MAP)
     folder = evaluate.run(load())
     drawn = files(folder)
-    assert sorted(drawn) == sorted([*(f"{name}.png" for name in FIGURES), "losses.csv", "figures.json", "scores.json"])
+    others = ["architecture.json", "curve.json", "interpolation.json", "tsne.json", "tsne-thumbnails.webp"]
+    others += ["losses.csv", "figures.json", "scores.json"]
+    assert sorted(drawn) == sorted([*(f"{name}.png" for name in FIGURES), *others])
+    assert read_json(folder / "architecture.json")["at the report's width"]["autoencoder"]["parameters"] == 6297699
     listed = read_json(folder / "figures.json")
     names = ["curve", "reconstructions", "samples", "interpolation", "tsne", "neighbours"]
     assert [figure["file"] for figure in listed["figures"]] == [f"{name}.png" for name in names]

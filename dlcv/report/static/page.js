@@ -50,6 +50,11 @@ for (const table of document.querySelectorAll("table")) {
   // A blank first cell continues the row above it; alone, it would not be understood.
   let above = "";
   for (const row of table.tBodies[0].rows) {
+    // A long cell may take more lines, but not so many that nobody reads it.
+    for (const cell of row.cells) {
+      if (cell.textContent.length > 26) cell.style.minWidth = "15rem";
+      else cell.style.whiteSpace = "nowrap";
+    }
     if (row.cells[0].textContent === "") row.cells[0].textContent = above;
     above = row.cells[0].textContent;
   }
