@@ -59,7 +59,7 @@ def test_the_stage_draws_the_images_of_the_seed_and_the_figures(trained_faces: P
     assert close(images, expected(normal(10, SHAPE, 0))) and images.std() > 10
     assert len(np.unique(images.reshape(10, -1), axis=0)) == 10
 
-    # Four rows, five columns; the first column is eta 0. 18 pixels for the headers; 130 for an image, 18 for its caption.
+    # Four rows, five columns; the first is eta 0. 18 pixels for the headers; 130 for an image, 18 for its caption.
     eta = np.asarray(Image.open(out / "eta.png"))
     assert eta.shape[0] == 18 + 4 * 148 and eta.shape[1] > 5 * 130
     left = eta.shape[1] - 5 * 130
