@@ -11,7 +11,7 @@ TABLE = re.compile(r"(?:^\|.*\|[ ]*\n?)+", re.M)
 
 
 def slim(text: str) -> str:
-    """Markdown without the columns of its tables that are 0 for every model; a line below the table names them."""
+    """Markdown without columns of tables that are blank or 0 for every model; a line below a table names them."""
     return TABLE.sub(lambda match: _slim(match[0]), text)
 
 
@@ -25,16 +25,19 @@ def _slim(table: str) -> str:
         for column in range(1, len(header))
         if len(models) > 1 and all(len(row) > column and ZERO.fullmatch(row[column]) for row in models)
     ]
-    if not empty:
+    blank = [column for column in range(1, len(header)) if not any(len(row) > column and row[column] for row in body)]
+    if not empty + blank:
         return table
-    kept = [[cell for column, cell in enumerate(row) if column not in empty] for row in rows]
+    kept = [[cell for column, cell in enumerate(row) if column not in empty + blank] for row in rows]
     lines = "\n".join(f"| {' | '.join(row)} |" for row in kept)
     names = ", ".join(
         header[column]
         + "".join(f" ({row[0]} {row[column]})" for row in body if row[0] in REFERENCES[:2] and row[column])
         for column in empty
     )
-    return f"{lines}\n\n*Left out, because they are 0 for every model: {names}.*\n"
+    reasons = [f"0 for every model: {names}"] if empty else []
+    reasons += [f"blank: {', '.join(header[column] for column in blank)}"] if blank else []
+    return f"{lines}\n\n*Left out, because {'; '.join(reasons)}.*\n"
 
 
 def _cells(line: str) -> list[str]:

@@ -116,7 +116,9 @@ def test_columns_that_are_zero_for_every_model_are_left_out_and_named() -> None:
     table = f"{head}| a | 1.0 | 0.000 | 0.000 |\n| b | 2.0 | 0.000 | 0.100 |\n| real | 0.5 | 0.287 | 0.500 |\n"
     text = slim(f"before\n\n{table}\nafter")
     assert "| images of | distance | memorised |\n| --- | --- | --- |\n| a | 1.0 | 0.000 |\n" in text
-    assert "*Left out, because they are 0 for every model: recall (real 0.287).*" in text
+    assert "*Left out, because 0 for every model: recall (real 0.287).*" in text
     assert text.startswith("before\n\n") and text.endswith("\nafter")
+    blank = slim("| a | b | c |\n| --- | --- | --- |\n| x |  | 1 |\n")
+    assert blank == "| a | c |\n| --- | --- |\n| x | 1 |\n\n*Left out, because blank: b.*\n"
     # One model alone, and a value that is not zero, keep a column.
     assert slim(f"{head}| a | 1.0 | 0.000 | 0.000 |\n") == f"{head}| a | 1.0 | 0.000 | 0.000 |\n"

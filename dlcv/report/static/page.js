@@ -52,8 +52,7 @@ for (const table of document.querySelectorAll("table")) {
   for (const row of table.tBodies[0].rows) {
     // A long cell may take more lines, but not so many that nobody reads it.
     for (const cell of row.cells) {
-      if (cell.textContent.length > 26) cell.style.minWidth = "15rem";
-      else cell.style.whiteSpace = "nowrap";
+      cell.className = cell.textContent.length > 26 ? "long" : "short";
     }
     if (row.cells[0].textContent === "") row.cells[0].textContent = above;
     above = row.cells[0].textContent;
