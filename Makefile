@@ -17,8 +17,8 @@ repro: setup ## run the stages that are not up to date, JOBS at a time
 test: setup ## run all tests; `pytest -m 'not slow'` leaves out the slow ones
 	pytest
 
-test-system: setup ## look at the report in Chromium, after make repro
-	python -m pip install --quiet --disable-pip-version-check "playwright>=1.50,<2"
+test-system: setup ## test the page of the finished study in a browser; needs chromium
+	python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[system]'
 	pytest tests/system -rs
 
 lint: setup ## check style and types

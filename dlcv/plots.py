@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dlcv.runtime.files import replacing
 
+VEGA_LITE = "5.20"
 PAGE = Path(".dvc/plots.html")  # named in .dvc/config.local by `make setup`
 # DVC puts its own scripts, from a network, in place of {scripts}, which this page leaves out.
 HTML = """<!doctype html>
@@ -33,8 +34,10 @@ def write() -> Path:
     Returns:
         Its path.
     """
-    from dlcv.report.page import vega
+    import vl_convert
 
+    # Vega, Vega-Lite and Vega-Embed as one script.
+    script: str = vl_convert.javascript_bundle(vl_version=VEGA_LITE)  # type: ignore[call-arg]
     with replacing(PAGE) as temporary:
-        temporary.write_text(HTML.replace("SCRIPT", vega()), encoding="utf-8")
+        temporary.write_text(HTML.replace("SCRIPT", script.replace("</script", "<\\/script")), encoding="utf-8")
     return PAGE

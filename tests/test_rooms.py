@@ -21,6 +21,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "sources": ("data", "engine", "figures", "runtime"),
     "evaluation": ("data", "engine", "figures", "runtime"),
     **dict.fromkeys(AREAS, ("evaluation", "data", "engine", "figures", "runtime")),
+    "models": (*AREAS, "evaluation", "data", "engine", "figures", "runtime"),
     "report": ("runtime",),
     "review": ("evaluation", "data", "engine", "figures", "runtime"),
 }

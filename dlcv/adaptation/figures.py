@@ -18,9 +18,9 @@ from dlcv.adaptation.trainings import Domain
 from dlcv.data.batches import to_float, to_uint8
 from dlcv.evaluation import tsne
 from dlcv.evaluation.subsets import balanced
-from dlcv.figures import charts, grids
+from dlcv.figures import charts, grids, live
 from dlcv.figures.listing import made_by, write_listing
-from dlcv.figures.maps import write as write_map
+from dlcv.figures.prints import write_prints
 from dlcv.runtime.config import Params
 
 SHOWN = 12  # images of a row
@@ -74,6 +74,13 @@ def draw(
         if METHODS[row].examples:
             draw_examples(folder / examples, f"{name}: examples of {label}", network, images, labels)
             captions[examples] = METHODS[row].examples
+    write_prints(
+        folder,
+        {
+            label_of(about): {"network": network}
+            for network, about in (load(OUT / one.about["name"]) for one in first.values())
+        },
+    )
     trainings = [training for values in rows.values() for training in values["trainings"]]
     fingerprints = {training["name"]: training["fingerprint"] for training in trainings}
     write_listing(folder, captions, made_by(f"evaluate@{name}", fingerprints))
@@ -89,11 +96,13 @@ def draw_maps(
     """
     count, perplexity = tsne_settings(source, target, params)
     chosen = [balanced(side.labels, count, params.seed) for side in (source, target)]
-    maps = {}
+    maps, predictions = {}, {}
     for title, one in networks.items():
         # Fitted together: two separate maps could not be compared.
         features = [side.features[index] for side, index in zip((one.source, one.target), chosen, strict=True)]
         maps[title] = tsne.fit(np.concatenate(features), perplexity, params.seed)
+        predicted = [side.digits[index] for side, index in zip((one.source, one.target), chosen, strict=True)]
+        predictions[title] = np.concatenate(predicted)
     digits = np.concatenate([source.labels[chosen[0]], target.labels[chosen[1]]])
     domains = np.repeat([0, 1], count)
     title = f"{name}: t-SNE of validation features, {count} images of each domain"
@@ -102,13 +111,13 @@ def draw_maps(
     ]
     charts.scatter(folder / "tsne-class.png", maps, digits, [str(digit) for digit in range(10)], title, "digit")
     charts.scatter(folder / "tsne-domain.png", maps, domains, played, title, "domain")
-    sides = (source.images[chosen[0]], target.images[chosen[1]])
-    predictions = {
-        title: np.concatenate([one.source.digits[chosen[0]], one.target.digits[chosen[1]]])
-        for title, one in networks.items()
+    images = np.concatenate([source.images[chosen[0]], target.images[chosen[1]]])
+    groups = {
+        "digit": (digits, [str(digit) for digit in range(10)]),
+        "domain": (domains, [f"source {source.name}", f"target {target.name}"]),
     }
-    groups = {"digit": ([str(digit) for digit in range(10)], digits), "domain": (played, domains)}
-    write_map(folder / "tsne-class.png", maps, np.concatenate(sides), groups, predictions)
+    live.points(folder / "tsne-class.png", maps, images, groups, predictions)
+    live.within(folder / "tsne-domain.png", "tsne-class.png")
 
 
 def draw_inputs(

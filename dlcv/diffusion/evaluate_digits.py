@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import nn
 
 from dlcv.data.batches import to_uint8
 from dlcv.data.images import list_images, read_images
@@ -19,11 +21,13 @@ from dlcv.diffusion.config import (
     DIGITS_OUT,
     DIGITS_REFERENCE,
     Diffusion,
+    DigitNetwork,
     Guidance,
     digits_name,
     guidance_of,
 )
 from dlcv.diffusion.digits import digit_of, draw, load_model, names_of
+from dlcv.diffusion.networks.build import build
 from dlcv.diffusion.samplers import Model
 from dlcv.engine.weights import load_state, origin, snapshots_of
 from dlcv.evaluation.config import Evaluation, judge_folder
@@ -38,6 +42,7 @@ from dlcv.evaluation.scores import equal_count, protocol, score, score_features
 from dlcv.evaluation.summary import summarise
 from dlcv.figures import charts
 from dlcv.figures.listing import made_by, write_listing
+from dlcv.figures.prints import write_prints
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import read_json, replacing, write_json
 from dlcv.runtime.publish import publish_training
@@ -119,6 +124,7 @@ def run(model: str, params: Params) -> Path:
         training = load_split(DIGITS, "train").images
         beside_nearest(images[first], tools.extractor, tools.reference, training).save(folder / "neighbours.png")
         stage = f"stages/diffusion/dvc.yaml:evaluate@{name}"
+        write_prints(folder, {"at the report's width": {"network": printed(loaded)}})
         write_listing(folder, CAPTIONS, made_by(stage, {name: loaded.about["fingerprint"]}))
         write_json(
             folder / "scores.json",
@@ -145,6 +151,14 @@ def run(model: str, params: Params) -> Path:
     shown = [*sorted(out.glob("*.png")), *sorted(samples.glob("*.png"))]
     publish_training(loaded.about, "diffusion", scores, shown)
     return out
+
+
+def printed(model: Model) -> nn.Module:
+    """The network of `model` as the report prints it, without values: at width 1, on single pixels."""
+    own = {"width": 1, "patch": 1, "conditioning": "printed"}
+    settings = DigitNetwork(**{**model.about["network"], **own})
+    with torch.device("meta"):
+        return build(settings, model.about["schedule"]["timesteps"])
 
 
 def of_each(images: np.ndarray, digits: np.ndarray, count: int) -> np.ndarray:

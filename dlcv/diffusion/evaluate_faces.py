@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from dlcv.data.batches import to_uint8
 from dlcv.data.images import read_images
@@ -17,6 +18,7 @@ from dlcv.data.prepared import load_split
 from dlcv.diffusion.config import FACES, FACES_OUT, FACES_REFERENCE, Ddim, faces_name
 from dlcv.diffusion.faces import SHAPE, generate, generate_by_ddpm, load_model
 from dlcv.diffusion.samplers import Model, spaced, times_of
+from dlcv.diffusion.unet import UNet
 from dlcv.engine.weights import origin
 from dlcv.evaluation.config import Evaluation
 from dlcv.evaluation.extractors.extractor import Extractor, load_extractor
@@ -26,6 +28,7 @@ from dlcv.evaluation.reference import Reference, load_reference
 from dlcv.evaluation.scores import equal_count, face_score, protocol, score
 from dlcv.figures import charts
 from dlcv.figures.listing import made_by, write_listing
+from dlcv.figures.prints import write_prints
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
 from dlcv.runtime.publish import publish_training
@@ -77,6 +80,9 @@ def run(params: Params) -> Path:
             right=("gradient_norm",),
         )
         stage = f"stages/ddim/dvc.yaml:evaluate@{params.seed}"
+        with torch.device("meta"):
+            paper = UNet()  # of 64x64 images, as in the course
+        write_prints(folder, {"at the report's width": {"network": paper}, "as trained": {"network": model.network}})
         write_listing(folder, CAPTIONS, made_by(stage, {name: model.about["fingerprint"]}))
         write_json(
             folder / "scores.json",

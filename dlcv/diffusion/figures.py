@@ -18,6 +18,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
+from dlcv.figures import live
 from dlcv.runtime.files import replacing
 
 DPI = 110
@@ -43,6 +44,20 @@ def over_w(path: Path, table: pd.DataFrame, distance: str, title: str) -> None:
         axis.legend(frameon=False)
     figure.suptitle(title)
     _save(figure, path)
+    w = rows["w"].tolist()
+    interval = (rows["low"].tolist(), rows["high"].tolist())
+    ends = [w[0], w[-1]]
+    panels = [
+        live.panel(
+            label,
+            [live.line("generated", w, rows[column].tolist(), bounds), live.line("real", ends, [real[column]] * 2)],
+        )
+        for column, label, bounds in (
+            ("accuracy", "digit accuracy by the judge", interval),
+            ("distance", distance, None),
+        )
+    ]
+    live.chart(path, "guidance scale w", panels)
 
 
 def diagram(path: Path, layers: Sequence[dict[str, Any]], title: str) -> None:

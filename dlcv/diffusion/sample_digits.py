@@ -17,7 +17,7 @@ from dlcv.diffusion.config import DIGITS_OUT, Diffusion, DigitSampling, Guidance
 from dlcv.diffusion.digits import SHAPE, digit_of, draw, load_model, name_of, names_of
 from dlcv.diffusion.samplers import Model, PerImage, times_of
 from dlcv.engine.weights import training_of
-from dlcv.figures import grids
+from dlcv.figures import grids, live
 from dlcv.figures.listing import made_by, write_listing
 from dlcv.runtime.config import Params
 from dlcv.runtime.errors import UserError, expect_empty
@@ -29,7 +29,7 @@ STATES = 6  # of the sampling process
 
 CAPTIONS = {
     "grid.png": "Digits (rows) from ten noises (columns).",
-    "over-w.png": "The ten digits at several guidance scales w, from the same noises.",
+    "scales.png": "One image of each digit (columns) at several guidance scales w (rows), from the same noise.",
     "process.png": "Sampling of the grid's first 0: x at six evenly spaced steps, with the time step under each.",
 }
 
@@ -58,8 +58,8 @@ def run(model: str, params: Params) -> Path:
     with replacing(DIGITS_OUT / f"{training}-samples") as folder:
         write(folder / "images", names, drawn.images)
         grid(loaded, section.sampling, guidance, params.seed).save(folder / "grid.png")
-        grids.save_slides(process(loaded, section.sampling, guidance, params.seed), folder / "process.png")
-        grids.save_slides(over_w(loaded, section, guidance, params.seed), folder / "over-w.png")
+        over_scales(folder / "scales.png", loaded, section, params.seed)
+        process(folder / "process.png", loaded, section.sampling, guidance, params.seed)
         write_json(
             folder / "drawn.json",
             {
@@ -119,19 +119,20 @@ def grid(model: Model, sampling: DigitSampling, guidance: Guidance, seed: int) -
     return grids.captioned(rows, [str(digit) for digit in range(10)], headers=headers, scale=2)
 
 
-def over_w(model: Model, section: Diffusion, own: Guidance, seed: int) -> Image.Image:
-    """Ten digits (columns) at each guidance scale w of the table (rows), from the same noises."""
-    names = [name_of(digit, 1) for digit in range(10)]
+def over_scales(path: Path, model: Model, section: Diffusion, seed: int) -> None:
+    """Draw one image of each digit (columns) at the guidance scales of the table (rows), from the same noise."""
+    digits = list(range(10))
+    seeds = seeds_of([name_of(0, 1)] * len(digits), seed)
     rows = []
     for w in section.table.w:
-        guidance = own.model_copy(update={"w": w})
-        drawn = draw(model, list(range(10)), seeds_of(names, seed), section.sampling, guidance, seed)
-        rows.append(to_uint8(drawn.images).numpy())
-    return grids.labelled_rows(rows, [f"w = {w:g}" for w in section.table.w], scale=2)
+        guidance = Guidance(w=w, skip_unconditional=0.0)
+        rows.append(to_uint8(draw(model, digits, seeds, section.sampling, guidance, seed).images).numpy())
+    names, headers = [f"w = {w:g}" for w in section.table.w], [str(digit) for digit in digits]
+    live.tiles(path, grids.captioned(rows, names, headers=headers, scale=2), names, headers, "rows")
 
 
-def process(model: Model, sampling: DigitSampling, guidance: Guidance, seed: int) -> Image.Image:
-    """The first 0 at evenly spaced steps from noise to image, with the time step under each."""
+def process(path: Path, model: Model, sampling: DigitSampling, guidance: Guidance, seed: int) -> None:
+    """Draw the first 0 at evenly spaced steps from noise to image, with the time step under each."""
     seeds = seeds_of([name_of(0, 1)], seed)
     start = PerImage(seeds)(torch.empty(1, *SHAPE))
     seen: list[tuple[int, Tensor]] = [(times_of(sampling, model.schedule)[0], start)]
@@ -139,4 +140,4 @@ def process(model: Model, sampling: DigitSampling, guidance: Guidance, seed: int
     chosen = [seen[round(index)] for index in np.linspace(0, len(seen) - 1, min(STATES, len(seen)))]
     row = to_uint8(torch.cat([x for _, x in chosen])).numpy()
     captions = ["image" if t < 0 else f"t = {t}" for t, _ in chosen]
-    return grids.captioned([row], ["first 0"], [captions], scale=3)
+    live.tiles(path, grids.captioned([row], ["first 0"], [captions], scale=3), ["first 0"], captions, "columns")

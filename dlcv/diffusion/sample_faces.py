@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
 from torch import Tensor
 
 from dlcv.data.batches import to_uint8
@@ -16,7 +15,7 @@ from dlcv.diffusion.config import FACES_OUT, Ddim, FaceSampling, faces_name
 from dlcv.diffusion.faces import SHAPE, generate, generate_batch, load_model
 from dlcv.diffusion.samplers import Model, times_of
 from dlcv.engine.weights import load_state, snapshots_of
-from dlcv.figures import grids
+from dlcv.figures import grids, live
 from dlcv.figures.listing import made_by, write_listing
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing
@@ -57,15 +56,12 @@ def run(params: Params) -> Path:
         grids.save(folder / "images", images)
         grids.grid(images[:SHOWN], columns=8, scale=2).save(folder / "grid.png")
         write_noise(folder / "noise", noise[:ROWS])
-        grids.save_slides(over_eta(model, noise[:ROWS], section, seed), folder / "eta.png")
-        figure, table = interpolated(model, noise[:1], noise[1:2], section.sampling)
-        grids.save_slides(figure, folder / "interpolation.png")
+        over_eta(folder / "eta.png", model, noise[:ROWS], section, seed)
+        table = interpolated(folder / "interpolation.png", model, noise[:1], noise[1:2], section.sampling)
         table.to_csv(folder / "interpolation.csv", index=False, float_format="%.6g")
-        grids.save_slides(process(model, noise[:1], section.sampling, seed), folder / "process.png")
+        process(folder / "process.png", model, noise[:1], section.sampling, seed)
         # Last: it loads other weights into the network.
-        grids.save_slides(
-            strip(FACES_OUT / name, model, noise[:STRIP], names[:STRIP], section.sampling, seed), folder / "strip.png"
-        )
+        strip(folder / "strip.png", FACES_OUT / name, model, noise[:STRIP], names[:STRIP], section.sampling, seed)
         stage = f"stages/ddim/dvc.yaml:sample@{seed}"
         write_listing(folder, CAPTIONS, made_by(stage, {name: model.about["fingerprint"]}))
     return FACES_OUT / f"{name}-samples"
@@ -78,8 +74,11 @@ def write_noise(folder: Path, noise: Tensor) -> None:
         np.save(folder / f"{index:02d}.npy", values.numpy())
 
 
-def over_eta(model: Model, noise: Tensor, section: Ddim, seed: int) -> Image.Image:
-    """The images of each noise (rows) at several eta (columns), with the same seed at each."""
+def over_eta(path: Path, model: Model, noise: Tensor, section: Ddim, seed: int) -> None:
+    """Draw the images of each noise (rows) at several eta (columns), with the same seed at each.
+
+    Under an image is its mean squared difference from the image at the first eta, on 0..255.
+    """
     names = [f"{index:02d}" for index in range(len(noise))]
     seeds = seeds_of(names, seed)
     columns = [
@@ -87,15 +86,19 @@ def over_eta(model: Model, noise: Tensor, section: Ddim, seed: int) -> Image.Ima
         for eta in section.figure_etas
     ]
     headers = [f"eta {eta:g}" for eta in section.figure_etas]
-    return grids.captioned(list(np.stack(columns, axis=1)), names, headers=headers, scale=2)
+    images = np.stack(columns, axis=1)
+    change = ((images.astype(np.float64) - images[:, :1]) ** 2).mean(axis=(2, 3, 4))
+    notes = [[f"MSE {value:.0f}" for value in row] for row in change]
+    live.tiles(path, grids.captioned(list(images), names, notes, headers, scale=2), names, headers, "columns", notes)
 
 
-def interpolated(model: Model, a: Tensor, b: Tensor, sampling: FaceSampling) -> tuple[Image.Image, pd.DataFrame]:
-    """Images between two noises, 1 x 3 x 64 x 64, along the great circle and along the straight line, at eta 0.
+def interpolated(figure: Path, model: Model, a: Tensor, b: Tensor, sampling: FaceSampling) -> pd.DataFrame:
+    """Draw images between two noises, 1 x 3 x 64 x 64, along the great circle and the straight line, at eta 0.
+
+    Under each image of `figure` is the norm of its latent.
 
     Returns:
-        The figure, with the norm of each latent under its image; and a table with `path`, `alpha`, `norm` and
-        `change`, the mean squared difference to the previous image on 0..255.
+        A table with `path`, `alpha`, `norm` and `change`, the mean squared difference to the previous image on 0..255.
     """
     sampling = sampling.model_copy(update={"eta": 0.0})
     rows, captions, tables = [], [], []
@@ -108,12 +111,14 @@ def interpolated(model: Model, a: Tensor, b: Tensor, sampling: FaceSampling) -> 
         captions.append([f"norm {norm:.1f}" for norm in norms])
         tables.append(pd.DataFrame({"path": path, "alpha": ALPHAS, "norm": norms, "change": [np.nan, *change]}))
     headers = [f"alpha {alpha:g}" for alpha in ALPHAS]
-    figure = grids.captioned(rows, ["spherical", "linear"], captions, headers, scale=2)
-    return figure, pd.concat(tables)
+    paths = ["spherical", "linear"]
+    sheet = grids.captioned(rows, paths, captions, headers, scale=2)
+    live.tiles(figure, sheet, paths, headers, "columns", captions)
+    return pd.concat(tables)
 
 
-def process(model: Model, noise: Tensor, sampling: FaceSampling, seed: int) -> Image.Image:
-    """Sampling from one noise, 1 x 3 x 64 x 64: x after evenly spaced steps, over the x0 predicted in each."""
+def process(path: Path, model: Model, noise: Tensor, sampling: FaceSampling, seed: int) -> None:
+    """Draw sampling from one noise, 1 x 3 x 64 x 64: x after evenly spaced steps, over the x0 predicted in each."""
     steps = len(times_of(sampling, model.schedule))
     shown = sorted({round(index) for index in np.linspace(0, steps - 1, min(STATES, steps))})
     seen: list[tuple[int, Tensor, Tensor]] = []
@@ -127,15 +132,17 @@ def process(model: Model, noise: Tensor, sampling: FaceSampling, seed: int) -> I
     times, x, x0 = zip(*(seen[index] for index in shown), strict=True)
     rows = [torch.cat(images).numpy() for images in (x, x0)]
     headers = ["end" if t < 0 else f"t = {t}" for t in times]
-    return grids.captioned(rows, ["x at t", "its x0"], headers=headers, scale=2)
+    names = ["x at t", "its x0"]
+    live.tiles(path, grids.captioned(rows, names, headers=headers, scale=2), names, headers, "columns")
 
 
 def strip(
-    training: Path, model: Model, noise: Tensor, names: list[str], sampling: FaceSampling, seed: int
-) -> Image.Image:
-    """The images of several noises at every snapshot in the folder `training`; the network keeps the last weights."""
+    figure: Path, training: Path, model: Model, noise: Tensor, names: list[str], sampling: FaceSampling, seed: int
+) -> None:
+    """Draw the images of several noises at every snapshot in the folder `training`; the last weights stay."""
     rows, snapshots = [], snapshots_of(training)
     for path in snapshots.values():
         load_state(path, model.network)
         rows.append(to_uint8(generate(model, noise, seeds_of(names, seed), sampling)).numpy())
-    return grids.labelled_rows(rows, [f"step {step}" for step in snapshots], scale=2)
+    steps = [f"step {step}" for step in snapshots]
+    live.tiles(figure, grids.labelled_rows(rows, steps, scale=2), steps, [""] * len(noise), "rows")

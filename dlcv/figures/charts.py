@@ -1,4 +1,4 @@
-"""Charts with matplotlib, saved as PNG. The same values give the same bytes."""
+"""Charts with matplotlib, saved as PNG, and for a page their numbers. The same values give the same bytes."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from dlcv.figures import live
 from dlcv.runtime.files import replacing
 
 DPI = 110
@@ -96,6 +97,18 @@ def curves(
         axis.legend(frameon=False)
     figure.suptitle(title)
     _save(figure, path)
+    steps = curve.index.tolist()
+
+    def named(name: str) -> str:
+        return labels.get(name, name.replace("_", " "))
+
+    sides = ((shown_left, "losses and other measures"), (shown_right, ", ".join(map(named, right))))
+    panels = [
+        live.panel(side, [live.line(named(name), steps, curve[name].tolist()) for name in shown])
+        for shown, side in sides
+        if shown
+    ]
+    live.chart(path, "step", panels)
 
 
 def lines(path: Path, series: Mapping[str, Mapping[int, float]], x: str, y: str, title: str) -> None:
@@ -113,6 +126,8 @@ def lines(path: Path, series: Mapping[str, Mapping[int, float]], x: str, y: str,
     axis.grid(alpha=0.3)
     axis.legend(frameon=False)
     _save(figure, path)
+    curves = [live.line(name, list(points), list(points.values())) for name, points in series.items()]
+    live.chart(path, x, [live.panel(y, curves)])
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from PIL.PngImagePlugin import PngInfo
 
 from dlcv.runtime.files import replacing
 
 BACKGROUND = (255, 255, 255)
 INK = (30, 30, 30)
-SLIDES = "slides"  # key of the text in a PNG file
+# Where the images of a grid with labels lie, in pixels; in the `info` of such a grid.
+PLACES = ("left", "top", "width", "height", "step_x", "step_y")
 
 
 def grid(images: np.ndarray, columns: int, scale: int = 1, gap: int = 2) -> Image.Image:
@@ -39,7 +38,7 @@ def grid(images: np.ndarray, columns: int, scale: int = 1, gap: int = 2) -> Imag
 
 
 def labelled_rows(rows: Sequence[np.ndarray], labels: Sequence[str], title: str = "", scale: int = 1) -> Image.Image:
-    """A grid with a title above it and a label to the left of each row; the rows are its slides, see `save_slides`.
+    """A grid with a title above it and a label to the left of each row.
 
     Args:
         rows: for each row `uint8` N x H x W x 3; the rows may differ in N, not in H and W.
@@ -58,13 +57,12 @@ def labelled_rows(rows: Sequence[np.ndarray], labels: Sequence[str], title: str 
     draw = ImageDraw.Draw(sheet)
     if title:
         draw.text((4, 4), _shortened(title, font, width - 8), font=font, fill=INK)
-    top, places = header, []
+    top = header
+    sheet.info |= _places(rows[0], scale, 2, margin + 2, top + 2, strips[0].height)
     for strip, label in zip(strips, labels, strict=True):
         sheet.paste(strip, (margin, top))
         draw.text((5, top + strip.height // 2), label, font=font, fill=INK, anchor="lm")
-        places.append((label, (margin, top, margin + strip.width, top + strip.height)))
         top += strip.height
-    sheet.info[SLIDES] = places
     return sheet
 
 
@@ -77,8 +75,6 @@ def captioned(
     gap: int = 2,
 ) -> Image.Image:
     """A grid with a label to the left of each row, headers above the columns and captions below the images.
-
-    The columns are its slides, see `save_slides`, with their headers or without these the captions of the first row.
 
     Args:
         rows: for each row `uint8` N x H x W x 3, all of the same shape.
@@ -95,6 +91,7 @@ def captioned(
     row_height = height * scale + gap + (line if captions else 0)
     top = line if headers else 0
     sheet = Image.new("RGB", (margin + count * step, top + len(rows) * row_height), BACKGROUND)
+    sheet.info |= _places(rows[0], scale, gap, margin + gap, top, row_height)
     draw = ImageDraw.Draw(sheet)
 
     def write(text: str, column: int, y: int) -> None:
@@ -109,20 +106,7 @@ def captioned(
         for column, text in enumerate(captions[index] if captions else ()):
             write(text, column, top + height * scale)
         top += row_height
-    names = headers or (captions[0] if captions else [""] * count)
-    left = [margin + column * step for column in range(count)]
-    sheet.info[SLIDES] = [(name, (x, 0, x + step, sheet.height)) for name, x in zip(names, left, strict=True)]
     return sheet
-
-
-def save_slides(sheet: Image.Image, path: Path) -> None:
-    """Save a sheet as PNG; a text of the file, `SLIDES`, has the label of each slide and its place in pixels.
-
-    A page can show the slides one after the other.
-    """
-    text = PngInfo()
-    text.add_text(SLIDES, json.dumps(sheet.info[SLIDES]))
-    sheet.save(path, pnginfo=text)
 
 
 def side_by_side(sheets: Mapping[str, Image.Image], gap: int = 24) -> Image.Image:
@@ -154,6 +138,16 @@ def save(folder: Path, images: np.ndarray) -> None:
         temporary.mkdir(parents=True)
         for index, image in enumerate(images):
             Image.fromarray(image).save(temporary / f"{index:0{digits}d}.png")
+
+
+def _places(
+    images: np.ndarray, scale: int, gap: int, left: int, top: int, step_y: int
+) -> dict[str | tuple[int, int], int]:
+    """The values of `PLACES` of a grid: the first image is at `left` and `top`, and rows are `step_y` apart."""
+    _, height, width, _ = images.shape
+    values = (left, top, width * scale, height * scale, width * scale + gap, step_y)
+    places: dict[str | tuple[int, int], int] = dict(zip(PLACES, values, strict=True))
+    return places
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:

@@ -18,8 +18,9 @@ from dlcv.evaluation.reference import Reference, load_reference
 from dlcv.evaluation.scores import equal_count, protocol, score
 from dlcv.figures import charts
 from dlcv.figures.listing import made_by, write_listing
+from dlcv.figures.prints import write_prints
 from dlcv.gan.config import FACES, OUT, name_of
-from dlcv.gan.networks import LATENT
+from dlcv.gan.networks import LATENT, build
 from dlcv.gan.sample import generate, load_generator
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
@@ -66,6 +67,8 @@ def run(model: str, params: Params) -> Path:
             right=("d_real", "d_fake"),
             labels={"d_real": "D(x)", "d_fake": "D(G(z))"},
         )
+        whole = build(about["architecture"], 1, 1, init_std=0.02)
+        write_prints(folder, {"at the report's width": dict(zip(("generator", "discriminator"), whole, strict=True))})
         write_listing(folder, CAPTIONS, made_by(f"evaluate@{name}", {name: about["fingerprint"]}))
         write_json(
             folder / "scores.json",

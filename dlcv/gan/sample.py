@@ -13,7 +13,7 @@ from torch import Tensor
 from dlcv.data.batches import to_uint8
 from dlcv.data.latents import normal
 from dlcv.engine.weights import load_network, load_state, snapshots_of
-from dlcv.figures import grids
+from dlcv.figures import grids, live
 from dlcv.figures.listing import made_by, write_listing
 from dlcv.gan.config import OUT, Gan, name_of
 from dlcv.gan.networks import ARCHITECTURES, LATENT, Generator
@@ -53,8 +53,8 @@ def run(model: str, params: Params) -> Path:
     with replacing(out) as folder:
         grids.save(folder / "images", images)
         grids.grid(images[:IN_GRID], columns=8, scale=2).save(folder / "grid.png")
-        strip = grids.labelled_rows(rows, [f"step {step}" for step in snapshots], scale=2)
-        grids.save_slides(strip, folder / "strip.png")
+        steps, latents_shown = [f"step {step}" for step in snapshots], [""] * len(rows[0])
+        live.tiles(folder / "strip.png", grids.labelled_rows(rows, steps, scale=2), steps, latents_shown, "rows")
         write_listing(folder, CAPTIONS, made_by(f"sample@{name}", {name: about["fingerprint"]}))
     return out
 

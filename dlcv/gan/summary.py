@@ -11,7 +11,7 @@ from PIL import Image
 from dlcv.evaluation import headline
 from dlcv.evaluation.extractors.names import score_name
 from dlcv.evaluation.summary import compare_distances, read_scores, summarise, write_summary
-from dlcv.figures import charts, grids
+from dlcv.figures import charts, grids, live
 from dlcv.figures.listing import made_by, write_listing
 from dlcv.gan.config import METRICS, OUT, SUMMARY, Gan, name_of
 from dlcv.runtime.config import Params
@@ -72,6 +72,7 @@ def draw(folder: Path, name: str, trainings: Mapping[str, Mapping[str, str]], sc
     grids.side_by_side(
         {model: Image.open(OUT / f"{training}-samples" / "grid.png") for model, training in names.items()}
     ).save(folder / "images.png")
+    live.within(folder / "images.png", "grid.png")  # of each model
     charts.lines(
         folder / "frechet.png",
         {model: frechet_over_steps(training) for model, training in names.items()},

@@ -76,18 +76,37 @@ def _names(value: Any) -> Iterator[str]:
         yield from _names(part)
 
 
-def figures(area: str, *folders: str) -> list[dict[str, str]]:
+def figures(area: str, *folders: str) -> list[dict[str, Any]]:
     """The figures of some folders in `out/AREA/`, as their figures.json list them: `link`, `caption`, `of`.
+
+    `path` is the file, and `live` the JSON beside it with what makes the figure live, or None.
 
     Raises:
         UserError: a list is missing.
     """
     listings = {OUT / area / folder: read(OUT / area / folder / "figures.json") for folder in folders}
     return [
-        {"link": link(folder / figure["file"]), "caption": figure["caption"], "of": listing["of"]}
+        {
+            "link": link(folder / figure["file"]),
+            "path": folder / figure["file"],
+            "caption": figure["caption"],
+            "of": listing["of"],
+            "live": optional((folder / figure["file"]).with_suffix(".json")),
+        }
         for folder, listing in listings.items()
         for figure in listing["figures"]
     ]
+
+
+def optional(path: Path) -> Any:
+    """A JSON file, or None if it does not exist."""
+    return read(path) if path.is_file() else None
+
+
+def prints(area: str, *folders: str) -> dict[str, Any]:
+    """The printed networks of some folders in `out/AREA/`: by title their parts, each with `parameters` and `text`."""
+    found = [optional(OUT / area / folder / "architecture.json") or {} for folder in folders]
+    return {title: parts for each in found for title, parts in each.items()}
 
 
 def link(path: Path) -> str:

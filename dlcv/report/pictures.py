@@ -1,63 +1,46 @@
-"""Pictures as the report shows them: WebP, which is a third as large as PNG, and what a page needs to move them."""
+"""Pictures as the report shows them: WebP, which is a third as large as PNG."""
 
 from __future__ import annotations
 
 import io
-import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.files import read_json
-
-SLIDES = "slides"  # a text of the PNG file: of each slide the label, and left, top, right, bottom in pixels
-IMAGES = "-images.png"  # beside a map: the images of its points
 
 
-@cache
-def webp(path: Path, quality: int, width: int | None = None) -> bytes:
+def webp(path: Path, height: int | None = None, width: int | None = None, **options: Any) -> bytes:
     """The image `path` as WebP.
 
     Args:
-        quality: from 0 to 100.
-        width: the largest, in pixels.
+        height: number of pixel rows from the top; None for all.
+        width: the largest, in pixels; a wider image is made smaller.
+        options: of Pillow's writer, by default those of `options_of`.
 
     Raises:
         UserError: it is missing.
     """
-    with _open(path) as image:
-        shown = image.convert("RGB")
-    if width is not None and shown.width > width:
-        shown = shown.resize((width, round(shown.height * width / shown.width)), Image.Resampling.LANCZOS)
-    content = io.BytesIO()
-    shown.save(content, "WEBP", quality=quality)
-    return content.getvalue()
-
-
-def size(path: Path) -> tuple[int, int]:
-    """Width and height of an image in pixels."""
-    with _open(path) as image:
-        return image.width, image.height
-
-
-def slides(path: Path) -> list[tuple[str, list[int]]]:
-    """The slides of an image; none if it has fewer than two."""
-    with _open(path) as image:
-        image.load()
-        places: list[tuple[str, list[int]]] = json.loads(image.info.get(SLIDES, "[]"))
-    return places if len(places) > 1 else []
-
-
-def points(path: Path) -> Any:
-    """The points of a map and the place of their images, if `path` is the figure of a map; None otherwise."""
-    about, images = path.with_suffix(".json"), path.with_name(path.stem + IMAGES)
-    return read_json(about) if about.is_file() and images.is_file() else None
-
-
-def _open(path: Path) -> Image.Image:
     if not path.is_file():
         raise UserError(f"{path} is missing; `dvc repro` makes it, `dvc pull` fetches it")
-    return Image.open(path)
+    with Image.open(path) as opened:
+        image = opened.convert("RGB")
+    if height is not None:
+        image = image.crop((0, 0, image.width, min(image.height, height)))
+    if width is not None and image.width > width:
+        image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
+    with io.BytesIO() as file:
+        image.save(file, "webp", **(options or options_of(image)))
+        return file.getvalue()
+
+
+# They are looked at, not scored; `out/` has every pixel. At twice its size an image loses no colour to WebP.
+PHOTOGRAPHS = {"quality": 90, "method": 3}
+CHARTS = {"lossless": True, "quality": 50, "method": 3}
+COLOURS = 4096  # a chart has fewer
+
+
+def options_of(image: Image.Image) -> dict[str, Any]:
+    """How an image is stored: a chart without loss."""
+    return PHOTOGRAPHS if image.getcolors(COLOURS) is None else CHARTS

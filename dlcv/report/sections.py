@@ -14,7 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlcv.report.files import details, evaluations, figures, link, read, summary, trainings
+from dlcv.report.files import details, evaluations, figures, link, prints, read, summary, trainings
 from dlcv.runtime.summaries import OUT
 
 DATA = Path("data")
@@ -28,6 +28,7 @@ def data(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
             **read(DATA / folder / "card.json"),
             "stage": folder.replace("/", "@"),
             "sheet": link(DATA / folder / "contact.png"),
+            "sheet_path": DATA / folder / "contact.png",
         }
         for name, folder in {**digits, "faces": "faces"}.items()
     }
@@ -49,6 +50,7 @@ def gan(params: dict[str, Any]) -> dict[str, Any]:
         "figures": {
             model: figures("gan", f"{first}-samples", f"{first}-evaluation") for model, (first, *_) in names.items()
         },
+        "prints": {model: prints("gan", f"{first}-evaluation") for model, (first, *_) in names.items()},
         "pair_figures": {pair: figures("gan-summary", pair) for pair in pairs},
     }
 
@@ -66,6 +68,7 @@ def vae(params: dict[str, Any]) -> dict[str, Any]:
         "rival": rival,
         "training": found[names[0]],
         "trainings": found,
+        "prints": prints("vae", f"{names[0]}-evaluation"),
         "figures": [
             *figures("vae", f"{names[0]}-evaluation"),
             *({**figure, "caption": f"For comparison, {rival}: {figure['caption']}"} for figure in compared),
@@ -83,6 +86,7 @@ def ddim(params: dict[str, Any]) -> dict[str, Any]:
         "scores": summary("ddim-summary"),
         "training": found[names[0]],
         "trainings": found,
+        "prints": prints("ddim", f"{names[0]}-evaluation"),
         "figures": figures("ddim", f"{names[0]}-samples", f"{names[0]}-evaluation"),
     }
 
@@ -105,6 +109,7 @@ def adaptation(params: dict[str, Any]) -> dict[str, Any]:
         "variants": list(dict.fromkeys(variant for one in comparisons.values() for variant in one["variants"])),
         "networks": networks(found),
         "trainings": found,
+        "prints": prints("adaptation", *(f"{name}-evaluation" for name in scored)),
         "figures": {name: figures("adaptation", f"{name}-evaluation") for name in scored},
     }
 
@@ -165,6 +170,7 @@ def diffusion(params: dict[str, Any]) -> dict[str, Any]:
         "columns": list(first["guidance"]),
         "models": {model: found[name] for model, (name, *_) in names.items()},
         "trainings": found,
+        "prints": {model: prints("diffusion", f"{name}-evaluation") for model, (name, *_) in names.items()},
         "figures": {
             model: figures("diffusion", f"{name}-samples", f"{name}-evaluation") for model, (name, *_) in names.items()
         },

@@ -19,6 +19,7 @@ from dlcv.evaluation.reference import load_reference
 from dlcv.evaluation.scores import protocol, score
 from dlcv.figures import grids
 from dlcv.figures.listing import made_by, write_listing
+from dlcv.figures.prints import write_prints
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
 from dlcv.runtime.nested import flatten
@@ -71,6 +72,7 @@ def run(params: Params) -> Path:
         beside_nearest(samples[:8], extractor, reference, faces["train"].images).save(folder / "neighbours.png")
         map_protocol = draw_codes(folder, network, faces["val"], codes["val"], attribute, params)
         stage = f"stages/vae/dvc.yaml:evaluate@{params.seed}"
+        write_prints(folder, {"at the report's width": {"autoencoder": Autoencoder()}})
         write_listing(folder, figures.CAPTIONS, made_by(stage, {name: about["fingerprint"]}))
         write_json(
             folder / "scores.json",

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dlcv.evaluation import tsne
-from dlcv.figures import charts, grids
-from dlcv.figures.maps import write as write_map
+from dlcv.figures import charts, grids, live
 from dlcv.vae.config import TSNE
 
 CAPTIONS = {
@@ -49,6 +48,14 @@ def curve(path: Path, batches: pd.DataFrame, measured: pd.DataFrame, title: str)
     figure.suptitle(title)
     figure.savefig(path, dpi=charts.DPI, metadata={"Software": None})
     plt.close(figure)
+    panels = []
+    for name, label in (("reconstruction", "mean squared error, in [-1, 1]"), ("kl", "KL divergence, nats")):
+        drawn = [live.line("training batches", batches["step"].tolist(), batches[name].tolist())]
+        for split in ("training", "validation"):
+            values = measured[f"{split}_{name}"].tolist()
+            drawn.append(live.line(f"{split} images", measured["step"].tolist(), values))
+        panels.append(live.panel(label, drawn, log=name == "reconstruction"))
+    live.chart(path, "step", panels)
 
 
 def reconstructions(path: Path, images: np.ndarray, decoded: np.ndarray, errors: np.ndarray) -> None:
@@ -61,7 +68,8 @@ def interpolation(path: Path, real: tuple[np.ndarray, np.ndarray], between: np.n
     """Draw two real images, H x W x 3, and `between` them the interpolated ones of `alphas`, N."""
     row = np.stack([real[0], *between, real[1]])
     captions = ["real", *(f"{alpha:.1f}" for alpha in alphas), "real"]
-    grids.save_slides(grids.captioned([row], [""], [captions], scale=SCALE), path)
+    places = ["first face", *captions[1:-1], "second face"]
+    live.tiles(path, grids.captioned([row], [""], [captions], scale=SCALE), [""], places, "columns")
 
 
 def latent_map(
@@ -97,5 +105,5 @@ def latent_map(
     spaces = {"latent means": means[chosen], "pixels": images[chosen].reshape(len(chosen), -1)}
     maps = {name: tsne.fit(space, perplexity, seed) for name, space in spaces.items()}
     charts.scatter(path, maps, groups[chosen], names, f"t-SNE of {len(chosen)} validation images", legend)
-    write_map(path, maps, images[chosen], {legend or "points": (names, groups[chosen])})
+    live.points(path, maps, images[chosen], {legend or "images": (groups[chosen], names)})
     return {"images": len(chosen), "perplexity": perplexity}

@@ -84,9 +84,8 @@ def test_protocol_and_figures_are_written_and_no_seconds(evaluated: dict[str, An
     assert evaluated["judge"]["fingerprint"] == "e" * 64 and evaluated["training"]["fingerprint"] == "f" * 64
     assert "second" not in str(evaluated)
     figures = ["confusion.png", "curve.png", "diagram.png", "guidance.png", "neighbours.png"]
-    assert sorted(path.name for path in FOLDER.iterdir()) == sorted(
-        [*figures, "figures.json", "guidance.csv", "scores.json", "snapshots.csv"]
-    )
+    others = ["architecture.json", "curve.json", "figures.json", "guidance.csv", "guidance.json", "scores.json"]
+    assert sorted(path.name for path in FOLDER.iterdir()) == sorted([*figures, *others, "snapshots.csv"])
     listed = read_json(FOLDER / "figures.json")
     assert [figure["file"] for figure in listed["figures"]] == list(evaluate_digits.CAPTIONS)
     assert sorted(evaluate_digits.CAPTIONS) == figures

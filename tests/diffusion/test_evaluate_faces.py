@@ -75,7 +75,10 @@ def test_scores_protocol_and_figures_are_written(evaluated: dict[str, Any]) -> N
     assert evaluated["order"] == order
     folder = Path("out/ddim/unet-0-evaluation")
     figures = ["curve.png", "neighbours.png", "table.png"]
-    assert sorted(files(folder)) == sorted([*figures, "figures.json", "scores.json", "table.csv"])
+    others = ["architecture.json", "curve.json", "figures.json", "scores.json", "table.csv", "table.json"]
+    assert sorted(files(folder)) == sorted([*figures, *others])
+    prints = read_json(folder / "architecture.json")
+    assert prints["at the report's width"]["network"]["parameters"] == 78700803
     listed = read_json(folder / "figures.json")
     assert [figure["file"] for figure in listed["figures"]] == list(evaluate_faces.CAPTIONS)
     assert sorted(evaluate_faces.CAPTIONS) == figures

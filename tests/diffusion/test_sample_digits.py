@@ -43,10 +43,11 @@ def close(a: np.ndarray, b: np.ndarray) -> bool:
 def test_the_stage_draws_the_same_number_of_each_digit_and_the_figures(trained_digits: Path) -> None:
     out = sample_digits.run(MODEL, load())
     assert out == Path("out/diffusion/attention-unet-0-samples")
-    names = ["drawn.json", "figures.json", "grid.png", "images", "over-w.png", "process.png"]
+    names = ["drawn.json", "figures.json", "grid.png", "images", "process.json", "process.png"]
+    names += ["scales.json", "scales.png"]
     assert sorted(path.name for path in out.iterdir()) == names
     listed = read_json(out / "figures.json")
-    assert [figure["file"] for figure in listed["figures"]] == ["grid.png", "over-w.png", "process.png"]
+    assert [figure["file"] for figure in listed["figures"]] == ["grid.png", "scales.png", "process.png"]
     stage = "stages/diffusion/dvc.yaml:sample@attention-unet-0"
     assert listed["of"] == f"Stage `{stage}`, training `attention-unet-0` `ffffffffffff`"
     drawn = saved_images(out / "images")

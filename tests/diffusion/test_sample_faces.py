@@ -46,9 +46,9 @@ def close(a: np.ndarray, b: np.ndarray) -> bool:
 def test_the_stage_draws_the_images_of_the_seed_and_the_figures(trained_faces: Path) -> None:
     out = sample_faces.run(load())
     figures = ["eta.png", "grid.png", "interpolation.png", "process.png", "strip.png"]
-    assert sorted(path.name for path in out.iterdir()) == sorted(
-        [*figures, "figures.json", "interpolation.csv", "noise", "images"]
-    )
+    others = ["figures.json", "interpolation.csv", "noise", "images"]
+    others += ["eta.json", "interpolation.json", "process.json", "strip.json"]
+    assert sorted(path.name for path in out.iterdir()) == sorted([*figures, *others])
     listed = read_json(out / "figures.json")
     assert [figure["file"] for figure in listed["figures"]] == list(sample_faces.CAPTIONS)
     assert sorted(sample_faces.CAPTIONS) == figures
@@ -59,14 +59,16 @@ def test_the_stage_draws_the_images_of_the_seed_and_the_figures(trained_faces: P
     assert close(images, expected(normal(10, SHAPE, 0))) and images.std() > 10
     assert len(np.unique(images.reshape(10, -1), axis=0)) == 10
 
-    # Four rows, five columns; the first column is eta 0. 130 pixels apart, 18 of them for the headers.
+    # Four rows, five columns; the first is eta 0. 18 pixels for the headers; 130 for an image, 18 for its caption.
     eta = np.asarray(Image.open(out / "eta.png"))
-    assert eta.shape[0] == 18 + 4 * 130 and eta.shape[1] > 5 * 130
+    assert eta.shape[0] == 18 + 4 * 148 and eta.shape[1] > 5 * 130
     left = eta.shape[1] - 5 * 130
     cells = [
-        [eta[18 + 130 * row :, left + 2 + 130 * column :][:128:2, :128:2] for column in range(5)] for row in range(4)
+        [eta[18 + 148 * row :, left + 2 + 130 * column :][:128:2, :128:2] for column in range(5)] for row in range(4)
     ]
     assert all(close(cells[row][0], images[row]) for row in range(4))
+    notes = read_json(out / "eta.json")["notes"]
+    assert [row[0] for row in notes] == ["MSE 0"] * 4 and all(row[4] != "MSE 0" for row in notes)
     assert all(np.abs(cells[0][a].astype(int) - cells[0][a + 1]).max() > 5 for a in range(4))
     kept = [np.load(path) for path in sorted((out / "noise").iterdir())]
     assert np.array_equal(np.stack(kept), normal(4, SHAPE, 0).numpy())

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from dlcv.figures.grids import captioned, grid, labelled_rows, save, save_slides, side_by_side
+from dlcv.figures.grids import captioned, grid, labelled_rows, save, side_by_side
 
 
 def test_grid_places_images_in_row_order() -> None:
@@ -96,20 +95,3 @@ def test_captions_are_below_their_images_and_headers_above_their_columns() -> No
     assert [inked(0, column) for column in range(3)] == [True, False, False]
     assert [inked(60, column) for column in range(3)] == [True, False, False]
     assert [inked(120, column) for column in range(3)] == [False, False, True]
-
-
-def test_slides_are_saved_with_their_places(tmp_path: Path) -> None:
-    rows = [np.full((2, 8, 8, 3), value, np.uint8) for value in (0, 200)]
-    save_slides(labelled_rows(rows, ["step 1", "step 2"], title="x", scale=2), tmp_path / "rows.png")
-    save_slides(captioned(rows, ["a", "b"], headers=["left", "right"]), tmp_path / "columns.png")
-    slides = {}
-    for name in ("rows", "columns"):
-        with Image.open(tmp_path / f"{name}.png") as image:
-            slides[name] = json.loads(image.text["slides"])  # type: ignore[attr-defined]
-            for _, (left, top, right, bottom) in slides[name]:
-                assert 0 <= left < right <= image.width and 0 <= top < bottom <= image.height
-            if name == "rows":
-                shown = [np.asarray(image.crop(place)) for _, place in slides[name]]
-    assert [label for label, _ in slides["rows"]] == ["step 1", "step 2"]
-    assert [label for label, _ in slides["columns"]] == ["left", "right"]
-    assert shown[0].min() == 0 and shown[1].min() == 200

@@ -61,7 +61,9 @@ def tree(folder: Path) -> list[Path]:
 def test_the_stage_draws_the_images_of_the_seed_a_grid_and_a_strip(trained: Path) -> None:
     out = sample.run("dcgan-k5", load().for_seed(5, []))
     assert out == Path("out/gan/dcgan-k5-5-samples")
-    assert sorted(path.name for path in out.iterdir()) == ["figures.json", "grid.png", "images", "strip.png"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        *("figures.json", "grid.png", "images", "strip.json", "strip.png")
+    ]
     listed = read_json(out / "figures.json")
     assert [figure["file"] for figure in listed["figures"]] == ["grid.png", "strip.png"]
     assert listed["of"] == "Stage `sample@dcgan-k5-5`, training `dcgan-k5-5` `ffffffffffff`"

@@ -6,19 +6,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from dlcv.figures import grids
-from dlcv.figures.maps import write as save_map
 from dlcv.report import report
-from dlcv.report.curves import chart
-from dlcv.report.page import to_html
 from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, write_json
-from tests.report import made
 from tests.report.made_faces import make_vae
 
 
@@ -201,20 +194,6 @@ def test_report_sets_the_conditional_models_beside_the_reports(full: Path) -> No
     assert "| `evaluation/judge/0` | `stages/evaluation/dvc.yaml:judge@0` | 72,345 | `777777777777` |" in text
 
 
-def test_html_carries_its_images_and_tables(full: Path) -> None:
-    report.run(load())
-    html = (full / "report/report.html").read_text()
-    faces = 5 * len(made.GAN_SAMPLES + made.GAN_EVALUATION) + 3 * len(made.PAIR)
-    faces += len(made.VAE_EVALUATION) + 1 + len(made.DDIM_SAMPLES + made.DDIM_EVALUATION)
-    digits = 4 * len(made.ADAPTATION) + len(made.JUDGE)
-    digits += 4 * len(made.DIFFUSION_SAMPLES + made.DIFFUSION_EVALUATION)
-    cards = 5
-    assert html.count("data:image/webp;base64,") == 4 + faces + digits + cards
-    assert 'src="..' not in html
-    assert html.count("<table>") == 9 + 3 + 2 + 2 * 5 + 3 + 2 + 4 + 7 + 5 + 4 + 1
-    assert "<td><strong>0.6000</strong></td>" in html
-
-
 def test_what_params_do_not_imply_is_refused_and_what_is_missing_is_named(full: Path) -> None:
     write_json(full / "metrics/adaptation/old/dann.json", {})
     with pytest.raises(UserError, match="metrics/adaptation/old belongs to nothing in params.yaml; remove it"):
@@ -229,44 +208,3 @@ def test_what_params_do_not_imply_is_refused_and_what_is_missing_is_named(full: 
     (full / "out/adaptation/svhn-usps-evaluation/summary.json").write_text("{")
     with pytest.raises(UserError, match="out/adaptation/svhn-usps-evaluation/summary.json is not JSON"):
         report.run(load())
-
-
-def test_the_page_contains_its_pictures_and_has_contents(tmp_path: Path) -> None:
-    sheet = grids.labelled_rows([np.zeros((1, 8, 8, 3), np.uint8)] * 2, ["step 1", "step 2"])
-    grids.save_slides(sheet, tmp_path / "strip.png")
-    card = {"title": "Cats", "anchor": "one", "picture": "strip.png", "alt": "cats", "facts": [("cats", "2")]}
-    text = "# A title\n\n## One\n\n![alt](strip.png)\n\n*A caption.*\n\n### Two\n\n| a |\n| --- |\n| 1 |\n"
-    html = to_html(text, tmp_path, [card])
-    assert "<title>A title</title>" in html and html.count("<h1") == 1
-    assert '<a href="#one">One</a>' in html and '<a href="#two">Two</a>' in html and '<h3 id="two">' in html
-    assert "<dt>cats</dt><dd>2</dd>" in html
-    assert "<figcaption>A caption.</figcaption></figure>" in html and "<p><em>" not in html
-    assert html.count("data:image/webp;base64,") == 2 and "step 2" in html and '<div class="table"><table>' in html
-    assert "vegaEmbed(" in html and "window.vegaEmbed" not in html  # no chart, so no library
-    with pytest.raises(UserError, match="x.png is missing"):
-        to_html("# A\n\n![alt](x.png)\n", tmp_path, [])
-
-
-def test_a_map_brings_its_points_and_their_images(tmp_path: Path) -> None:
-    points = np.array([[0.0, 0.0], [1.0, 2.0]])
-    images = np.zeros((2, 8, 8, 3), np.uint8)
-    save_map(tmp_path / "map.png", {"a": points}, images, {"digit": (["3", "7"], np.array([0, 1]))})
-    Image.new("RGB", (4, 4)).save(tmp_path / "map.png")
-    html = to_html("# A\n\n![t-SNE](map.png)\n", tmp_path, [])
-    assert 'class="map"' in html and "&quot;7&quot;" in html and html.count("data:image/webp") == 2
-
-
-def test_a_curve_becomes_a_chart_that_zooms(tmp_path: Path) -> None:
-    for folder in ("dcgan-0", "dcgan-0-evaluation"):
-        (tmp_path / folder).mkdir()
-    rows = "".join(f"{step},{1 / step},\n" for step in range(1, 1001))
-    (tmp_path / "dcgan-0/curve.csv").write_text(f"step,loss,norm\n{rows}")
-    figure = tmp_path / "dcgan-0-evaluation/curve.png"
-    Image.new("RGB", (4, 4)).save(figure)
-    spec = chart(figure)
-    assert spec is not None and len(spec["data"]["values"]) == 250
-    assert [panel["encoding"]["y"]["field"] for panel in spec["concat"]] == ["loss", "norm"]
-    assert spec["concat"][0]["params"][0]["bind"] == "scales"
-    assert chart(tmp_path / "dcgan-0-evaluation/other.png") is None
-    html = to_html("# A\n\n![curve](dcgan-0-evaluation/curve.png)\n", tmp_path, [])
-    assert "window.vegaEmbed" in html and "data-spec" in html

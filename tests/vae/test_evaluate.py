@@ -92,8 +92,10 @@ def test_the_same_again_is_the_same_bytes(ready: Any, monkeypatch: pytest.Monkey
     monkeypatch.setattr(figures.tsne, "fit", REAL_MAP)
     folder = evaluate.run(load())
     drawn = files(folder)
-    others = ["losses.csv", "figures.json", "scores.json", "tsne.json", "tsne-images.png"]
+    others = ["architecture.json", "curve.json", "interpolation.json", "tsne.json", "tsne-thumbnails.webp"]
+    others += ["losses.csv", "figures.json", "scores.json"]
     assert sorted(drawn) == sorted([*(f"{name}.png" for name in FIGURES), *others])
+    assert read_json(folder / "architecture.json")["at the report's width"]["autoencoder"]["parameters"] == 6297699
     listed = read_json(folder / "figures.json")
     names = ["curve", "reconstructions", "samples", "interpolation", "tsne", "neighbours"]
     assert [figure["file"] for figure in listed["figures"]] == [f"{name}.png" for name in names]
@@ -115,9 +117,7 @@ def test_each_seed_is_a_training_and_the_summary_is_over_all(ready: Any, set_par
     assert read_json(study / "out/vae/vae-3/weights.json")["params"]["seed"] == 3
     weights = [load_file(study / f"out/vae/vae-{seed}/weights.safetensors") for seed in (0, 3)]
     assert not (weights[0]["fc_mu.weight"] == weights[1]["fc_mu.weight"]).all()
-    two, second = (
-        read_json(study / path) for path in ("out/vae-summary/summary.json", "out/vae/vae-3-evaluation/scores.json")
-    )
+    two, second = (read_json(study / path) for path in ("metrics/vae.json", "out/vae/vae-3-evaluation/scores.json"))
     second = second["scores"]
     assert (one["seeds"], two["seeds"]) == ([0], [0, 3])
     for part, name in (("validation", "mse"), ("samples", "coverage")):
