@@ -99,8 +99,10 @@ def repro(
     ] = None,
 ) -> None:
     """Run `dvc repro` with several stages at a time."""
+    from dlcv.runtime.config import load
     from dlcv.runtime.reproduce import default_jobs, reproduce
 
+    load()  # a bad params.yaml is refused before DVC writes its names into commands
     reproduce(jobs or default_jobs())
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 import copy
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -24,6 +25,8 @@ from dlcv.runtime.nested import merged
 
 PACKAGE = Path(__file__).parent.parent
 PATH = Path("params.yaml")
+# Names reach command lines, paths and names of stages: DVC writes them into the `cmd` that a shell runs.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
 class Section(BaseModel):
@@ -136,6 +139,7 @@ def validate(raw: dict[str, Any], where: str) -> Params:
     Raises:
         UserError: as `load`.
     """
+    check_names(raw, where)
     known = ["seed", *sections()]
     for name in raw:
         if name not in known:
@@ -148,6 +152,22 @@ def validate(raw: dict[str, Any], where: str) -> Params:
     except ValidationError as error:
         raise UserError(f"{where}: seed: {error.errors()[0]['msg']}, not {raw['seed']!r}") from None
     return Params(seed, {model: _validate(where, name, model, raw[name]) for name, model in sections().items()}, raw)
+
+
+def check_names(raw: Mapping[Any, Any], where: str, parents: tuple[str, ...] = ()) -> None:
+    """Check that every key, at any depth, is a name of at most 100 letters, digits, hyphens and underscores.
+
+    Models, pairs, scenarios and variants are keys, and the lists that name them can only name keys.
+
+    Raises:
+        UserError: another key.
+    """
+    for name, value in raw.items():
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            key = ".".join([*parents, ascii(name)])
+            raise UserError(f"{where}: {key} is no name; use letters, digits, - and _, at most 100")
+        if isinstance(value, Mapping):
+            check_names(value, where, (*parents, name))
 
 
 def show(key: str | None, params: Params) -> str:

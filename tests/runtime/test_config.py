@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +20,12 @@ from dlcv.runtime.config import key_of, load, names_in, show, validate
 from dlcv.runtime.errors import UserError
 
 REPOSITORY = Path(__file__).parent.parent.parent
+# The lists of names that the stages run over.
+NAMING = {
+    *("data.domains", "gan.models", "diffusion.models"),
+    *("adaptation.baselines.selftraining", *(f"adaptation.methods.{name}" for name in ("dann", "gta", "selftraining"))),
+    *(f"adaptation.comparison.{name}" for name in ("baselines", "networks", "scenarios", "sources", "updates")),
+}
 RAW = config.read_yaml(REPOSITORY / "params.yaml")
 
 
@@ -266,3 +274,49 @@ def test_key_of_takes_only_the_keys_of_the_dict(networks: str) -> None:
     assert name.validate_python("b-c") == "b-c"
     with pytest.raises(ValidationError, match="there is no b-d; did you mean b-c?"):
         name.validate_python("b-d")
+
+
+def mappings(node: dict[str, Any], parents: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Where params.yaml has a mapping."""
+    yield parents
+    for key, value in node.items():
+        if isinstance(value, dict):
+            yield from mappings(value, (*parents, key))
+
+
+def refused(place: tuple[str, ...], name: Any) -> None:
+    """Check that `name` is refused as a key of the mapping at `place`."""
+    raw = copy.deepcopy(RAW)
+    node = raw
+    for key in place:
+        node = node[key]
+    node[name] = next(iter(node.values()), {})
+    with pytest.raises(UserError, match="is no name; use letters, digits, - and _") as error:
+        validate(raw, "params.yaml")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("place", list(mappings(RAW)), ids=".".join)
+def test_no_key_reaches_a_shell(place: tuple[str, ...]) -> None:
+    refused(place, "v$(touch PWNED)")
+
+
+@pytest.mark.parametrize("name", ["a b", "a;b", "../a", "-rf", "a`b`", "a'b", "", "é", "a\nb", "x" * 101, 7])
+def test_what_is_no_name(name: Any) -> None:
+    refused(("gan", "pairs"), name)
+
+
+@pytest.mark.parametrize("key", sorted(NAMING))
+def test_no_list_names_what_has_no_key(key: str) -> None:
+    """The lists that dvc.yaml runs over: DVC writes their items into the commands of stages."""
+    assert "v$(touch PWNED)" in message({key: ["v$(touch PWNED)"]})
+
+
+def test_the_pipeline_runs_over_no_other_lists() -> None:
+    over = {
+        name for file in REPOSITORY.glob("stages/*/dvc.yaml") for name in re.findall(r"\$\{([\w.]+)", file.read_text())
+    }
+    over = {name for name in over if not name.startswith(("item", "key"))}
+    assert {name for name in over if not name.endswith("seeds")} == NAMING | {"adaptation.scenarios"}
+    for name in over - NAMING - {"adaptation.scenarios"}:
+        assert "v$(touch PWNED)" in message({name: ["v$(touch PWNED)"]})
