@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -30,6 +31,7 @@ Event = dict[str, Any]
 
 SQLITE = "sqlite:///"
 LOCK_SECONDS = 120.0
+PLACE = "dlcv.place"  # a tag: where a run was started
 
 # Set before mlflow is imported, unless the user has set them. With MLflow's defaults a request is retried for minutes.
 ENVIRONMENT = {
@@ -59,6 +61,11 @@ class StoredRun:
         self._apply({"kind": "tags", "values": tags})
         curves = self.client.get_run(self.id).data.metrics
         return {name: max(point.step for point in self.client.get_metric_history(self.id, name)) for name in curves}
+
+    def points(self) -> set[tuple[str, int]]:
+        """Name and step of each point of its curves."""
+        names = self.client.get_run(self.id).data.metrics
+        return {(name, point.step) for name in names for point in self.client.get_metric_history(self.id, name)}
 
     def send(self, event: Event) -> None:
         """Send one event. If the server refuses its content, print a warning.
@@ -230,9 +237,28 @@ def _create(client: MlflowClient, header: Event) -> str:
     tags = header["tags"] | ({"seed": seed} if seed else {})
     if header["id"]:
         tags["dlcv.origin"] = header["id"]  # by which a second import or a resumed stage finds it
+    tags[PLACE] = place()
     with _lock():
         experiment = _experiment(client, header["area"])
+        if header["kind"] == "run" and "fingerprint" in tags:
+            _end_killed(client, experiment, tags["fingerprint"])
         return str(client.create_run(experiment, header["start"], tags, name).info.run_id)
+
+
+def _end_killed(client: MlflowClient, experiment: str, fingerprint: str) -> None:
+    """Give the status KILLED to runs of a training that still say RUNNING.
+
+    A lock lets one process of this repository train at a time, so a run that was not resumed has lost its process: it
+    was killed before it had written its id beside the checkpoints.
+    """
+    where = f"attributes.status = 'RUNNING' and tags.fingerprint = '{fingerprint}' and tags.`{PLACE}` = '{place()}'"
+    for run in client.search_runs([experiment], where):
+        client.set_terminated(run.info.run_id, "KILLED")
+
+
+def place() -> str:
+    """A short hash of this machine's name and the root of the repository."""
+    return hashlib.sha256(f"{platform.node()}:{root()}".encode()).hexdigest()[:12]
 
 
 def _experiment(client: MlflowClient, area: str) -> str:
@@ -268,6 +294,11 @@ def _mlflow(arguments: list[str], failure: str) -> None:
 
 def _lock() -> FileLock:
     return FileLock(root() / ".mlflow.lock", timeout=LOCK_SECONDS)
+
+
+def import_lock() -> FileLock:
+    """A lock for the import of files: two imports of one file at once would make two runs."""
+    return FileLock(root() / ".mlflow-import.lock")
 
 
 def uri() -> str:

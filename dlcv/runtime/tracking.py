@@ -11,6 +11,7 @@ Environment: `MLFLOW_TRACKING_URI` (default: `<root>/mlflow.db`). `DLCV_TRACKING
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -26,8 +27,19 @@ from pathlib import Path
 
 from dlcv.runtime import compute
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.files import root
-from dlcv.runtime.mlflow_store import Event, StoredRun, identity, initialise, line, open_run, redacted, uri, warn
+from dlcv.runtime.files import read_json, root, write_json
+from dlcv.runtime.mlflow_store import (
+    Event,
+    StoredRun,
+    identity,
+    import_lock,
+    initialise,
+    line,
+    open_run,
+    redacted,
+    uri,
+    warn,
+)
 from dlcv.runtime.nested import flatten
 
 __all__ = ["Dataset", "Run", "Training", "add_scores", "import_file", "initialise", "run"]
@@ -35,8 +47,31 @@ __all__ = ["Dataset", "Run", "Training", "add_scores", "import_file", "initialis
 BATCH = 1000  # points that are sent at once; the most that MLflow accepts in one request
 FLUSH_SECONDS = 5.0
 
-# Servers that failed in this process. Another try would wait for the time-out again.
-_away: set[str] = set()
+# A server that failed is left alone for a while, by other processes too: each try may wait for the time-out.
+PAUSE_SECONDS = 300.0
+
+
+def _away_file() -> Path:
+    """The addresses of the servers that failed, and when."""
+    return root() / "mlruns-offline" / "away.json"
+
+
+def _failed_at() -> dict[str, float]:
+    try:
+        found = read_json(_away_file())
+        return {str(server): float(at) for server, at in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _is_away() -> bool:
+    """Whether the server failed within the last `PAUSE_SECONDS`, in any process of this repository."""
+    return 0 <= time.time() - _failed_at().get(redacted(uri()), -PAUSE_SECONDS) < PAUSE_SECONDS
+
+
+def _note_failure() -> None:
+    with contextlib.suppress(OSError):  # the next process tries again
+        write_json(_away_file(), {**_failed_at(), redacted(uri()): int(time.time())})
 
 
 @dataclass(frozen=True)
@@ -207,7 +242,8 @@ def import_file(path: Path) -> int:
     """Import what was logged while the server was away: a file, or all `*.jsonl` of a folder. May be repeated.
 
     A file is renamed to `*.imported` once all of it is imported. A file without an end (its stage was killed, or is
-    still running) is imported up to its last event and kept. Scores wait for the run of their training.
+    still running) is imported up to its last event and kept. Scores wait for the run of their training. In a folder,
+    a file of another kind gives a warning. Imports that start together take turns.
 
     Returns:
         The number of imported files.
@@ -215,26 +251,53 @@ def import_file(path: Path) -> int:
     Raises:
         UserError: no such file, a file of another kind, or a server that is still away.
     """
-    count = 0
-    for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
-        header, *events = _read(file)
-        try:
-            stored = open_run(header, late=True)
-            if stored is None:
-                continue
-            for event in events:
-                if event["kind"] == "artifact":
-                    event["path"] = str(file.parent / event["path"])
-                stored.send(event)
-        except Exception as error:
-            raise UserError(f"{file}: MLflow did not accept it: {line(error)}; try again later") from error
-        count += 1
-        if events and events[-1]["kind"] == "end":
-            file.rename(file.with_suffix(".imported"))
-            shutil.rmtree(file.with_suffix(""), ignore_errors=True)
-        else:
-            warn(f"{file} has no end; imported up to its last event, and kept")
-    return count
+    with import_lock():
+        count = 0
+        for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
+            try:
+                count += _import(file)
+            except NoEvents as error:
+                if not path.is_dir():
+                    raise
+                warn(f"{error}; it is kept")
+        if count:
+            _away_file().unlink(missing_ok=True)  # the server is back
+        return count
+
+
+class NoEvents(UserError):
+    """A file that `_Sink` did not write, or whose first event is cut off."""
+
+
+def _import(file: Path) -> int:
+    """Import one file; 0 if its scores wait for their run, otherwise 1. Errors as of `import_file`."""
+    header, *events = _read(file)
+    copies = file.with_suffix("").resolve()
+    try:
+        stored = open_run(header, late=True)
+        if stored is None:
+            return 0
+        known = stored.points()  # a stage that was killed and resumed has logged some steps twice
+        for event in events:
+            if event["kind"] == "artifact":
+                source = (file.parent / event["path"]).resolve()
+                if not source.is_relative_to(copies):
+                    warn(f"{file} names the artifact {event['path']}, which is not in {copies.name}/; it is left out")
+                    continue
+                event = {**event, "path": str(source)}
+            elif event["kind"] == "metrics":
+                points = [point for point in event["points"] if (point[0], point[3]) not in known]
+                known |= {(name, step) for name, _, _, step in points}
+                event = {**event, "points": points}
+            stored.send(event)
+    except Exception as error:
+        raise UserError(f"{file}: MLflow did not accept it: {line(error)}; try again later") from error
+    if events and events[-1]["kind"] == "end":
+        file.rename(file.with_suffix(".imported"))
+        shutil.rmtree(file.with_suffix(""), ignore_errors=True)
+    else:
+        warn(f"{file} has no end; imported up to its last event, and kept")
+    return 1
 
 
 class _Sink:
@@ -248,8 +311,8 @@ class _Sink:
         if not header:
             return
         try:
-            if uri() in _away:
-                raise ConnectionError("it failed earlier in this process")
+            if _is_away():
+                raise ConnectionError(f"it failed less than {PAUSE_SECONDS / 60:.0f} minutes ago")
             self._stored = open_run(header)
             assert self._stored is not None  # only an import waits
             if header["id"]:
@@ -274,7 +337,8 @@ class _Sink:
     def _leave(self, error: Exception) -> None:
         """Send all further events to a file for `import_file`."""
         self._stored = None
-        _away.add(uri())
+        if not _is_away():
+            _note_failure()
         self.header["id"] = self.header["id"] or f"offline-{uuid.uuid4().hex}"
         name = re.sub(r"[^\w.@-]+", "_", self.header["name"])
         file = root() / "mlruns-offline" / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{uuid.uuid4().hex[:4]}.jsonl"
@@ -304,13 +368,13 @@ def _read(file: Path) -> list[Event]:
     try:
         *lines, _ = file.read_text(encoding="utf-8").split("\n")  # the last line may be cut off
         events = [json.loads(text) for text in lines]
-        if events[0]["kind"] in ("run", "scores"):
+        if events[0]["kind"] in ("run", "scores") and all(isinstance(event["kind"], str) for event in events):
             return events
     except OSError as error:
         raise UserError(f"{file} cannot be read: {line(error)}") from None
     except (ValueError, LookupError, TypeError):
         pass
-    raise UserError(f"{file} is not a file of events; dlcv writes those into mlruns-offline")
+    raise NoEvents(f"{file} is not a file of events; dlcv writes those into mlruns-offline")
 
 
 def _strings(values: Mapping[str, object]) -> dict[str, str]:

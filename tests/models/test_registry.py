@@ -27,7 +27,6 @@ def tracked(trained: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
     """The study with trainings and an empty database."""
     monkeypatch.delenv("DLCV_TRACKING")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(tracking, "_away", set())
     shutil.copy(empty_database, trained / "mlflow.db")
     return trained
 

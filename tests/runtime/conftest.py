@@ -34,7 +34,6 @@ def bare(tmp_path, monkeypatch):
     """A root without a database. The working directory is another folder, as in a queued experiment."""
     for name in ("MLFLOW_TRACKING_URI", "DLCV_TRACKING", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(tracking, "_away", set())
     place = tmp_path / "the root"
     place.mkdir()
     (tmp_path / "work").mkdir()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from dlcv.runtime import tracking
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.tracking import Dataset
-from tests.runtime.conftest import AWAY, SHA, TRAINING, client, curve, offline, runs_of
+from tests.runtime.conftest import AWAY, REPOSITORY, SHA, TRAINING, client, curve, offline, runs_of
 
 # The import of MLflow and a new database take seconds.
 pytestmark = pytest.mark.slow
@@ -177,3 +179,102 @@ def test_one_event_that_the_server_refuses_does_not_hold_up_an_import(root, monk
     assert tracking.import_file(file) == 1
     assert "did not accept metrics" in capsys.readouterr().err
     assert runs_of(root)[0].info.status == "FINISHED"
+
+
+def test_a_failed_server_is_left_alone_for_a_while_by_every_process(root, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", AWAY)
+    with tracking.run("train", area="adaptation", params={}):
+        pass
+    asked = []
+    monkeypatch.setattr(tracking, "open_run", lambda header: asked.append(header) or _broken())
+    with tracking.run("train", area="adaptation", params={}):
+        pass
+    assert asked == [] and "failed less than 5 minutes ago" in capsys.readouterr().err
+    monkeypatch.setattr(tracking, "PAUSE_SECONDS", 0.0)
+    with tracking.run("train", area="adaptation", params={}):
+        pass
+    assert len(asked) == 1
+    (root / "mlruns-offline/away.json").write_text("{")  # a damaged note is no note
+    assert not tracking._is_away()
+
+
+def test_a_training_resumed_in_an_outage_has_each_point_once(root, monkeypatch):
+    with pytest.raises(KeyboardInterrupt), tracking.run("train", area="adaptation", params={}) as first:
+        for step in range(4):
+            first.log({"loss": float(step)}, step)
+        raise KeyboardInterrupt
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", AWAY)
+        with tracking.run("train", area="adaptation", params={}, resume=first.id) as second:
+            for step in range(2, 6):  # from the checkpoint at step 2
+                second.log({"loss": float(step)}, step)
+    (file,) = offline(root)
+    again = file.with_name("again.jsonl")
+    shutil.copy(file, again)
+    assert tracking.import_file(root / "mlruns-offline") == 2
+    (found,) = runs_of(root)
+    assert curve(root, found.info.run_id, "loss") == [(step, float(step)) for step in range(6)]
+
+
+def test_a_bad_file_does_not_hold_up_the_others(root, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", AWAY)
+        with tracking.run("train", area="adaptation", params={}):
+            pass
+    for name, text in {"0-empty": "", "1-cut": '{"kind": "ru', "2-other": "[1]\n"}.items():
+        (root / f"mlruns-offline/{name}.jsonl").write_text(text)
+    capsys.readouterr()
+    assert tracking.import_file(root / "mlruns-offline") == 1
+    assert capsys.readouterr().err.count("is not a file of events") == 3
+    assert len(offline(root)) == 3 and len(runs_of(root)) == 1
+
+
+def test_an_artifact_outside_the_folder_of_the_file_is_not_uploaded(root, monkeypatch, capsys):
+    secret = root / "secret.txt"
+    secret.write_text("secret")
+    Path("grid.png").write_bytes(b"image")
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", AWAY)
+        with tracking.run("train", area="adaptation", params={}) as run:
+            for _ in range(3):
+                run.figure(Path("grid.png"))
+    (file,) = offline(root)
+    lines = file.read_text().splitlines()
+    copies = [index for index, text in enumerate(lines) if '"artifact"' in text]
+    for index, path in zip(copies[1:], (str(secret), "../secret.txt"), strict=True):
+        lines[index] = json.dumps({**json.loads(lines[index]), "path": path})
+    file.write_text("\n".join(lines) + "\n")
+    assert tracking.import_file(file) == 1
+    (found,) = runs_of(root)
+    assert [one.path for one in client(root).list_artifacts(found.info.run_id, "figures")] == ["figures/grid.png"]
+    assert capsys.readouterr().err.count("it is left out") == 2
+
+
+def test_three_imports_at_once_make_one_run(root, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", AWAY)
+        with tracking.run("train", area="adaptation", params={}) as run:
+            run.log({"loss": 1.0}, 0)
+    script = "from dlcv.runtime.tracking import import_file; from pathlib import Path; import sys;"
+    script += "print(import_file(Path(sys.argv[1])))"
+    command = [sys.executable, "-c", script, str(root / "mlruns-offline")]
+    started = [
+        subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    said = [process.communicate() for process in started]
+    assert sorted(out.strip() for out, _ in said) == ["0", "0", "1"], said
+    (found,) = runs_of(root)
+    assert curve(root, found.info.run_id, "loss") == [(0, 1.0)]
+
+
+def test_a_run_that_lost_its_process_does_not_stay_running(root):
+    tags = {"fingerprint": "f" * 64}
+    lost = tracking.run("train", area="adaptation", params={}, tags=tags)
+    lost.__enter__()  # and never left, as after SIGKILL
+    with tracking.run("other", area="adaptation", params={}, tags={"fingerprint": "e" * 64}):
+        pass
+    assert [run.info.status for run in runs_of(root)] == ["RUNNING", "FINISHED"]
+    with tracking.run("train", area="adaptation", params={}, tags=tags):
+        pass
+    assert [run.info.status for run in runs_of(root)] == ["KILLED", "FINISHED", "FINISHED"]
