@@ -6,13 +6,18 @@ import errno
 import sys
 
 from dlcv.runtime.errors import UserError
+from dlcv.runtime.signals import interrupt_on_sigterm
 
 
 def main() -> None:
     from dlcv.cli import run
 
+    interrupt_on_sigterm()
     try:
         run()
+    except KeyboardInterrupt:
+        print("dlcv: stopped; run the same command again to go on", file=sys.stderr)
+        raise SystemExit(130) from None
     except UserError as error:
         print(f"dlcv: error: {error}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from dlcv.engine.averaging import EMA
 from dlcv.runtime.checkpoints import Checkpoints
 from dlcv.runtime.errors import UserError
+from dlcv.runtime.signals import deferred
 from dlcv.runtime.tracking import Run
 
 Row = dict[str, float]
@@ -87,10 +88,12 @@ def train(
 ) -> Trained:
     """Train `method` for `steps` steps, starting from the newest checkpoint if there is one.
 
-    On the CPU, a training that was killed and resumed gives the same bits as an uninterrupted one.
+    On the CPU, a training that was killed and resumed gives the same bits as an uninterrupted one. SIGINT and SIGTERM
+    end the step that runs and write a checkpoint; several processes go back to their last one.
 
     Raises:
         UserError: a value of a step is not finite. Earlier checkpoints are kept.
+        KeyboardInterrupt: SIGINT or SIGTERM came.
     """
     networks = dict(method.networks)
     averages = {
@@ -116,45 +119,51 @@ def train(
     if accelerator.scaler is not None:
         stateful["scaler"] = accelerator.scaler
     start, curve = 0, []
+    window: list[dict[str, Tensor]] = []  # values of the steps since the last row of the curve
     if (state := checkpoints.latest()) is not None:
         for key, owner in stateful.items():
             owner.load_state_dict(state[key])
-        start, curve = state["step"], state["curve"]
+        start, curve, window = state["step"], state["curve"], to_device(state["window"], accelerator.device)
         for row in curve:
             # A resumed run has these points already, a new run does not. The same point twice counts once.
             run.log(_values(row), int(row["step"]))
         if accelerator.is_main_process:
             print(f"{name}: continues from its checkpoint at step {start} of {steps}", file=sys.stderr)
 
-    saved, window = start, []
+    saved = start
     quiet = not accelerator.is_main_process or not sys.stderr.isatty()
     bar = tqdm(total=steps, initial=start, desc=name, unit="step", disable=quiet, mininterval=0.5)
-    for step in range(start, steps):
-        batch = to_device(next(batches), accelerator.device)
-        window.append(method.step(batch, step / steps, accelerator.backward))
-        for schedule in method.schedulers:
-            schedule.step()
-        for key, average in averages.items():
-            average.update(networks[key], step + 1)
-        done = step + 1
-        if done in snapshot_at and accelerator.is_main_process:
-            snapshot(done, results)
-        bar.update()
-        if done % log_every == 0 or done == steps:
-            # Only here the loop waits for the device: one transfer for the whole window.
-            row = summarise(window, done, name)
-            window = []
-            curve.append(row)
-            run.log(_values(row), done)
-            watch(curve)
-            bar.set_postfix({key: f"{value:.3g}" for key, value in _values(row).items()}, refresh=False)
-        if not window and done >= saved + checkpoint_every and done < steps:
-            saved = done
-            states = {key: owner.state_dict() for key, owner in stateful.items()}
-            checkpoints.save(done, {**states, "curve": curve})
-            accelerator.wait_for_everyone()
-            if accelerator.is_main_process:
-                checkpoints.publish(done)
+    with deferred() as asked_to_stop:
+        for step in range(start, steps):
+            batch = to_device(next(batches), accelerator.device)
+            window.append(method.step(batch, step / steps, accelerator.backward))
+            for schedule in method.schedulers:
+                schedule.step()
+            for key, average in averages.items():
+                average.update(networks[key], step + 1)
+            done = step + 1
+            if done in snapshot_at and accelerator.is_main_process:
+                snapshot(done, results)
+            bar.update()
+            if done % log_every == 0 or done == steps:
+                # Only here the loop waits for the device: one transfer for the whole window.
+                row = summarise(window, done, name)
+                window = []
+                curve.append(row)
+                run.log(_values(row), done)
+                watch(curve)
+                bar.set_postfix({key: f"{value:.3g}" for key, value in _values(row).items()}, refresh=False)
+            stop = asked_to_stop() and done < steps
+            due = not window and done >= saved + checkpoint_every and done < steps
+            if due or (stop and accelerator.num_processes == 1):
+                saved = done
+                states = {key: owner.state_dict() for key, owner in stateful.items()}
+                checkpoints.save(done, {**states, "curve": curve, "window": _detached(window)})
+                accelerator.wait_for_everyone()
+                if accelerator.is_main_process:
+                    checkpoints.publish(done)
+            if stop:
+                raise KeyboardInterrupt
     bar.close()
     return Trained({key: network.cpu().eval() for key, network in results.items()}, curve)
 
@@ -188,6 +197,10 @@ def summarise(window: list[dict[str, Tensor]], step: int, name: str) -> Row:
         )
     means = table.double().mean(0).tolist()
     return {"step": float(step), **dict(zip(keys, means, strict=True))}
+
+
+def _detached(window: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+    return [{key: value.detach() for key, value in values.items()} for values in window]
 
 
 def _values(row: Row) -> Row:

@@ -7,6 +7,8 @@ processes. A training with other values of these does not resume, because its st
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import random
 import shutil
@@ -19,7 +21,9 @@ import torch
 from filelock import FileLock
 
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.files import root
+from dlcv.runtime.files import remove, root
+
+SPARE = 2**20  # bytes; with less than this the disk is full
 
 
 class Checkpoints:
@@ -47,17 +51,29 @@ class Checkpoints:
             return
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder.with_name(f"{self.folder.name}.lock")):
+            # What a killed process left: a half-written snapshot would be copied into the result.
+            for left in (*self.folder.rglob(".*.part*"), *self.folder.parent.glob(f".{self.folder.name}.*.old")):
+                remove(left)
             yield
 
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Write this process's file of the checkpoint of `step`. `latest` ignores it until `publish`."""
         part = self.folder / f"step-{step:09d}.part"
         part.mkdir(parents=True, exist_ok=True)
-        with open(part / f"rank-{self.rank}.pt", "wb") as file:
-            torch.save({"step": step, "random": random_state(), **state}, file)
-            # `publish` renames the folder: the bytes have to be on the disk before that.
-            file.flush()
-            os.fsync(file.fileno())
+        path = part / f"rank-{self.rank}.pt"
+        try:
+            with open(path, "wb") as file:
+                torch.save({"step": step, "random": random_state(), **state}, file)
+                # `publish` renames the folder: the bytes have to be on the disk before that.
+                file.flush()
+                os.fsync(file.fileno())
+        except (OSError, RuntimeError) as error:
+            written = path.stat().st_size if path.is_file() else 0
+            remove(part)
+            if shutil.disk_usage(self.folder).free > written + SPARE and not isinstance(error, OSError):
+                raise
+            # torch reports a full disk as an internal error of many lines.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
 
     def publish(self, step: int) -> None:
         """Make the checkpoint of `step` valid and remove older ones. Only one process calls this."""
@@ -76,10 +92,12 @@ class Checkpoints:
         Raises:
             UserError: the checkpoint cannot be read.
         """
-        complete = sorted(path for path in self.folder.glob("step-*") if path.suffix != ".part")
+        # A folder without this file was being removed when its process was killed.
+        files = self.folder.glob(f"step-*/rank-{self.rank}.pt")
+        complete = sorted(path for path in files if path.parent.suffix != ".part")
         if not complete:
             return None
-        path = complete[-1] / f"rank-{self.rank}.pt"
+        path = complete[-1]
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:
@@ -103,7 +121,11 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Remove all checkpoints: the training has succeeded."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        # Renamed first: a kill in the middle would leave a checkpoint without its snapshots.
+        old = self.folder.with_name(f".{self.folder.name}.{os.getpid()}.old")
+        with contextlib.suppress(OSError):
+            os.replace(self.folder, old)
+            shutil.rmtree(old)
 
 
 def random_state() -> dict[str, Any]:
@@ -124,4 +146,5 @@ def restore_random_state(state: dict[str, Any]) -> None:
     key = np.asarray(state["numpy"]["state"]["key"], dtype=np.uint32)
     np.random.set_state({**state["numpy"], "state": {**state["numpy"]["state"], "key": key}})
     torch.set_rng_state(state["torch"])
-    torch.cuda.set_rng_state_all(state["cuda"])
+    for index, values in enumerate(state["cuda"][: torch.cuda.device_count()]):  # there may be fewer GPUs than before
+        torch.cuda.set_rng_state(values, index)

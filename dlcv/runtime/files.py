@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,17 +27,19 @@ def root() -> Path:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, for a file or folder, and rename it to `path` on success.
 
-    After an exception the temporary file or folder is removed, and `path` is unchanged.
+    After an exception the temporary file or folder is removed, and `path` is unchanged. What a killed process left is
+    removed when `path` is written again; until then its name is in `.dvcignore`, so that no stage changes by it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
     # The suffix stays at the end: matplotlib and others choose the format by it.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield temporary
         if temporary.is_dir() and path.is_dir():
             # os.replace cannot replace a folder that is not empty.
-            old = path.with_name(f".{path.name}.{os.getpid()}.old")
+            old = path.with_name(f".{path.stem}.{os.getpid()}.old{path.suffix}")
             os.replace(path, old)
             try:
                 os.replace(temporary, path)
@@ -46,10 +50,35 @@ def replacing(path: Path) -> Iterator[Path]:
         else:
             os.replace(temporary, path)
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+        remove(temporary)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; nothing happens if there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove the temporary files for `path` of processes that are gone."""
+    names = re.compile(rf"\.{re.escape(path.stem)}\.(\d+)\.(part|old){re.escape(path.suffix)}")
+    for other in path.parent.glob(f".{glob.escape(path.stem)}.*"):
+        match = names.fullmatch(other.name)
+        if match and not _runs(int(match[1])):
+            remove(other)
+
+
+def _runs(process: int) -> bool:
+    """Whether a process with this number runs on this machine."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def write_json(path: Path, value: Any) -> None:

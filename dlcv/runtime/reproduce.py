@@ -1,19 +1,28 @@
 """`dvc repro` of the whole pipeline, with several stages at a time.
 
-DVC runs one stage at a time, and a small network does not use all cores. Here each stage is run by
-`dvc repro --single-item` as soon as all stages that it depends on are up to date. DVC still decides which stages run.
+DVC runs one stage at a time, and a small network does not use all cores. Here each changed stage is run by
+`dvc repro --single-item` as soon as all stages that it depends on are up to date. DVC still decides what changed.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
+from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from dlcv.runtime import durations
 from dlcv.runtime.errors import UserError
 
 # What DVC prints after every stage; not shown.
@@ -26,6 +35,30 @@ HINTS = (
     "\tdvc config core.autostage",
 )
 AT_MOST = 4  # the default for many cores: each stage may need more than a gigabyte
+PATIENCE = 20.0  # seconds that stages have to stop: a training writes a checkpoint after its current step
+UNKNOWN = 10.0  # seconds that a stage is taken to need which has never run here
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The stages by DVC's addresses: `stages/gan/dvc.yaml:train@sngan`.
+
+    Attributes:
+        needs: the stages that each stage depends on.
+        changed: those whose command, dependencies or outputs differ from the lock file.
+    """
+
+    needs: Mapping[str, list[str]]
+    changed: frozenset[str]
+
+    def remaining(self, seconds: Mapping[str, float]) -> dict[str, float]:
+        """For each stage the seconds of the longest path from its start to the end of the pipeline."""
+        longest: dict[str, float] = dict.fromkeys(self.needs, 0.0)
+        for stage in reversed(list(TopologicalSorter(self.needs).static_order())):
+            longest[stage] += seconds.get(stage, UNKNOWN)
+            for needed in self.needs[stage]:
+                longest[needed] = max(longest[needed], longest[stage])
+        return longest
 
 
 def default_jobs() -> int:
@@ -36,56 +69,145 @@ def default_jobs() -> int:
 def reproduce(jobs: int) -> None:
     """Bring all stages of the repository of the working directory up to date, `jobs` stages at a time.
 
-    After a failure, running stages finish and no further stage starts.
+    Of the stages that can run, that with the longest path behind it starts first. After a failure, running stages
+    finish and no further stage starts. SIGTERM and SIGINT stop the running stages. A second call in the same repository
+    waits for the first one.
 
     Raises:
-        UserError: there is no pipeline here, or a stage failed.
+        UserError: there is no pipeline here, a stage failed, or a signal stopped the stages.
     """
-    environment = {"PYTHONUNBUFFERED": "1", **os.environ}
-    order = TopologicalSorter(_dependencies())
-    order.prepare()
-    ready: list[str] = []
-    running: dict[Future[int], str] = {}
-    with ThreadPoolExecutor(jobs) as pool:
+    with _alone(), Stages() as stages, ThreadPoolExecutor(jobs) as pool:
+        pipeline = _pipeline()
+        remaining = pipeline.remaining(durations.last())
+        order = TopologicalSorter(pipeline.needs)
+        order.prepare()
+        touched: set[str] = set()  # stages that DVC has looked at; those that need them it looks at as well
+        ready: list[str] = []
+        running: dict[Future[int], str] = {}
         while order.is_active():
             ready += order.get_ready()
+            for stage in [stage for stage in ready if not _to_run(stage, pipeline, touched)]:
+                ready.remove(stage)
+                order.done(stage)
+            ready.sort(key=lambda stage: -remaining[stage])
             # Submit no more than can run: stages that wait in the pool would start after a failure.
-            while ready and len(running) < jobs:
+            while ready and len(running) < jobs and not stages.stopped:
                 stage = ready.pop(0)
-                running[pool.submit(_run, stage, environment)] = stage
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
+                touched.add(stage)
+                running[pool.submit(stages.run, stage)] = stage
+            done, _ = wait(running, timeout=None if running else 0, return_when=FIRST_COMPLETED)
             for future in done:
                 stage = running.pop(future)
-                if future.result():
+                if future.result() and not stages.stopped:
                     raise UserError(f"stage {stage} failed; its messages start with {_short(stage)}")
                 order.done(stage)
+            if stages.stopped and not running:
+                raise UserError(f"stopped by {stages.stopped}; run the same command again to go on")
+        print(f"{len(pipeline.needs) - len(touched)} of {len(pipeline.needs)} stages were up to date")
 
 
-def _dependencies() -> dict[str, list[str]]:
-    """The stages that each stage depends on, as DVC's addresses: `stages/gan/dvc.yaml:train@sngan`."""
+def _to_run(stage: str, pipeline: Pipeline, touched: set[str]) -> bool:
+    """Whether DVC has to look at a stage: it has changed, or a stage that it needs may have changed since."""
+    return stage in pipeline.changed or not touched.isdisjoint(pipeline.needs[stage])
+
+
+@dataclass
+class Stages:
+    """The running stages. As a context it passes SIGINT and SIGTERM on to them.
+
+    Attributes:
+        stopped: name of the signal that came; empty if none did.
+    """
+
+    stopped: str = ""
+    _processes: set[subprocess.Popen[str]] = field(default_factory=set)
+    _handlers: dict[int, object] = field(default_factory=dict)
+
+    def __enter__(self) -> Stages:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._handlers[number] = signal.signal(number, self._stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def run(self, stage: str) -> int:
+        """Run one stage, print its output line by line after its name, and return its exit code."""
+        # Other stages may hold DVC's lock for longer than DVC waits by default.
+        command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
+        with subprocess.Popen(
+            command,
+            env={"PYTHONUNBUFFERED": "1", **os.environ},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # A group of its own: a signal has to reach the stage, and DVC has to outlive it to release its locks.
+            start_new_session=True,
+        ) as process:
+            self._processes.add(process)
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.strip() and not line.startswith(HINTS):
+                    print(f"{_short(stage)} | {line}", end="", flush=True)
+        self._processes.discard(process)
+        return process.returncode
+
+    def _stop(self, number: int, _: object) -> None:
+        if self.stopped:
+            return
+        self.stopped = signal.Signals(number).name
+        print(f"dlcv: {self.stopped}: the running stages stop, within {PATIENCE:.0f} s", file=sys.stderr, flush=True)
+        self._send(signal.SIGINT)  # DVC ignores it while its stage runs, and then releases its locks
+        killer = threading.Timer(PATIENCE, self._send, [signal.SIGKILL])
+        killer.daemon = True
+        killer.start()
+
+    def _send(self, number: int) -> None:
+        for process in list(self._processes):
+            if process.poll() is None:
+                os.killpg(process.pid, number)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other `dlcv repro` runs in this repository."""
+    folder = Path(".dvc/tmp")
+    if not folder.parent.is_dir():
+        raise UserError("no pipeline: there is no .dvc here; run dlcv in the root of the repository")
+    folder.mkdir(exist_ok=True)
+    lock = FileLock(folder / "dlcv-repro.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print("dlcv: another dlcv repro runs here; waiting for it", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _pipeline() -> Pipeline:
+    """The stages and what changed, asked of DVC once."""
     from dvc.exceptions import DvcException
+    from dvc.lock import LockError
     from dvc.repo import Repo
 
     try:
         with Repo() as repo:
             graph = repo.index.graph
-            return {stage.addressing: [needed.addressing for needed in graph.successors(stage)] for stage in graph}
+            needs = {stage.addressing: [needed.addressing for needed in graph.successors(stage)] for stage in graph}
+            while True:
+                try:
+                    with repo.lock:
+                        changed = frozenset(stage.addressing for stage in graph if stage.changed())
+                    return Pipeline(needs, changed)
+                except LockError:  # another DVC command runs here
+                    time.sleep(0.5)
     except DvcException as error:
         raise UserError(f"no pipeline: {error}") from error
-
-
-def _run(stage: str, environment: Mapping[str, str]) -> int:
-    """Run one stage, print its output line by line after its name, and return its exit code."""
-    # Other stages may hold DVC's lock for longer than DVC waits by default.
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
-    with subprocess.Popen(
-        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.strip() and not line.startswith(HINTS):
-                print(f"{_short(stage)} | {line}", end="", flush=True)
-    return process.returncode
 
 
 def _short(stage: str) -> str:

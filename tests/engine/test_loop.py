@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,7 +42,7 @@ class Numbers:
 class Regression:
     """A method with everything that has a state: BatchNorm, dropout, Adam's moments, a schedule."""
 
-    def __init__(self, steps: int, kill_at: int = -1, nan_at: int = -1):
+    def __init__(self, steps: int, kill_at: int = -1, nan_at: int = -1, signals: Mapping[int, int] | None = None):
         torch.manual_seed(0)
         network = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 1))
         self.networks: dict[str, nn.Module] = {"network": network}
@@ -49,7 +51,7 @@ class Regression:
         )
         self.optimizers: dict[str, torch.optim.Optimizer] = {"network": optimizer}
         self.schedulers = [schedule]
-        self.kill_at, self.nan_at = kill_at, nan_at
+        self.kill_at, self.nan_at, self.signals = kill_at, nan_at, signals or {}
         self.seen: list[float] = []
 
     def step(self, batch: Tensor, progress: float, backward: Callable[[Tensor], None]) -> dict[str, Tensor]:
@@ -57,6 +59,8 @@ class Regression:
         loss = (self.networks["network"](batch) - batch.sum(1, keepdim=True)).square().mean()
         if len(self.seen) == self.kill_at:
             raise KeyboardInterrupt
+        if len(self.seen) in self.signals:
+            os.kill(os.getpid(), self.signals[len(self.seen)])
         if len(self.seen) == self.nan_at:
             loss = loss * float("nan")
         self.optimizers["network"].zero_grad()
@@ -88,6 +92,23 @@ def test_a_killed_training_goes_on_and_equals_an_uninterrupted_one(study: Path) 
     resumed = run(second, "killed")
     assert second.seen[0] == 30 / 50 and len(second.seen) == 20
     assert resumed.curve == whole.curve
+    for key, value in whole.networks["network"].state_dict().items():
+        assert torch.equal(value, resumed.networks["network"].state_dict()[key]), key
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("study")
+def test_a_signal_writes_a_checkpoint_after_the_step_that_runs(study: Path, number: int) -> None:
+    whole = run(Regression(50), "whole")
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt):
+        run(Regression(50, signals={37: number}), "stopped")
+    assert signal.getsignal(number) is before
+    assert [path.name for path in (study / ".checkpoints/test/stopped").glob("*/step-*")] == ["step-000000037"]
+    second = Regression(50, signals={13: number})  # in the last step, which ends the training anyway
+    resumed = run(second, "stopped")
+    assert second.seen[0] == 37 / 50 and len(second.seen) == 13
+    assert resumed.curve == whole.curve  # with the two steps of the row that the signal cut
     for key, value in whole.networks["network"].state_dict().items():
         assert torch.equal(value, resumed.networks["network"].state_dict()[key]), key
 

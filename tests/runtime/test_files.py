@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +49,14 @@ def test_root_is_dvcs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_sha256(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     assert sha256(tmp_path / "empty") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_what_a_killed_process_left_is_removed_when_it_is_written_again(tmp_path: Path) -> None:
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    mine = tmp_path / f".scores.{os.getppid()}.part.json"  # of a process that runs
+    for name in (f".scores.{gone.stdout.strip()}.part.json", mine.name, ".scores.x.part.json", ".other.1.part.json"):
+        (tmp_path / name).write_text("half")
+    (tmp_path / f".scores.{gone.stdout.strip()}.old.json").mkdir()
+    write_json(tmp_path / "scores.json", {})
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == sorted([".other.1.part.json", mine.name, ".scores.x.part.json", "scores.json"])

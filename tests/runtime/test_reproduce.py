@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.reproduce import reproduce
+from dlcv.runtime.reproduce import UNKNOWN, Pipeline, reproduce
 
 # DVC calls a deprecated function of pygtrie. Each stage starts a process of DVC.
 pytestmark = [pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning"), pytest.mark.slow]
@@ -82,3 +84,75 @@ def test_a_folder_without_a_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="no pipeline"):
         reproduce(1)
+
+
+SLOW = """
+import sys, time
+from pathlib import Path
+
+Path("started").touch()
+try:
+    time.sleep(60)
+finally:
+    Path("stopped").touch()
+"""
+
+
+def start() -> subprocess.Popen[str]:
+    """A process of `dlcv repro` without the check of params.yaml, which the small pipeline lacks."""
+    script = (
+        "from dlcv.runtime.reproduce import UNKNOWN, Pipeline, reproduce; from dlcv.runtime.errors import UserError\n"
+    )
+    script += "try: reproduce(2)\nexcept UserError as error: raise SystemExit(f'error: {error}')"
+    return subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for(path: Path) -> None:
+    for _ in range(1200):
+        if path.exists():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{path} did not come")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_stages_and_leaves_no_lock(pipeline: Path, number: int) -> None:
+    (pipeline / "slow.py").write_text(SLOW)
+    write({"left": f"{sys.executable} slow.py"})
+    process = start()
+    wait_for(pipeline / "started")
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1 and (pipeline / "stopped").exists()  # the stage could clean up
+    assert f"stopped by {signal.Signals(number).name}; run the same command again" in said
+    write({})
+    reproduce(2)
+    assert Path("last").exists()
+
+
+def test_a_second_call_waits(pipeline: Path) -> None:
+    (pipeline / "slow.py").write_text(SLOW.replace("60", "3"))
+    write({"first": f"{sys.executable} slow.py"})
+    first = start()
+    wait_for(pipeline / "started")
+    second = start()
+    said = [process.communicate(timeout=120) for process in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0), said
+    assert "waiting for it" in said[1][1] and "4 of 4 stages were up to date" in said[1][0]
+
+
+def test_the_longest_path_starts_first() -> None:
+    needs = {"end": ["short", "long"], "short": [], "long": ["start"], "start": []}
+    remaining = Pipeline(needs, frozenset()).remaining({"end": 1.0, "short": 5.0, "long": 9.0})
+    assert remaining == {"end": 1.0, "short": 6.0, "long": 10.0, "start": 10.0 + UNKNOWN}
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_dvc_runs_for_changed_stages_only(capfd: pytest.CaptureFixture[str]) -> None:
+    reproduce(2)
+    Path("left").write_text("changed by hand")
+    capfd.readouterr()
+    reproduce(2)
+    out = capfd.readouterr().out
+    assert "left | " in out and "last | " in out and "first | " not in out and "right | " not in out
+    assert "2 of 4 stages were up to date" in out

@@ -1,0 +1,83 @@
+"""What a kill, a full disk and another machine leave of checkpoints."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+import torch
+
+from dlcv.runtime import checkpoints as module
+from dlcv.runtime.checkpoints import Checkpoints, random_state, restore_random_state
+
+
+@pytest.fixture
+def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoints:
+    """A training with a checkpoint and a snapshot."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    checkpoints = Checkpoints("gan", "sngan-0", "f" * 64)
+    checkpoints.save(10, {"value": 1})
+    checkpoints.publish(10)
+    (checkpoints.folder / "snapshots").mkdir()
+    (checkpoints.folder / "snapshots/step-000005.safetensors").write_bytes(b"old")
+    return checkpoints
+
+
+def test_a_kill_while_they_are_removed_leaves_none(saved: Checkpoints, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint without its snapshots would give a result without them."""
+
+    def killed(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            saved.remove()
+    assert saved.latest() is None and not saved.folder.exists()
+    (left,) = [path for path in saved.folder.parent.iterdir() if path.is_dir()]
+    assert left.name.startswith(".") and left.name.endswith(".old")
+    with saved.held():
+        assert not left.exists()
+
+
+def test_a_half_written_snapshot_is_removed_at_the_next_start(saved: Checkpoints) -> None:
+    half = saved.folder / "snapshots/.step-000010.123.part.safetensors"
+    half.write_bytes(b"half")
+    with saved.held():
+        assert [path.name for path in (saved.folder / "snapshots").iterdir()] == ["step-000005.safetensors"]
+
+
+def test_a_folder_without_its_file_is_skipped(saved: Checkpoints) -> None:
+    (saved.folder / "step-000000020").mkdir()
+    state = saved.latest()
+    assert state is not None and state["step"] == 10
+
+
+@pytest.mark.parametrize("free", [0, 10 * module.SPARE])
+def test_a_full_disk_is_one_error_and_keeps_the_earlier_checkpoint(
+    saved: Checkpoints, monkeypatch: pytest.MonkeyPatch, free: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed\nmore lines")
+
+    monkeypatch.setattr(torch, "save", refuse)
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1, 1, free))
+    with pytest.raises((OSError, RuntimeError)) as error:
+        saved.save(20, {"value": 2})
+    full = isinstance(error.value, OSError) and error.value.errno == errno.ENOSPC
+    assert full == (free == 0)  # an error of another kind keeps its traceback
+    assert list(saved.folder.glob("*.part")) == []
+    state = saved.latest()
+    assert state is not None and state["step"] == 10
+
+
+def test_fewer_gpus_than_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    restored = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda values, index: restored.append((values, index)))
+    restore_random_state({**random_state(), "cuda": ["first", "second"]})
+    assert restored == [("first", 0)]
