@@ -13,6 +13,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from dlcv.runtime.errors import UserError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm", ".gif", ".tif", ".tiff", ".webp")
+# What Pillow may try. Without this list a file called x.png that holds PostScript would start another program.
+FORMATS = ("PNG", "JPEG", "BMP", "PPM", "GIF", "TIFF", "WEBP")
 NOTES = (".csv", ".json", ".md", ".txt")  # tables and notes that may lie beside images
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8"
@@ -99,7 +101,7 @@ def decode(data: bytes, where: str, size: int, crop: bool) -> np.ndarray:
     """Decode an image file.
 
     Args:
-        data: the file's bytes, in any format that Pillow reads.
+        data: the file's bytes, in one of `FORMATS`.
         where: the file's name for messages.
         size: side of the result in pixels.
         crop: cut out the centre square first (faces keep their aspect ratio); else stretch to a square
@@ -109,18 +111,26 @@ def decode(data: bytes, where: str, size: int, crop: bool) -> np.ndarray:
         `uint8` size x size x 3 in [0, 255].
 
     Raises:
-        UserError: not an image, truncated, damaged, or so large that it may be a decompression bomb.
+        UserError: not an image, truncated, damaged, with floats as pixels, or so large that it may be a
+            decompression bomb.
     """
     return fit(open_rgb(data, where), size, crop)
 
 
 def open_rgb(data: bytes, where: str) -> Image.Image:
-    """Decode an image file at its own size, rotated by its EXIF orientation. Arguments and errors as of `decode`."""
+    """Decode an image file at its own size, rotated by its EXIF orientation. Arguments and errors as of `decode`.
+
+    Of an animation it is the first frame.
+    """
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.mode == "F":
+                raise UserError(f"{where} has floats as pixels, whose range is unknown; save it with 8 or 16 bits")
             return to_rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
-        raise UserError(f"{where} is not an image; replace it or take it out of the data") from None
+        raise UserError(
+            f"{where} is not an image ({', '.join(FORMATS)}); replace it or take it out of the data"
+        ) from None
     except Image.DecompressionBombError:
         raise UserError(f"{where} would unpack to a huge image; take it out of the data") from None
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -47,7 +47,7 @@ def open_tree(path: Path) -> FileTree:
             points outside the archive.
     """
     if path.is_dir():
-        tree = FileTree(str(path), tuple(_names_in_folder(path)), lambda name: (path / name).read_bytes())
+        tree = FileTree(str(path), tuple(_names_in_folder(path)), lambda name: _read(path / name))
     elif path.is_file():
         tree = _open_zip(path)
     else:
@@ -63,23 +63,58 @@ def fingerprint(path: Path) -> str:
         return files.sha256(path)
     digest = hashlib.sha256()
     for name in _names_in_folder(path):
-        digest.update(f"{name}\0{files.sha256(path / name)}\n".encode())
+        with _readable(path / name):
+            digest.update(f"{name}\0{files.sha256(path / name)}\n".encode())
     return digest.hexdigest()
 
 
 def _names_in_folder(path: Path) -> list[str]:
+    """Names as in `FileTree`. Links to folders are followed.
+
+    Raises:
+        UserError: a link that leads back to a folder above it, a folder that cannot be listed, or a name that is not
+            UTF-8.
+    """
     names = []
-    for folder, _, inside in os.walk(path):
-        relative = Path(folder).relative_to(path)
-        names += [(relative / name).as_posix() for name in inside]
+    for folder, inside, found in os.walk(path, followlinks=True, onerror=_refuse_folder):
+        here = Path(folder)
+        for name in inside:
+            if (here / name).is_symlink() and here.resolve().is_relative_to((here / name).resolve()):
+                raise UserError(f"{here / name} is a link to a folder above it; remove the link")
+        names += [(here.relative_to(path) / name).as_posix() for name in found]
+    for name in names:
+        if not name.isascii() and name != name.encode(errors="replace").decode():
+            raise UserError(f"{path} has the file name {name!a}, which is not UTF-8; rename the file")
     return sorted(name for name in names if not _hidden(name))
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise UserError(f"cannot list {error.filename} ({error.strerror}); mend its permissions")
+
+
+def _read(path: Path) -> bytes:
+    with _readable(path):
+        return path.read_bytes()
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what the system says of a file that cannot be read into a UserError."""
+    try:
+        yield
+    except OSError as error:
+        what = (
+            "is a link to nothing" if path.is_symlink() and not path.exists() else f"cannot be read ({error.strerror})"
+        )
+        raise UserError(f"{path} {what}; mend it or take it out of the data") from None
 
 
 def _open_zip(path: Path) -> FileTree:
     try:
         archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise UserError(f"{path} is not a complete zip archive ({error}); download or copy it again") from None
+    except Exception as error:  # of a damaged file zipfile raises what its parts raise: struct.error, OSError, ...
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} is not a complete zip archive ({reason}); download or copy it again") from None
     entries = {}
     for entry in archive.infolist():
         _refuse_outside(entry.filename, path)
@@ -92,9 +127,9 @@ def _open_zip(path: Path) -> FileTree:
             raise UserError(f"{path}: {name} has {size} bytes when extracted, which is too large; remove it")
         try:
             return archive.read(entries[name])
-        # RuntimeError: needs a password; NotImplementedError: a compression method that Python lacks.
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-            raise UserError(f"{path}: cannot read {name} ({error}); download or copy the archive again") from None
+        except Exception as error:  # each compression raises its own; a password or an unknown method is RuntimeError
+            reason = " ".join(str(error).split())
+            raise UserError(f"{path}: cannot read {name} ({reason}); download or copy the archive again") from None
 
     return FileTree(str(path), tuple(sorted(entries)), read)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from dlcv.runtime.errors import UserError
 from dlcv.sources.file_tree import FileTree
 
 IMAGE_COLUMN = "image_name"
+LARGEST = 2**63 - 1  # a label is an int64
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ def read_table(tree: FileTree, name: str, column: str | None, digits: bool) -> T
         labels.append(_label(row[label_at].strip(), digits, f"{where}:{line}"))
     if not images:
         raise UserError(f"{where} lists no image; it needs at least one line under its header")
-    if len(set(images)) < len(images):
-        twice = next(image for image in images if images.count(image) > 1)
+    twice = next((image for image, count in Counter(images).items() if count > 1), None)
+    if twice is not None:
         raise UserError(f"{where} lists {twice} more than once; keep one line for it")
     return Table(column, images, np.array(labels, dtype=np.int64))
 
@@ -122,7 +124,9 @@ def _label(text: str, digits: bool, where: str) -> int:
     try:
         label = int(text)
     except ValueError:
-        raise UserError(f"{where}: the label {text!r} is not an integer; correct the line") from None
+        raise UserError(f"{where}: the label {text[:40]!r} is not an integer; correct the line") from None
+    if not -LARGEST <= label <= LARGEST:
+        raise UserError(f"{where}: the label {text[:40]} is too large; correct the line")
     if digits and not 0 <= label <= 9:
         raise UserError(f"{where}: the label {label} is not a digit; labels are 0 to 9")
     return label

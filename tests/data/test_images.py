@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dlcv.data.images import decode, list_images, read_images
+from dlcv.data.images import decode, list_images, open_rgb, read_images
 from dlcv.runtime.errors import UserError
 from tests.sources.conftest import png
 
@@ -52,7 +52,7 @@ def test_a_truncated_image_is_named() -> None:
 
 
 def test_a_foreign_file_is_named() -> None:
-    with pytest.raises(UserError, match=r"^some/0\.png is not an image; replace it"):
+    with pytest.raises(UserError, match=r"^some/0\.png is not an image \(PNG, .*\); replace it"):
         decode(b"%PDF-1.4 something else", "some/0.png", 64, crop=True)
 
 
@@ -123,3 +123,24 @@ def test_a_folder_of_any_format_is_listed_without_its_tables_and_notes(tmp_path:
     (folder / "notes.pdf").write_text("x")
     with pytest.raises(UserError, match=r"images/notes.pdf is no image \(.png, .jpg.*\); take it out or convert it"):
         list_images(folder)
+
+
+def test_no_other_program_reads_an_image() -> None:
+    """Pillow gives PostScript to the program gs, whatever the file is called."""
+    postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+    with pytest.raises(UserError, match=r"^some/0\.png is not an image \(PNG"):
+        open_rgb(postscript, "some/0.png")
+
+
+def test_pixels_that_are_floats_are_refused() -> None:
+    data = io.BytesIO()
+    Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(data, "TIFF")
+    with pytest.raises(UserError, match=r"0.tif has floats as pixels, whose range is unknown; save it with 8 or 16"):
+        open_rgb(data.getvalue(), "0.tif")
+
+
+def test_of_an_animation_it_is_the_first_frame() -> None:
+    data = io.BytesIO()
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    frames[0].save(data, "GIF", save_all=True, append_images=frames[1:])
+    assert open_rgb(data.getvalue(), "0.gif").getpixel((0, 0)) == (255, 0, 0)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import random
 import zipfile
 from pathlib import Path
 
@@ -76,3 +78,59 @@ def test_missing_and_empty_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="/empty is empty; register a folder or zip archive with images"):
         open_tree(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_every_damage_of_an_archive_is_one_line(tmp_path: Path, method: int) -> None:
+    """A byte is changed or the end is cut off: the archive reads as before, or says what is wrong."""
+    path = tmp_path / "data.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in FILES.items():
+            archive.writestr(name, data * 20)
+    whole = path.read_bytes()
+    rng = random.Random(0)
+    damaged = [whole[:cut] for cut in range(0, len(whole), 7)]
+    for _ in range(300):
+        place = rng.randrange(len(whole))
+        damaged.append(whole[:place] + bytes([rng.randrange(256)]) + whole[place + 1 :])
+    refused = 0
+    for data in damaged:
+        path.write_bytes(data)
+        try:
+            tree = open_tree(path)
+            for name in tree.names:
+                tree.read(name)
+        except UserError as error:
+            refused += 1
+            assert "\n" not in str(error)
+    assert refused > 150
+
+
+def test_links_in_a_folder(tmp_path: Path) -> None:
+    elsewhere = write_folder(tmp_path / "elsewhere", FILES)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "linked").symlink_to(elsewhere / "a")
+    assert open_tree(folder).names == ("linked/1.png",)
+    (folder / "broken.png").symlink_to(tmp_path / "nothing")
+    with pytest.raises(UserError, match=r"broken.png is a link to nothing; mend it or take it out of the data"):
+        fingerprint(folder)
+    with pytest.raises(UserError, match=r"broken.png is a link to nothing"):
+        open_tree(folder).read("broken.png")
+    (folder / "loop").symlink_to(folder)
+    with pytest.raises(UserError, match=r"loop is a link to a folder above it; remove the link"):
+        open_tree(folder)
+    (folder / "loop").unlink()
+    (folder / "broken.png").unlink()
+    (folder / "itself").symlink_to(folder / "itself")
+    with pytest.raises(UserError, match=r"itself cannot be read \(Too many levels"):
+        fingerprint(folder)
+
+
+def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "folder", {**FILES, "é.png": b"x"})
+    fingerprint(folder)
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xe9.png")).write_bytes(b"x")
+    for act in (open_tree, fingerprint):
+        with pytest.raises(UserError, match=r"has the file name '\\udce9.png', which is not UTF-8; rename the file"):
+            act(folder)

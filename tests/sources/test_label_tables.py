@@ -33,6 +33,11 @@ def test_faces_take_the_only_other_column_and_any_integer(tmp_path: Path) -> Non
     ("text", "message"),
     [
         (b"image_name,label\n0.png,12\n", r"train.csv:2: the label 12 is not a digit; labels are 0 to 9$"),
+        (
+            b"image_name,label\n0.png,1" + b"0" * 23 + b"\n",
+            r"train.csv:2: the label 10{23} is too large; correct the line$",
+        ),
+        (b"image_name,label\n0.png," + b"1" * 5000 + b"\n", r"train.csv:2: the label '1{40}' is not an integer"),
         (b"image_name,label\n0.png,three\n", r"train.csv:2: the label 'three' is not an integer; correct the line$"),
         (b"image_name,label\n0.png,3\n1.png,2.5\n", r"train.csv:3: the label '2.5' is not an integer"),
         (b"image_name,class\n0.png,3\n", r"train.csv lacks the column label; it has image_name, class$"),
@@ -61,3 +66,11 @@ def test_an_image_that_does_not_exist(tmp_path: Path, name: str) -> None:
 def test_an_image_in_both_splits_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"1\.png is in train and in val \(1 such images\)"):
         refuse_overlap(tree_with(tmp_path, b""), ["1.png", "2.png"], ["1.png"])
+
+
+def test_a_double_name_in_a_long_table_is_found_at_once(tmp_path: Path) -> None:
+    """With one pass over the table for each name, this would take minutes."""
+    lines = [f"{index}.png,1" for index in range(60_000)]
+    text = "\n".join(["image_name,label", *lines, "59999.png,2", ""]).encode()
+    with pytest.raises(UserError, match=r"train.csv lists 59999.png more than once"):
+        read_table(tree_with(tmp_path, text), "train.csv", "label", digits=True)
