@@ -123,7 +123,7 @@ def test_links_in_a_folder(tmp_path: Path) -> None:
     (folder / "loop").unlink()
     (folder / "broken.png").unlink()
     (folder / "itself").symlink_to(folder / "itself")
-    with pytest.raises(UserError, match=r"itself cannot be read \(Too many levels"):
+    with pytest.raises(UserError, match=r"itself is a link to nothing"):
         fingerprint(folder)
 
 
