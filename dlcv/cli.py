@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ AREAS = {
     "adaptation": ("dlcv.adaptation.cli", "Train and evaluate domain adaptation on digits."),
     "report": ("dlcv.report.cli", "Write the report from the outputs of the stages."),
 }
+
+# Of the click that this typer brings, or of the package click with an older one.
+UsageError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -257,4 +260,18 @@ def run() -> None:
             environment.prepare(portable=True, threads=1)  # so prepared data do not depend on `compute`
         else:
             environment.prepare_from(Path("params.yaml"))
-    mount(arguments)()
+    command = typer.main.get_command(mount(arguments))
+    try:
+        # Not standalone: its messages about a wrong command line take five lines.
+        code = command.main(arguments, "dlcv", standalone_mode=False)
+    except UsageError as error:
+        message = error.format_message().rstrip(".")
+        if not message:  # a group of commands without a command: its help
+            error.show()
+        else:
+            where = error.ctx.command_path if error.ctx else "dlcv"
+            print(f"dlcv: error: {message}; see {where} --help", file=sys.stderr)
+        raise SystemExit(2) from None
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    raise SystemExit(code)

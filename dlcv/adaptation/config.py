@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from dlcv.data.config import Domain
+from dlcv.data.config import Data, Domain
 from dlcv.runtime.config import Params, Section, key_of
 from dlcv.runtime.fields import BelowOne, Fraction, Nonnegative, Positive, PositiveFloat, Precision, Seeds
 from dlcv.runtime.outputs import Artifact, Outputs, Plot
@@ -300,6 +300,13 @@ class Adaptation(Section):
     tsne: TSNE
     variants: dict[str, Variant]
     comparison: Comparison
+
+    def check(self, params: Params) -> None:
+        """The domains of the scenarios are prepared."""
+        for name, scenario in self.scenarios.items():
+            for domain in (scenario.source, scenario.target):
+                if domain not in params[Data].domains:
+                    raise ValueError(f"scenarios.{name} needs {domain}, which data.domains lacks; add it there")
 
     @model_validator(mode="after")
     def _names(self) -> Adaptation:

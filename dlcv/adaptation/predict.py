@@ -90,12 +90,14 @@ def run(folder: Path, scenario: str, weights: Path, out: Path) -> Path:
         weights: folder of a training.
 
     Raises:
-        UserError: no weights of the scenario; no folder, no images in it, or one that cannot be read. `out` is then
-            as it was.
+        UserError: no weights of the scenario; no folder, no images in it, or one that cannot be read; or `out` is one
+            of them. `out` is then as it was.
     """
     files = list_images(folder)
     if out.is_dir():
         raise UserError(f"{out} is a folder; name a file for the table, such as {out / 'predictions.csv'}")
+    if out.exists() and any(out.samefile(file) for file in files):
+        raise UserError(f"{out} is one of the images; name another file for the table")
     network, about = load(weights)
     if about["task"] != scenario:
         raise UserError(f"{weights} has weights of {about['task']}, not of {scenario}; name others with --weights")

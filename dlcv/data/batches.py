@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dlcv.runtime.errors import UserError
+
 
 class Shuffled:
     """Infinite batches of one data set; each epoch has a new random order, from the object's own generator.
@@ -86,5 +88,11 @@ def to_float(images: np.ndarray | Tensor) -> Tensor:
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """Float images, N x 3 x H x W, clipped to [-1, 1] and converted to uint8, N x H x W x 3 in [0, 255], on the CPU."""
+    """Float images, N x 3 x H x W, clipped to [-1, 1] and converted to uint8, N x H x W x 3 in [0, 255], on the CPU.
+
+    Raises:
+        UserError: a value is not finite. It would become a black pixel.
+    """
+    if not images.isfinite().all():
+        raise UserError("an image has values that are not finite; a setting is out of range (guidance, scale, eta?)")
     return images.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu()

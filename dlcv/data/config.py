@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from dlcv.runtime.config import Section
-from dlcv.runtime.fields import Positive
+from dlcv.runtime.fields import Positive, each_once
 
 Domain = Literal["mnistm", "svhn", "usps"]
 DOMAINS: tuple[Domain, ...] = get_args(Domain)
@@ -51,7 +51,7 @@ class Data(Section):
     course: Location
     folder: Folders
     public: Public
-    domains: Annotated[list[Domain], Field(min_length=1)]
+    domains: Annotated[list[Domain], Field(min_length=1), AfterValidator(each_once)]
     digits: Limits
     faces: Limits
 

@@ -55,6 +55,8 @@ def load_split(folder: Path, split: SplitName) -> Split:
         )
     if labels is not None and labels.shape != expected[:1]:
         raise _damaged(folder, f"{split}_labels.npy has {len(labels)} labels for {expected[0]} images")
+    if labels is not None and card["label"] == "digit" and not (labels.min() >= 0 and labels.max() <= 9):
+        raise _damaged(folder, f"{split}_labels.npy has labels from {labels.min()} to {labels.max()}, no digits")
     return Split(images, labels)
 
 

@@ -34,9 +34,11 @@ def sample(
     model: Model,
     digit: Annotated[int | None, typer.Option(min=0, max=9, help="without it, the stage")] = None,
     out: Annotated[Path | None, typer.Option(help="new folder for PNG files")] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="images; default: 10")] = None,
+    count: Annotated[int | None, typer.Option(min=1, max=100_000, help="images; default: 10")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="time steps")] = None,
-    w: Annotated[float | None, typer.Option(min=0, help="guidance scale; 0: the conditional prediction alone")] = None,
+    w: Annotated[
+        float | None, typer.Option(min=0, max=1000, help="guidance scale; 0: the conditional prediction alone")
+    ] = None,
     eta: Annotated[float | None, typer.Option(min=0, max=1, help="of DDIM; 0: no added noise; 1: as DDPM")] = None,
     skip: Annotated[
         float | None, typer.Option(min=0, max=1, help="fraction of the steps without the unconditional prediction")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,9 +14,11 @@ from torch import Tensor, nn
 
 from dlcv.engine.arithmetic import device
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.files import read_json, replacing, sha256, write_json
+from dlcv.runtime.files import replacing, sha256, write_json
 
 Network = TypeVar("Network", bound=nn.Module)
+# Types of what every training writes into `weights.json`.
+FACTS: dict[str, type] = {"area": str, "name": str, "fingerprint": str, "params": dict, "data": dict, "sha256": str}
 
 
 def save_state(path: Path, state: Mapping[str, Tensor]) -> None:
@@ -29,15 +32,19 @@ def load_state(path: Path, network: nn.Module) -> None:
     """Load the safetensors file `path` into `network`.
 
     Raises:
-        UserError: no such file, not a safetensors file, or the weights of another network.
+        UserError: no such file, not a safetensors file, the weights of another network, or values that are not finite.
     """
     if not path.is_file():
         raise UserError(f"{path} is missing; `dvc repro` trains it, `dvc pull` fetches it")
     try:
-        network.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
+        state = load_file(path)
+        network.load_state_dict(state)
+    except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path} does not fit {type(network).__name__}: {reason}") from None
+    bad = next((name for name, tensor in state.items() if not tensor.isfinite().all()), None)
+    if bad is not None:
+        raise UserError(f"{path}: {bad} has values that are not finite; fetch or train the weights again")
 
 
 def save_weights(folder: Path, state: Mapping[str, Tensor], about: Mapping[str, Any]) -> str:
@@ -60,16 +67,34 @@ def read_about(folder: Path) -> dict[str, Any]:
     """The values of `weights.json` in `folder`.
 
     Raises:
-        UserError: a file of the two is missing, or `weights.json` is not JSON.
+        UserError: a file of the two is missing, or `weights.json` is not JSON or has values of other types. A key that
+            it lacks raises this error when it is read.
     """
     for name in ("weights.json", "weights.safetensors"):
         if not (folder / name).is_file():
             raise UserError(f"{folder / name} is missing; `dvc repro` trains it, `dvc pull` fetches it")
+    path = folder / "weights.json"
     try:
-        about: dict[str, Any] = read_json(folder / "weights.json")
-    except ValueError as error:
-        raise UserError(f"{folder / 'weights.json'} is not JSON ({error}); fetch or train the weights again") from None
+        about = json.loads(path.read_text(encoding="utf-8"), object_hook=lambda values: _Described(values, path))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not JSON ({error}); fetch or train the weights again") from None
+    if not isinstance(about, dict):
+        raise UserError(f"{path} does not describe weights; fetch or train them again")
+    for key, kind in FACTS.items():
+        if key in about and not isinstance(about[key], kind):
+            raise UserError(f"{path}: {key} is {str(about[key])[:40]!r}; fetch or train the weights again")
     return about
+
+
+class _Described(dict[str, Any]):
+    """An object of `weights.json`; a key that it lacks is the mistake of who wrote the file."""
+
+    def __init__(self, values: Mapping[str, Any], path: Path):
+        super().__init__(values)
+        self._path = path
+
+    def __missing__(self, key: str) -> Any:
+        raise UserError(f"{self._path} lacks the key {key}; fetch or train the weights again")
 
 
 def training_of(about: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,7 +161,7 @@ def load_network(
             )
     try:
         network = build(about)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise UserError(
             f"{folder / 'weights.json'} does not describe a network of this version "
             f"({' '.join(str(error).split())}); train it again"

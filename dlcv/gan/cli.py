@@ -33,7 +33,9 @@ def train(model: Model, seed: Seed = None) -> None:
 def sample(
     model: Model,
     out: Annotated[Path | None, typer.Option(help="new folder for PNG files; default: the stage's own folder")] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="number of images; default: gan.samples")] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="number of images; default: gan.samples")
+    ] = None,
     seed: Annotated[int | None, seed_option("the latents and, without --weights, of the training", "gan.seeds")] = None,
     weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/gan/MODEL-SEED")] = None,
 ) -> None:

@@ -34,6 +34,13 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
+    def check(self, params: Params) -> None:
+        """Check what depends on other sections.
+
+        Raises:
+            ValueError: the sections contradict each other; the message begins with a key of this section.
+        """
+
 
 class Overrides(Section):
     """A section with a base, and for each model an override with the values that differ: `gan.base`, `gan.sngan`.
@@ -151,7 +158,13 @@ def validate(raw: dict[str, Any], where: str) -> Params:
         seed = TypeAdapter(Annotated[int, Field(strict=True, ge=0, lt=2**32)]).validate_python(raw["seed"])
     except ValidationError as error:
         raise UserError(f"{where}: seed: {error.errors()[0]['msg']}, not {raw['seed']!r}") from None
-    return Params(seed, {model: _validate(where, name, model, raw[name]) for name, model in sections().items()}, raw)
+    params = Params(seed, {model: _validate(where, name, model, raw[name]) for name, model in sections().items()}, raw)
+    for name, model in sections().items():
+        try:
+            params[model].check(params)
+        except ValueError as error:
+            raise UserError(f"{where}: {name}.{error}") from None
+    return params
 
 
 def check_names(raw: Mapping[Any, Any], where: str, parents: tuple[str, ...] = ()) -> None:

@@ -14,13 +14,17 @@ BelowOne = Annotated[float, Field(ge=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
-def _different(seeds: list[int]) -> list[int]:
-    if len(set(seeds)) < len(seeds):
-        raise ValueError(f"has to name each seed once, not {seeds}")
-    return seeds
+Item = TypeVar("Item")
 
 
-Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_different)]  # one training for each
+def each_once(items: list[Item]) -> list[Item]:
+    """Check that no item is there twice, and return the items."""
+    if len(set(items)) < len(items):
+        raise ValueError(f"has to name each once, not {items}")
+    return items
+
+
+Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(each_once)]  # one training for each
 
 Schedule = Literal["constant", "cosine"]  # of the learning rate, see dlcv.engine.optimizers
 Optimizer = Literal["adam", "adamw"]

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dlcv.runtime.errors import UserError
+
 
 def root() -> Path:
     """The root of the repository: `DVC_ROOT` if DVC has set it, otherwise the working directory.
@@ -31,7 +33,12 @@ def replacing(path: Path) -> Iterator[Path]:
     removed when `path` is written again; until then its name is in `.dvcignore`, so that no stage changes by it.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:  # of /proc, for example, where no folder can be made
+        raise UserError(f"cannot make the folder {path.parent} ({error.strerror}); name another place") from None
+    except FileExistsError:
+        raise UserError(f"{path.parent} is a file, so {path.name} cannot be inside; name another place") from None
     _sweep(path)
     # The suffix stays at the end: matplotlib and others choose the format by it.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")

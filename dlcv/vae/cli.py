@@ -50,7 +50,9 @@ def summary() -> None:
 @app.command()
 def sample(
     out: Annotated[Path, typer.Option(help="new folder for PNG files")],
-    count: Annotated[int | None, typer.Option(min=1, help="number of images; default: vae.samples")] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="number of images; default: vae.samples")
+    ] = None,
     seed: Annotated[int | None, seed_option("the latents and, without --weights, of the training", "vae.seeds")] = None,
     weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/vae/vae-SEED")] = None,
 ) -> None:

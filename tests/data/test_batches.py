@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from dlcv.data.batches import Shuffled, mirrored, to_float, to_uint8
+from dlcv.runtime.errors import UserError
 
 
 def shuffled(count: int = 10, batch_size: int = 3, seed: int = 0) -> Shuffled:
@@ -73,3 +75,11 @@ def test_mirroring_flips_whole_images_horizontally() -> None:
     kept = (seen == images).flatten(1).all(1)
     assert (kept ^ (seen == images.flip(3)).flatten(1).all(1)).all()
     assert 10 < kept.sum() < 30
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_values_that_are_not_finite_become_no_pixels(value: float) -> None:
+    images = torch.zeros(2, 3, 4, 4)
+    images[1, 2, 3, 0] = value
+    with pytest.raises(UserError, match="an image has values that are not finite"):
+        to_uint8(images)

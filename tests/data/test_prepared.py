@@ -70,3 +70,16 @@ def test_an_array_that_its_card_does_not_describe_is_refused(tmp_path: Path) -> 
         UserError, match=r"train_images.npy is uint8 \(40, 8, 8, 3\), but its card has uint8 \(41, 8, 8, 3\)"
     ):
         load_split(folder, "train")
+
+
+@pytest.mark.parametrize("label", [12, -1])
+def test_a_label_that_is_no_digit_is_refused(tmp_path: Path, label: int) -> None:
+    folder = tmp_path / "digits/usps"
+    write_prepared(folder, "usps", "sample", 8, noise_set())
+    labels = np.load(folder / "train_labels.npy")
+    labels[3] = label
+    np.save(folder / "train_labels.npy", labels)
+    with pytest.raises(
+        UserError, match=rf"train_labels.npy has labels from .*{label}.*, no digits\); run `dvc repro -f"
+    ):
+        load_split(folder, "train")

@@ -169,3 +169,38 @@ def test_the_origin_of_weights(decay: float, expected: str) -> None:
     about = {**training, "params": {"training": {"ema_decay": decay}}, "width": 3}
     assert training_of(about) == training
     assert origin(about) == {"training": training, "weights": expected}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "does not describe weights"),
+        ("null", "does not describe weights"),
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ('{"area": 3}', "area is '3'"),
+        ('{"area": "test", "params": []}', "params is"),
+        ("{}", "holds area None, not the weights of a test"),
+        ('{"area": "test"}', "lacks the key width"),
+    ],
+)
+def test_every_description_of_a_stranger_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    save_state(tmp_path / "weights.safetensors", nn.Linear(1, 1).state_dict())
+    (tmp_path / "weights.json").write_text(text)
+    with pytest.raises(UserError, match=message) as error:
+        load_network(
+            tmp_path,
+            lambda about: nn.Linear(about["width"], about["nested"]["key"]),
+            expected={"area": "test"},
+            what="the weights of a test",
+        )
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, value: float) -> None:
+    state = nn.Linear(2, 1).state_dict()
+    state["weight"][0, 1] = value
+    save_state(tmp_path / "w.safetensors", state)
+    with pytest.raises(UserError, match=r"w.safetensors: weight has values that are not finite; fetch or train"):
+        load_state(tmp_path / "w.safetensors", nn.Linear(2, 1))

@@ -149,7 +149,7 @@ def test_an_invalid_value_is_named_with_its_key(key: str, value: object, expecte
 @pytest.mark.parametrize("section", ["adaptation.comparison", "adaptation", "ddim", "diffusion", "gan", "judge", "vae"])
 def test_every_list_of_seeds_has_each_once(section: str) -> None:
     key = f"{section}.seeds"
-    assert message({key: [2, 0, 2]}) == f"params.yaml: {key}: has to name each seed once, not [2, 0, 2]"
+    assert message({key: [2, 0, 2]}) == f"params.yaml: {key}: has to name each once, not [2, 0, 2]"
     assert f"{key}: List should have at least 1 item after validation, not 0" in message({key: []})
     assert f"{key}.0: Input should be greater than or equal to 0, not -1" in message({key: [-1]})
     assert f"{key}: Input should be a valid list, not 3" in message({key: 3})
@@ -320,3 +320,9 @@ def test_the_pipeline_runs_over_no_other_lists() -> None:
     assert {name for name in over if not name.endswith("seeds")} == NAMING | {"adaptation.scenarios"}
     for name in over - NAMING - {"adaptation.scenarios"}:
         assert "v$(touch PWNED)" in message({name: ["v$(touch PWNED)"]})
+
+
+def test_domains_that_the_scenarios_need() -> None:
+    assert "data.domains: has to name each once" in message({"data.domains": ["mnistm", "mnistm", "usps"]})
+    said = message({"data.domains": ["usps"]})
+    assert said.startswith("params.yaml: adaptation.scenarios.mnistm-svhn needs mnistm, which data.domains lacks")
