@@ -100,13 +100,16 @@ def repro(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="stages at a time; default: one for each core up to 4, or 1 with a GPU")
     ] = None,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", "-k", help="after a failure, go on with what does not need that stage")
+    ] = False,
 ) -> None:
     """Run `dvc repro` with several stages at a time."""
     from dlcv.runtime.config import load
     from dlcv.runtime.reproduce import default_jobs, reproduce
 
     load()  # a bad params.yaml is refused before DVC writes its names into commands
-    reproduce(jobs or default_jobs())
+    reproduce(jobs or default_jobs(), keep_going)
 
 
 @app.command()

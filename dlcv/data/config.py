@@ -37,9 +37,16 @@ class Public(Section):
     faces: Literal["celeba", "lfw"]
 
 
-class Limits(Section):
-    """Maximum number of images of each split, chosen with the seed; null for all."""
+Source = Literal["sample", "course", "folder", "public"]
 
+
+class Limits(Section):
+    """Where the digits or the faces come from, and how many.
+
+    The maximum number of images of each split is chosen with the seed; null for all.
+    """
+
+    source: Source | None  # null for `data.source`
     train: Positive | None
     val: Positive | None
 
@@ -47,13 +54,23 @@ class Limits(Section):
 class Data(Section):
     """The source of the data sets and the number of images used."""
 
-    source: Literal["sample", "course", "folder", "public"]
+    source: Source
     course: Location
     folder: Folders
     public: Public
     domains: Annotated[list[Domain], Field(min_length=1), AfterValidator(each_once)]
     digits: Limits
     faces: Limits
+
+    @property
+    def digits_source(self) -> Source:
+        """Where the digits come from."""
+        return self.digits.source or self.source
+
+    @property
+    def faces_source(self) -> Source:
+        """Where the faces come from."""
+        return self.faces.source or self.source
 
 
 SECTIONS = {"data": Data}

@@ -66,12 +66,12 @@ def default_jobs() -> int:
     return 1 if shutil.which("nvidia-smi") else min(_cores(), AT_MOST)
 
 
-def reproduce(jobs: int) -> None:
+def reproduce(jobs: int, keep_going: bool = False) -> None:
     """Bring all stages of the repository of the working directory up to date, `jobs` stages at a time.
 
     Of the stages that can run, that with the longest path behind it starts first. After a failure, running stages
-    finish and no further stage starts. SIGTERM and SIGINT stop the running stages. A second call in the same repository
-    waits for the first one.
+    finish and no further stage starts; with `keep_going`, those start that do not need the failed one. SIGTERM and
+    SIGINT stop the running stages. A second call in the same repository waits for the first one.
 
     Raises:
         UserError: there is no pipeline here, a stage failed, or a signal stopped the stages.
@@ -84,11 +84,15 @@ def reproduce(jobs: int) -> None:
         touched: set[str] = set()  # stages that DVC has looked at; those that need them it looks at as well
         ready: list[str] = []
         running: dict[Future[int], str] = {}
+        failed: list[str] = []
         while order.is_active():
             ready += order.get_ready()
-            for stage in [stage for stage in ready if not _to_run(stage, pipeline, touched)]:
+            skipped = [stage for stage in ready if not _to_run(stage, pipeline, touched)]
+            for stage in skipped:
                 ready.remove(stage)
                 order.done(stage)
+            if not (skipped or ready or running):
+                break  # what is left needs a failed stage
             ready.sort(key=lambda stage: -remaining[stage])
             # Submit no more than can run: stages that wait in the pool would start after a failure.
             while ready and len(running) < jobs and not stages.stopped:
@@ -98,11 +102,17 @@ def reproduce(jobs: int) -> None:
             done, _ = wait(running, timeout=None if running else 0, return_when=FIRST_COMPLETED)
             for future in done:
                 stage = running.pop(future)
-                if future.result() and not stages.stopped:
+                if not future.result():
+                    order.done(stage)
+                    continue
+                if not (keep_going or stages.stopped):
                     raise UserError(f"stage {stage} failed; its messages start with {_short(stage)}")
-                order.done(stage)
+                failed.append(stage)  # never done, so what needs it never starts
             if stages.stopped and not running:
                 raise UserError(f"stopped by {stages.stopped}; run the same command again to go on")
+        if failed:
+            names = ", ".join(failed)
+            raise UserError(f"{len(failed)} stages failed, and what needs them did not run: {names}")
         print(f"{len(pipeline.needs) - len(touched)} of {len(pipeline.needs)} stages were up to date")
 
 

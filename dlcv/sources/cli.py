@@ -47,14 +47,19 @@ def register(
 ) -> None:
     """Write the path and SHA-256 of the course's data, or of the folder for --set, into params.yaml."""
     from dlcv.data.config import SETS
-    from dlcv.sources import registration
+    from dlcv.sources import course, folder, registration
 
     if set_name is not None:
         expect("set", set_name, SETS)
-    written = registration.register(path, set_name)
+        written = registration.register(path, set_name, lambda tree: folder.check(tree, set_name))
+        key = "data.faces.source" if set_name == "faces" else "data.digits.source"
+        use = f"set data.source: folder, or {key}: folder, to use it"
+    else:
+        written = registration.register(path, None, course.check)
+        use = "set data.source: course to use it"
     for key, value in written.items():
         print(f"{key}: {value}")
-    print(f"written to params.yaml; set data.source: {'course' if set_name is None else 'folder'} to use it")
+    print(f"written to params.yaml; {use}")
 
 
 def _print_summary(card: dict[str, Any]) -> None:

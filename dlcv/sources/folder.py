@@ -53,6 +53,17 @@ def faces(location: Location, rng: np.random.Generator) -> SourceSet:
     return _read_set("faces", location, rng, digits=False)
 
 
+def check(tree: FileTree, name: str) -> None:
+    """Print how many images a folder has for a set.
+
+    Raises:
+        UserError: digits without labels, or a table that cannot be read.
+    """
+    train, val = _list_splits(tree, name != "faces", np.random.default_rng(0))
+    label = "without labels" if train.labels is None else f"with the label {train.column}"
+    print(f"{name}: {len(train.names):,} + {len(val.names):,} images, {label}")
+
+
 def _read_set(name: str, location: Location, rng: np.random.Generator, digits: bool) -> SourceSet:
     tree = open_registered(location, f"data.folder.{name}", f"dlcv data register PATH --set {name}")
     train, val = _list_splits(tree, digits, rng)

@@ -46,10 +46,7 @@ def read_table(tree: FileTree, name: str, column: str | None, digits: bool) -> T
             label is not an integer or out of range (the message has the line number).
     """
     where = f"{tree.where}/{name}"
-    try:
-        rows = list(csv.reader(io.StringIO(tree.read(name).decode("utf-8-sig"), newline=""), strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{where} is not a readable CSV table ({error}); save it as UTF-8 CSV") from None
+    rows = _rows(tree, name)
     header = [cell.strip() for cell in rows[0]] if rows else []
     column = _label_column(header, column, where)
     image_at, label_at = header.index(IMAGE_COLUMN), header.index(column)
@@ -68,6 +65,23 @@ def read_table(tree: FileTree, name: str, column: str | None, digits: bool) -> T
     if twice is not None:
         raise UserError(f"{where} lists {twice} more than once; keep one line for it")
     return Table(column, images, np.array(labels, dtype=np.int64))
+
+
+def columns(tree: FileTree, name: str) -> list[str]:
+    """The names of the columns of a CSV file.
+
+    Raises:
+        UserError: not a UTF-8 CSV table.
+    """
+    rows = _rows(tree, name)
+    return [cell.strip() for cell in rows[0]] if rows else []
+
+
+def _rows(tree: FileTree, name: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(io.StringIO(tree.read(name).decode("utf-8-sig"), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{tree.where}/{name} is not a readable CSV table ({error}); save it as UTF-8 CSV") from None
 
 
 def locate(tree: FileTree, table: str, images: Sequence[str], folders: Sequence[str]) -> list[str]:

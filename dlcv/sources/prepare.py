@@ -32,10 +32,10 @@ def prepare_digits(domain: Domain, params: Params) -> dict[str, Any]:
             raise UserError(f"params.yaml: data.digits.{split} is {limit}; ten classes need at least 10 images")
     rng = np.random.default_rng([params.seed, STREAMS[domain]])
     source = _read_digits(domain, section, rng)
-    require_all_digits(source.train, f"train of {domain} ({section.source})")
-    require_all_digits(source.val, f"val of {domain} ({section.source})")
+    require_all_digits(source.train, f"train of {domain} ({section.digits_source})")
+    require_all_digits(source.val, f"val of {domain} ({section.digits_source})")
     chosen = limited(source, section.digits.train, section.digits.val, rng)
-    return write_prepared(DIGITS / domain, domain, section.source, DIGIT_SIZE, chosen)
+    return write_prepared(DIGITS / domain, domain, section.digits_source, DIGIT_SIZE, chosen)
 
 
 def prepare_faces(params: Params) -> dict[str, Any]:
@@ -47,33 +47,33 @@ def prepare_faces(params: Params) -> dict[str, Any]:
     section = params[Data]
     rng = np.random.default_rng([params.seed, STREAMS["faces"]])
     chosen = limited(_read_faces(section, rng), section.faces.train, section.faces.val, rng)
-    return write_prepared(FACES, "faces", section.source, FACE_SIZE, chosen)
+    return write_prepared(FACES, "faces", section.faces_source, FACE_SIZE, chosen)
 
 
 def _read_digits(domain: Domain, section: Data, rng: np.random.Generator) -> SourceSet:
     # A source with dependencies of its own is imported only if it is selected.
-    if section.source == "sample":
+    if section.digits_source == "sample":
         from dlcv.sources import sample
 
         return sample.digits(domain, rng)
-    if section.source == "public":
+    if section.digits_source == "public":
         from dlcv.sources import public
 
         return public.digits(domain, rng)
-    if section.source == "course":
+    if section.digits_source == "course":
         return course.digits(domain, section.course)
     return folder.digits(domain, getattr(section.folder, domain), rng)
 
 
 def _read_faces(section: Data, rng: np.random.Generator) -> SourceSet:
-    if section.source == "sample":
+    if section.faces_source == "sample":
         from dlcv.sources import sample
 
         return sample.faces(rng)
-    if section.source == "public":
+    if section.faces_source == "public":
         from dlcv.sources import public
 
         return public.faces(section.public, rng)
-    if section.source == "course":
+    if section.faces_source == "course":
         return course.faces(section.course)
     return folder.faces(section.folder.faces, rng)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from dlcv.data.config import Location
@@ -12,12 +13,13 @@ from dlcv.runtime.errors import UserError
 from dlcv.sources.file_tree import FileTree, fingerprint, open_tree
 
 
-def register(path: Path, name: str | None) -> dict[str, str]:
+def register(path: Path, name: str | None, check: Callable[[FileTree], object] = lambda tree: None) -> dict[str, str]:
     """Write the path and SHA-256 of a folder or archive into params.yaml.
 
     Args:
         path: absolute, or relative to the working directory.
         name: mnistm, svhn, usps or faces for the `folder` source; None for the course's data.
+        check: looks at what is inside before anything is written.
 
     Returns:
         The written values by their key in params.yaml.
@@ -29,6 +31,7 @@ def register(path: Path, name: str | None) -> dict[str, str]:
     tree = open_tree(path)
     if not any(is_image(entry) for entry in tree.names):
         raise UserError(f"{path} has no images; register a folder or zip archive with PNG or JPEG files")
+    check(tree)
     key = "data.course" if name is None else f"data.folder.{name}"
     values = {f"{key}.path": _portable(path), f"{key}.sha256": fingerprint(path)}
     set_values(dict(values))

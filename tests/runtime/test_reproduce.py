@@ -156,3 +156,11 @@ def test_dvc_runs_for_changed_stages_only(capfd: pytest.CaptureFixture[str]) -> 
     out = capfd.readouterr().out
     assert "left | " in out and "last | " in out and "first | " not in out and "right | " not in out
     assert "2 of 4 stages were up to date" in out
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_keep_going_runs_what_does_not_need_the_failed_stage() -> None:
+    write({"left": "false"})
+    with pytest.raises(UserError, match="1 stages failed, and what needs them did not run: left"):
+        reproduce(1, keep_going=True)
+    assert Path("right").exists() and not Path("last").exists()

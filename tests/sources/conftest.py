@@ -28,8 +28,8 @@ data:
   public:
     faces: celeba
   domains: [mnistm, svhn, usps]
-  digits: {{train: {train}, val: {val}}}
-  faces: {{train: null, val: null}}
+  digits: {{source: null, train: {train}, val: {val}}}
+  faces: {{source: {faces}, train: null, val: null}}
 """
 
 Files = dict[str, bytes]
@@ -44,8 +44,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pa
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.setattr(params, "sections", lambda: {"data": Data})
 
-    def write(source: str = "course", train: int | str = "null", val: int | str = "null") -> params.Params:
-        Path("params.yaml").write_text(PARAMS.format(source=source, train=train, val=val))
+    def write(
+        source: str = "course", train: int | str = "null", val: int | str = "null", faces: str = "null"
+    ) -> params.Params:
+        Path("params.yaml").write_text(PARAMS.format(source=source, train=train, val=val, faces=faces))
         return params.load()
 
     write()

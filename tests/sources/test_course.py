@@ -9,6 +9,8 @@ import pytest
 from dlcv.data.prepared import load_split, read_card
 from dlcv.runtime import config as params
 from dlcv.runtime.errors import UserError
+from dlcv.sources.course import check
+from dlcv.sources.file_tree import open_tree
 from dlcv.sources.prepare import prepare_digits, prepare_faces
 from dlcv.sources.registration import register
 
@@ -77,7 +79,9 @@ def test_a_limit_opens_no_other_image(project: Project) -> None:
 
 
 def test_another_domain_is_not_there(project: Project) -> None:
-    with pytest.raises(UserError, match=r"course has no digits/svhn/train.csv and digits/svhn/val.csv, at the top or"):
+    with pytest.raises(
+        UserError, match=r"course has no digits/svhn/ with train.csv and val.csv or test.csv, at the top or"
+    ):
         prepare_digits("svhn", registered(course_files()))
 
 
@@ -139,3 +143,80 @@ def test_bad_data_leave_the_last_good_output_as_it_was(project: Project) -> None
 def test_data_that_were_never_registered(project: Project) -> None:
     with pytest.raises(UserError, match="^params.yaml: data.course.path is empty; run `dlcv data register PATH` first"):
         prepare_digits("usps", params.load())
+
+
+def year_2022() -> Files:
+    """Digits as ever; faces without any table."""
+    return {name: data for name, data in course_files().items() if "face/" not in name or name.endswith(".png")}
+
+
+def year_2023() -> Files:
+    """The faces are those of the DDIM task."""
+    files = {name: data for name, data in course_files().items() if "face/" not in name}
+    ddim = {"GT/00.png": png(0, (256, 256)), "noise/00.pt": b"x", "UNet.pt": b"x"}
+    return files | {f"hw2_data/face/{name}": data for name, data in ddim.items()}
+
+
+def earlier() -> Files:
+    """hw3_data: the second split is called test, and the faces have thirteen attributes."""
+    files: Files = {}
+    for name, data in course_files("train+val").items():
+        name = name.replace("hw2_data", "hw3_data").replace("/val", "/test")
+        if name.endswith(".csv") and "/face/" in name:
+            data = data.replace(b"Male", b"Bangs,Male").replace(b".png,", b".png,5,")
+        files[name] = data
+    return files
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+@pytest.mark.parametrize(
+    ("year", "label", "said"),
+    [
+        (year_2022, None, "faces: hw2_data/face/, train and val, without attributes"),
+        (earlier, "Male", "faces: hw3_data/face/, train and test"),
+    ],
+)
+def test_every_year(
+    project: Project,
+    capsys: pytest.CaptureFixture[str],
+    year: Callable[[], Files],
+    label: str | None,
+    said: str,
+    kind: str,
+) -> None:
+    values = registered(year(), kind)
+    card = prepare_digits("usps", values)
+    assert [card["splits"][split]["count"] for split in ("train", "val")] == [20, 10]
+    faces = prepare_faces(values)
+    assert faces["label"] == label and [faces["splits"][split]["count"] for split in ("train", "val")] == [6, 4]
+    assert ("no table with the attribute Male" in faces["provenance"]) == (label is None)
+    check(open_tree(Path("../course.zip" if kind == "zip" else "../course")))
+    shown = capsys.readouterr().out
+    assert said in shown and "mnistm: not in this archive" in shown
+
+
+def test_the_year_of_ddim_has_no_faces_to_train_on_and_takes_others(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = registered(year_2023())
+    assert prepare_digits("usps", values)["splits"]["train"]["count"] == 20
+    with pytest.raises(UserError, match=r"no faces to train on .* there is only GT, noise, UNet.pt of the DDIM task\)"):
+        prepare_faces(values)
+    check(open_tree(Path("../course")))
+    assert "faces: none to train on, only GT, noise, UNet.pt" in capsys.readouterr().out
+    # Digits from the course, faces from a folder.
+    project("course", faces="folder")
+    registered(year_2023())
+    faces = write_folder(Path("../faces"), {f"{index}.png": png(index, (64, 64)) for index in range(12)})
+    register(faces, "faces")
+    values = params.load()
+    assert prepare_digits("usps", values)["source"] == "course"
+    assert prepare_faces(values)["source"] == "folder"
+
+
+def test_a_folder_of_another_kind_is_no_archive_of_the_course(project: Project) -> None:
+    folder = write_folder(Path("../holiday"), {"2024/1.png": png(), "train.csv": b"image_name,label\n"})
+    before = Path("params.yaml").read_text()
+    with pytest.raises(UserError, match=r"holiday is no archive of the course, which has digits/DOMAIN/ with .*--set"):
+        register(folder, None, check)
+    assert Path("params.yaml").read_text() == before
