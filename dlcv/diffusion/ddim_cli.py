@@ -67,6 +67,17 @@ def sample(
     print(draw(noise, out, weights, sampling, scale or "clip", params.seed))
 
 
+@app.command("import")
+def import_(
+    path: Annotated[Path, typer.Argument(help="the course's UNet.pt, or a folder of diffusers' UNet2DModel")],
+    out: Annotated[Path, typer.Argument(help="new folder, for --weights of ddim sample")],
+) -> None:
+    """Take a noise predictor from elsewhere: its weights under our names."""
+    from dlcv.diffusion.foreign_weights import run
+
+    print(run(path, out))
+
+
 @app.command()
 def evaluate(seed: Seed = None) -> None:
     """Score the images of a training, over eta and steps too, and draw the figures."""

@@ -26,15 +26,21 @@ def load_model(folder: Path) -> Model:
     """
     network, about = load_network(
         folder,
-        lambda about: UNet(**about["network"], size=FACE_SIZE),
+        lambda about: UNet(**{"size": FACE_SIZE, **about["network"]}),
         expected={"area": "ddim"},
         what="the weights of a noise predictor of faces",
     )
     return Model(network, linear(**about["schedule"]), about["prediction"], about)
 
 
+def shape_of(model: Model) -> tuple[int, int, int]:
+    """The shape of the images that the network was trained on."""
+    size = model.about["network"].get("size", FACE_SIZE)
+    return 3, size, size
+
+
 def generate(model: Model, noise: Tensor, seeds: Sequence[int], sampling: FaceSampling) -> Tensor:
-    """Images, float32 N x 3 x 64 x 64 in about [-1, 1] on the CPU, from noise of the same shape.
+    """Images, float32 N x 3 x H x W in about [-1, 1] on the CPU, from noise of the same shape.
 
     Args:
         seeds: N, of the noise that DDIM adds to each image.

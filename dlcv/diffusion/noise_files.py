@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from dlcv.diffusion.config import FACE_SIZE, FaceSampling
+from dlcv.diffusion.config import FaceSampling
 from dlcv.runtime.errors import UserError, expect_empty
 from dlcv.runtime.files import replacing
 
@@ -38,10 +38,11 @@ def draw(noise: Path, out: Path, weights: Path, sampling: FaceSampling, scale: S
 
     from dlcv.data.batches import to_uint8
     from dlcv.data.latents import seeds_of
-    from dlcv.diffusion.faces import generate, load_model
+    from dlcv.diffusion.faces import generate, load_model, shape_of
 
-    loaded = read(files)
-    images = generate(load_model(weights), loaded, seeds_of([file.stem for file in files], seed), sampling)
+    model = load_model(weights)
+    loaded = read(files, shape_of(model))
+    images = generate(model, loaded, seeds_of([file.stem for file in files], seed), sampling)
     if scale == "minmax":
         images = stretched(images)
     with replacing(out) as folder:
@@ -79,18 +80,18 @@ def list_files(folder: Path) -> list[Path]:
     return list(files.values())
 
 
-def read(files: Sequence[Path]) -> Tensor:
-    """The noise in files, float32 N x 3 x 64 x 64; each file holds one array, 3 x 64 x 64 or 1 x 3 x 64 x 64.
+def read(files: Sequence[Path], shape: tuple[int, int, int]) -> Tensor:
+    """The noise in files, float32 N x `shape`; each file holds one array of this shape, or 1 x `shape`.
 
     Raises:
         UserError: a file that cannot be read, or that holds something else.
     """
     import torch
 
-    return torch.stack([_read(file) for file in files])
+    return torch.stack([_read(file, shape) for file in files])
 
 
-def _read(file: Path) -> Tensor:
+def _read(file: Path, shape: tuple[int, int, int]) -> Tensor:
     import numpy as np
     import torch
 
@@ -106,12 +107,9 @@ def _read(file: Path) -> Tensor:
     if not isinstance(loaded, torch.Tensor) or not loaded.is_floating_point():
         what = f"a tensor of {loaded.dtype}" if isinstance(loaded, torch.Tensor) else f"a {type(loaded).__name__}"
         raise UserError(f"{file} holds {what}; noise is a tensor of floating-point numbers")
-    shape = tuple(loaded.shape)
-    if shape not in ((3, FACE_SIZE, FACE_SIZE), (1, 3, FACE_SIZE, FACE_SIZE)):
-        raise UserError(
-            f"{file} holds {' x '.join(map(str, shape)) or 'one number'}; "
-            f"the network takes 3 x {FACE_SIZE} x {FACE_SIZE}"
-        )
+    if tuple(loaded.shape) not in (shape, (1, *shape)):
+        found = " x ".join(map(str, loaded.shape)) or "one number"
+        raise UserError(f"{file} holds {found}; the network takes {' x '.join(map(str, shape))}")
     if not loaded.isfinite().all():
         raise UserError(f"{file} holds values that are not finite; draw it again")
-    return loaded.reshape(3, FACE_SIZE, FACE_SIZE).float()
+    return loaded.reshape(shape).float()

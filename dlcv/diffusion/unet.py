@@ -29,6 +29,10 @@ class UNet(nn.Module):
         dropout: within residual blocks.
         patch: side of the pixel blocks that enter as channels; 2 halves the size of all feature maps.
         size: side of the images in training, to which `attention` refers.
+        epsilon: of GroupNorm.
+        last_frequency: of the time, see `time_embedding`.
+        centred: whether the convolutions that halve a feature map pad all sides, or the right and the lower one as
+            Ho et al.'s code does.
     """
 
     def __init__(
@@ -40,6 +44,9 @@ class UNet(nn.Module):
         dropout: float = 0.1,
         patch: int = 1,
         size: int = 64,
+        epsilon: float = 1e-6,
+        last_frequency: bool = True,
+        centred: bool = True,
     ):
         super().__init__()
         base = 4 * round(CHANNELS * width / 4)
@@ -47,6 +54,7 @@ class UNet(nn.Module):
         sizes = [size // patch // 2**level for level in range(len(levels))]
         embedded = 4 * base
         self.base = base
+        self.last_frequency = last_frequency
         self.time = nn.Sequential(nn.Linear(base, embedded), nn.SiLU(), nn.Linear(embedded, embedded), nn.SiLU())
 
         def block(inputs: int, outputs: int, level: int) -> ResidualBlock:
@@ -61,7 +69,7 @@ class UNet(nn.Module):
                 channels = outputs
                 skipped.append(channels)
             if level < len(levels) - 1:
-                self.down.append(nn.Conv2d(channels, channels, 3, stride=2, padding=1))
+                self.down.append(halving(channels, centred))
                 skipped.append(channels)
 
         self.middle = nn.ModuleList(
@@ -77,9 +85,12 @@ class UNet(nn.Module):
                 self.up.append(nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(channels, channels, 3, padding=1)))
         last = zeroed(nn.Conv2d(channels, 3 * patch**2, 3, padding=1))
         self.outward = nn.Sequential(norm(channels), nn.SiLU(), last, nn.PixelShuffle(patch))
+        for module in self.modules():
+            if isinstance(module, nn.GroupNorm):
+                module.eps = epsilon
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        time = self.time(time_embedding(t, self.base))
+        time = self.time(time_embedding(t, self.base, self.last_frequency))
         hidden = self.inward(x)
         skips = [hidden]
         for layer in self.down:
@@ -132,6 +143,13 @@ class Attention(nn.Module):
         attended = F.scaled_dot_product_attention(query, key, value)
         out: Tensor = x + self.out(attended.squeeze(1).transpose(1, 2).reshape(-1, channels, height, width))
         return out
+
+
+def halving(channels: int, centred: bool) -> nn.Module:
+    """A convolution that halves height and width, padded on all sides, or on the right and below."""
+    if centred:
+        return nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+    return nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(channels, channels, 3, stride=2))
 
 
 def norm(channels: int) -> nn.GroupNorm:

@@ -12,10 +12,15 @@ CLASSES = 10
 NONE = -1  # the label of an image without a class; each network encodes it in its own way
 
 
-def time_embedding(t: Tensor, dimensions: int) -> Tensor:
-    """Sines, then cosines, of `t` at frequencies from 1 to 1/10,000 (Vaswani et al. 2017); float32 N x D, D even."""
+def time_embedding(t: Tensor, dimensions: int, last_frequency: bool = True) -> Tensor:
+    """Sines, then cosines, of `t` at frequencies from 1 to 1/10,000 (Vaswani et al. 2017); float32 N x D, D even.
+
+    Args:
+        last_frequency: whether 1/10,000 is the last of the frequencies, as in Ho et al.'s code, or the one after it.
+    """
     half = dimensions // 2
-    frequencies = torch.exp(torch.arange(half, device=t.device) * (-math.log(10_000) / (half - 1)))
+    spaces = half - 1 if last_frequency else half
+    frequencies = torch.exp(torch.arange(half, device=t.device) * (-math.log(10_000) / spaces))
     angles = t[:, None].float() * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
