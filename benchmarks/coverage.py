@@ -69,6 +69,7 @@ def measure(seeds: list[int]) -> dict[str, list[dict[str, Any]]]:
     from dlcv.adaptation.scores import evaluated
     from dlcv.adaptation.trainings import Task, load_domain, scenario_of
     from dlcv.data.batches import to_uint8
+    from dlcv.data.digit_names import digit_of, names_of
     from dlcv.data.latents import normal, seeds_of
     from dlcv.diffusion import digits
     from dlcv.diffusion.config import DIGITS_OUT, Diffusion, digits_name, guidance_of
@@ -89,8 +90,8 @@ def measure(seeds: list[int]) -> dict[str, list[dict[str, Any]]]:
     judge = load_judge(judge_folder(params[Judge].seeds[0]))
     scenario = scenario_of(SCENARIO, params)
     source, target = load_domain(scenario.source, "val"), load_domain(scenario.target, "val")
-    names = digits.names_of(params[Diffusion].samples)
-    labels = [digits.digit_of(name) for name in names]
+    names = names_of(params[Diffusion].samples)
+    labels = [digit_of(name) for name in names]
 
     def gan(seed: int) -> dict[str, Any]:
         generator, _ = load_generator(OUT / name_of(GAN, seed), GAN)

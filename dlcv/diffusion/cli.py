@@ -33,8 +33,11 @@ def train(model: Model, seed: Seed = None) -> None:
 def sample(
     model: Model,
     digit: Annotated[int | None, typer.Option(min=0, max=9, help="without it, the stage")] = None,
+    every: Annotated[bool, typer.Option("--all", help="every digit; with 100 images of each, what is scored")] = False,
     out: Annotated[Path | None, typer.Option(help="new folder for PNG files")] = None,
-    count: Annotated[int | None, typer.Option(min=1, max=100_000, help="images; default: 10")] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="images of a digit; default: 10, with --all 100")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="time steps")] = None,
     w: Annotated[
         float | None, typer.Option(min=0, max=1000, help="guidance scale; 0: the conditional prediction alone")
@@ -50,13 +53,13 @@ def sample(
         int | None, seed_option("the noise and, without --weights, of the training", "diffusion.seeds")
     ] = None,
 ) -> None:
-    """Draw images of one digit; options that are not given are as in params.yaml."""
+    """Draw images of one digit or of all; options that are not given are as in params.yaml."""
     params = load()
     params = params.for_seed(seed, params[Diffusion].seeds)
     guidance = guidance_of(model, params)
-    if digit is None or out is None:
-        if any(value is not None for value in (digit, out, count, steps, w, eta, skip, weights)):
-            raise UserError("give both --digit, 0 to 9, and --out, a new folder for the images")
+    if (digit is None) != every or out is None:
+        if every or any(value is not None for value in (digit, out, count, steps, w, eta, skip, weights)):
+            raise UserError("give --digit, 0 to 9, or --all, and --out, a new folder for the images")
         from dlcv.diffusion.sample_digits import run
 
         print(run(model, params))
@@ -64,10 +67,11 @@ def sample(
     expect_empty(out)  # reported before torch is imported
     sampling = params[Diffusion].sampling.model_copy(update=given(steps=steps, eta=eta))
     guidance = guidance.model_copy(update=given(w=w, skip_unconditional=skip))
-    from dlcv.diffusion.sample_digits import draw_digit
+    from dlcv.diffusion.sample_digits import draw_digits
 
     weights = weights or DIGITS_OUT / digits_name(model, params.seed)
-    print(draw_digit(model, weights, digit, count or 10, out, sampling, guidance, params.seed))
+    digits = range(10) if digit is None else [digit]
+    print(draw_digits(model, weights, digits, count or (100 if every else 10), out, sampling, guidance, params.seed))
 
 
 @app.command()

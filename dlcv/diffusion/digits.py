@@ -1,4 +1,4 @@
-"""A trained model of digits, images from it, and the names of their files."""
+"""A trained model of digits, and images from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from dlcv.diffusion.networks.build import build
 from dlcv.diffusion.samplers import Model, PerImage, Watch, ddim, ddpm, times_of
 from dlcv.diffusion.schedule import linear
 from dlcv.engine.weights import load_network
-from dlcv.runtime.errors import UserError
 
 SHAPE = (3, DIGIT_SIZE, DIGIT_SIZE)
 BATCH = 100  # images
@@ -92,25 +91,3 @@ def _sample(
         return ddpm(predict, x, model.schedule, times, sampling.variance, clip_x0=clip, draw=noise, watch=watch)
     eta, rederive = sampling.eta, sampling.rederive_epsilon
     return ddim(predict, x, model.schedule, times, eta, clip_x0=clip, rederive=rederive, draw=noise, watch=watch)
-
-
-def name_of(digit: int, number: int) -> str:
-    """The name of the `number`-th image of a digit, counted from 1: "0_001"."""
-    return f"{digit}_{number:03d}"
-
-
-def names_of(count: int) -> list[str]:
-    """The names of `count` images, a multiple of 10, with the same number of each digit."""
-    return [name_of(digit, number) for digit in range(10) for number in range(1, count // 10 + 1)]
-
-
-def digit_of(name: str) -> int:
-    """The digit in a name of `name_of`, or of a file with such a name.
-
-    Raises:
-        UserError: the name does not begin with a digit and an underscore.
-    """
-    digit, separator, _ = Path(name).name.partition("_")
-    if not separator or len(digit) != 1 or not digit.isdecimal():
-        raise UserError(f"{name} does not say which digit it shows; images are named 7_001.png")
-    return int(digit)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from dlcv.data.batches import to_uint8
+from dlcv.data.digit_names import digit_of, names_of
 from dlcv.data.images import list_images, read_images
 from dlcv.data.latents import seeds_of
 from dlcv.data.prepared import load_split
@@ -26,7 +27,7 @@ from dlcv.diffusion.config import (
     digits_name,
     guidance_of,
 )
-from dlcv.diffusion.digits import digit_of, draw, load_model, names_of
+from dlcv.diffusion.digits import draw, load_model
 from dlcv.diffusion.networks.build import build
 from dlcv.diffusion.samplers import Model
 from dlcv.engine.weights import load_state, origin, snapshots_of

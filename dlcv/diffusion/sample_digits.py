@@ -12,9 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from dlcv.data.batches import to_uint8
+from dlcv.data.digit_names import digit_of, name_of, names_of
 from dlcv.data.latents import seeds_of
 from dlcv.diffusion.config import DIGITS_OUT, Diffusion, DigitSampling, Guidance, digits_name, guidance_of
-from dlcv.diffusion.digits import SHAPE, digit_of, draw, load_model, name_of, names_of
+from dlcv.diffusion.digits import SHAPE, draw, load_model
 from dlcv.diffusion.samplers import Model, PerImage, times_of
 from dlcv.engine.weights import training_of
 from dlcv.figures import grids, live
@@ -77,27 +78,31 @@ def run(model: str, params: Params) -> Path:
     return DIGITS_OUT / f"{training}-samples"
 
 
-def draw_digit(
+def draw_digits(
     model: str,
     weights: Path,
-    digit: int,
+    digits: Sequence[int],
     count: int,
     out: Path,
     sampling: DigitSampling,
     guidance: Guidance,
     seed: int,
 ) -> Path:
-    """Write `count` images of `digit`, "7_001.png" and so on, to the new or empty folder `out`.
+    """Write `count` images of each of `digits`, "7_001.png" and so on, to the new or empty folder `out`.
 
     Raises:
         UserError: no weights of this model there, more steps than it was trained with, or a folder that is not empty.
     """
     expect_empty(out)
-    names = [name_of(digit, number) for number in range(1, count + 1)]
+    names = [name_of(digit, number) for digit in digits for number in range(1, count + 1)]
     loaded = load_model(weights)
     if loaded.about["model"] != model:
         raise UserError(f"{weights} holds the weights of {loaded.about['model']}, not of {model}")
-    write(out, names, draw(loaded, [digit] * count, seeds_of(names, seed), sampling, guidance, seed).images)
+    write(
+        out,
+        names,
+        draw(loaded, [digit_of(name) for name in names], seeds_of(names, seed), sampling, guidance, seed).images,
+    )
     return out
 
 

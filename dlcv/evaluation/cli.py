@@ -138,6 +138,22 @@ def images(
 
 
 @app.command()
+def digits(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="PNG files whose names say their digit: 7_001.png")],
+    judge: Annotated[Path | None, typer.Option(help="folder of a trained judge; default: that of the study")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
+) -> None:
+    """Compute the share of the images that the judge reads as the digit in their names."""
+    from dlcv.evaluation.config import Judge, judge_folder
+
+    judge = judge or judge_folder(load()[Judge].seeds[0])
+    from dlcv.evaluation.judge.named import score, table
+
+    scores = score(folder, judge)
+    print(json.dumps(scores, indent=2) if as_json else table(scores))
+
+
+@app.command()
 def mse(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="PNG files")],
     reference: Annotated[Path, typer.Option(help="folder of PNG files with the same names")],

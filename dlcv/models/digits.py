@@ -15,6 +15,7 @@ import torch
 
 from dlcv.adaptation import predict
 from dlcv.data.batches import to_float, to_uint8
+from dlcv.data.digit_names import name_of
 from dlcv.data.latents import seeds_of
 from dlcv.diffusion import digits as diffusion
 from dlcv.diffusion.config import DIGIT_SIZE, DigitSampling, Guidance
@@ -62,7 +63,7 @@ class DigitDiffusion:
         names = []
         for digit in wanted:
             so_far[digit] += 1
-            names.append(diffusion.name_of(digit, so_far[digit]))
+            names.append(name_of(digit, so_far[digit]))
         drawn = diffusion.draw(self.model, wanted, seeds_of(names, seed), sampling, guidance, seed)
         return to_uint8(drawn.images).numpy()
 

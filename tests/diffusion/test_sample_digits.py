@@ -13,11 +13,12 @@ import torch
 from PIL import Image
 
 from dlcv.data.batches import to_uint8
+from dlcv.data.digit_names import digit_of, name_of, names_of
 from dlcv.data.latents import seeds_of
 from dlcv.diffusion import digits as module
 from dlcv.diffusion import sample_digits
 from dlcv.diffusion.config import Diffusion, DigitSampling, Guidance
-from dlcv.diffusion.digits import digit_of, draw, load_model, name_of, names_of
+from dlcv.diffusion.digits import draw, load_model
 from dlcv.diffusion.samplers import times_of
 from dlcv.engine.weights import save_weights
 from dlcv.runtime.config import load
@@ -84,6 +85,10 @@ def test_a_digit_outside_the_pipeline_is_the_same_as_in_the_stage(trained_digits
     for name, option in changed.items():
         assert dlcv(f"{command} --count 1 {option} --out other/{name}") == (0, "")
         assert not (saved_images(trained_digits / "other" / name)["7_001.png"] == two["7_001.png"]).all(), name
+    every = command.replace("--digit 7", "--all")
+    assert dlcv(f"{every} --count 2 --out every") == (0, "")
+    assert list(saved_images(trained_digits / "every")) == [f"{name}.png" for name in names_of(20)]
+    assert files(trained_digits / "every")["7_001.png"] == files(trained_digits / "two")["7_001.png"]
     assert dlcv(f"{command} --out ten") == (0, "") and len(saved_images(trained_digits / "ten")) == 10
     # Without --weights the seed is that of the training too.
     (trained_digits / "alone").rename(trained_digits / f"out/diffusion/{MODEL}-1")
@@ -141,9 +146,9 @@ def test_names_say_the_digit() -> None:
     ("words", "message"),
     [
         (f"{MODEL} --digit 7 --out full", "full is not empty; name a new folder for the images"),
-        (f"{MODEL} --count 4", "give both --digit, 0 to 9, and --out, a new folder for the images"),
-        (f"{MODEL} --digit 7", "give both --digit, 0 to 9, and --out, a new folder for the images"),
-        (f"{MODEL} --out new", "give both --digit, 0 to 9, and --out, a new folder for the images"),
+        (f"{MODEL} --count 4", "give --digit, 0 to 9, or --all, and --out, a new folder"),
+        (f"{MODEL} --digit 7", "give --digit, 0 to 9, or --all, and --out, a new folder"),
+        (f"{MODEL} --out new", "give --digit, 0 to 9, or --all, and --out, a new folder"),
         ("attention-net --digit 7 --out new", "no model attention-net; did you mean attention-unet?"),
         ("context-unet", "out/diffusion/context-unet-0/weights.json is missing; `dvc repro` trains it, `dvc pull`"),
         (
