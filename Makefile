@@ -1,11 +1,15 @@
 # Each target first sets up what it needs, and repeats nothing that is up to date.
 SHELL := /bin/bash
+# The study's figures are from Python 3.11; 3.12 and 3.13 install too.
 PYTHON ?= python3.11
 VENV := .venv
 # Stages run `python -m dlcv`, which has to be the python of this environment.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+PIP := python -m pip install --quiet --disable-pip-version-check
+# The lines of requirements.lock that only the CUDA build of torch needs.
+CUDA := ^(cuda|nvidia)-|^triton==
 
-.PHONY: help repro test test-system lint ui clean lock setup
+.PHONY: help repro test test-system lint ui clean lock lock-check setup
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -18,7 +22,7 @@ test: setup ## run all tests; `pytest -m 'not slow'` leaves out the slow ones
 	pytest
 
 test-system: setup ## test the page of the finished study in a browser; needs chromium
-	python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[system]'
+	$(PIP) --constraint requirements.lock --editable '.[system]'
 	pytest tests/system -rs
 
 lint: setup ## check style and types
@@ -31,18 +35,27 @@ ui: setup ## serve the MLflow UI on 127.0.0.1:5000, or on PORT
 clean: ## remove outputs, caches and environment; keep the tracking database
 	rm -rf $(VENV) out data report/report.html .checkpoints .dvc/cache .dvc/tmp .mypy_cache .pytest_cache .ruff_cache
 
-lock: setup ## write the versions of all dependencies into requirements.lock
-	pip-compile -q --strip-extras --no-header --no-emit-index-url --no-emit-find-links --extra sample --extra dev -o requirements.lock pyproject.toml
+lock: setup ## write the versions of all dependencies into requirements.lock; UPGRADE=NAME renews one package
+	python tests/locks.py --write $(if $(UPGRADE),--upgrade-package $(UPGRADE))
 
-setup: $(VENV)/stamp ## install the locked dependencies and this package into .venv
+lock-check: setup ## resolve requirements.lock for each platform and Python version
+	python tests/locks.py
 
-# The stamp is newer than the lock file if the environment was made from this lock file.
+setup: $(VENV)/stamp ## install the locked dependencies and this package into .venv; TORCH_INDEX=URL takes torch from there
+
+# The wheels of torch on PyPI are CUDA builds on Linux. An index given as TORCH_INDEX has to offer the locked versions of
+# torch and torchvision as CPU builds. The stamp is newer than the lock file if the environment was made from this lock file.
 
 $(VENV)/stamp: requirements.lock pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "error: there is no $(PYTHON); install Python 3.11, or run make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "error: there is no $(PYTHON); install Python 3.11, or run make PYTHON=/path/to/python; 3.12 and 3.13 install too" >&2; exit 1; }
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+ifdef TORCH_INDEX
+	$(PIP) --no-deps --index-url $(TORCH_INDEX) $$(grep -E '^torch(vision)?==' requirements.lock)
+	$(PIP) -r <(grep -vE '$(CUDA)' requirements.lock)
+else
+	$(PIP) -r requirements.lock
+endif
+	$(PIP) --no-deps --editable .
 	python -m dlcv tracking init
 	python -m dlcv plots-page && dvc config --local plots.html_template plots.html
 	touch $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import replacing
 
 VEGA_LITE = "5.20"
@@ -33,9 +34,14 @@ def write() -> Path:
 
     Returns:
         Its path.
+
+    Raises:
+        UserError: there is no DVC repository here. A new `.dvc` would make one out of any folder.
     """
     import vl_convert
 
+    if not PAGE.parent.is_dir():
+        raise UserError(f"there is no {PAGE.parent} here; run dlcv in the root of the repository")
     # Vega, Vega-Lite and Vega-Embed as one script.
     script: str = vl_convert.javascript_bundle(vl_version=VEGA_LITE)  # type: ignore[call-arg]
     with replacing(PAGE) as temporary:

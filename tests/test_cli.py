@@ -56,6 +56,7 @@ finally:
         ("profile smok", "no profile smok; did you mean smoke?"),
         ("params show gan.snagn", "params.yaml has no key gan.snagn; did you mean sngan?"),
         ("pipeline", "there is no stages/"),
+        ("plots-page", "there is no .dvc here"),
         ("tracking import none.jsonl", "none.jsonl cannot be read"),
     ],
 )
