@@ -53,7 +53,15 @@ def test_the_judge_learns_from_real_images_and_is_scored_on_others(real: Path) -
     assert set(summary) == {"seeds", "digit_accuracy", "digits"} and len(summary["digits"]) == 10
     assert np.array(scores["confusion"]).sum() == 40 and len(scores["digits"]) == 10
     assert sorted(files(weights)) == ["curve.csv", "weights.json", "weights.safetensors"]
-    written = ["confusion.png", "curve.png", "figures.json", "headline.json", "scores.json", "summary.json"]
+    written = [
+        "confusion.png",
+        "curve.json",
+        "curve.png",
+        "figures.json",
+        "headline.json",
+        "scores.json",
+        "summary.json",
+    ]
     assert sorted(files(evaluation)) == written
     judge = load_judge(weights)
     assert scores["training"]["sha256"] == judge.about["sha256"] and not judge.network.training
