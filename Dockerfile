@@ -8,7 +8,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends git && rm -r
 
 # A layer for the lock alone: a change of the code does not install the packages again.
 COPY requirements.lock /tmp/
-RUN pip install --no-cache-dir --root-user-action ignore -r /tmp/requirements.lock
+RUN pip install --no-cache-dir --root-user-action ignore --require-hashes -r /tmp/requirements.lock
 
 # `docker run --user` may give any user ID, that of the mounted clone's owner: git has to trust the clone, the home folder
 # is open to all, and USER stands in for the missing line in /etc/passwd.

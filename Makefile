@@ -8,6 +8,8 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 PIP := python -m pip install --quiet --disable-pip-version-check
 # The lines of requirements.lock that only the CUDA build of torch needs.
 CUDA := ^(cuda|nvidia)-|^triton==
+# The lock without its hashes, with which pip would refuse all that is not in it.
+VERSIONS := sed -E '/^ +--hash/d; s/ *\\$$//' requirements.lock
 
 .PHONY: help repro test test-system lint ui clean lock lock-check setup
 .DEFAULT_GOAL := help
@@ -22,7 +24,7 @@ test: setup ## run all tests; `pytest -m 'not slow'` leaves out the slow ones
 	pytest
 
 test-system: setup ## test the page of the finished study in a browser; needs chromium
-	$(PIP) --constraint requirements.lock --editable '.[system]'
+	$(PIP) --constraint <($(VERSIONS)) --editable '.[system]'
 	pytest tests/system -rs
 
 lint: setup ## check style and types
@@ -50,10 +52,10 @@ $(VENV)/stamp: requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "error: there is no $(PYTHON); install Python 3.11, or run make PYTHON=/path/to/python; 3.12 and 3.13 install too" >&2; exit 1; }
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 ifdef TORCH_INDEX
-	$(PIP) --no-deps --index-url $(TORCH_INDEX) $$(grep -E '^torch(vision)?==' requirements.lock)
-	$(PIP) -r <(grep -vE '$(CUDA)' requirements.lock)
+	$(PIP) --no-deps --index-url $(TORCH_INDEX) $$($(VERSIONS) | grep -E '^torch(vision)?==')
+	$(PIP) -r <($(VERSIONS) | grep -vE '$(CUDA)')
 else
-	$(PIP) -r requirements.lock
+	$(PIP) --require-hashes -r requirements.lock
 endif
 	$(PIP) --no-deps --editable .
 	python -m dlcv tracking init

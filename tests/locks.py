@@ -45,7 +45,7 @@ def uv(*words: str) -> subprocess.CompletedProcess[str]:
 
 def write(lock: Path, *options: str) -> None:
     """Write the lock. The versions in it stay, unless pyproject.toml excludes them or an option asks for others."""
-    layout = ["--universal", "--python-version", PYTHONS[0], "--strip-extras", "--no-header"]
+    layout = ["--universal", "--python-version", PYTHONS[0], "--strip-extras", "--no-header", "--generate-hashes"]
     chosen = [word for extra in extras() for word in ("--extra", extra)]
     done = uv("compile", "--quiet", *layout, *chosen, *options, "--output-file", str(lock), PROJECT.name)
     if done.returncode:

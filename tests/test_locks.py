@@ -22,6 +22,30 @@ MACHINES = {
 PLACES = [(machine, python) for machine in MACHINES for python in locks.PYTHONS]
 
 
+def versions() -> list[str]:
+    """The lock without its hashes, as the Makefile uses it where there are other packages."""
+    return shell("$(VERSIONS)")
+
+
+def shell(command: str) -> list[str]:
+    """The lines that a command with variables of the Makefile prints."""
+    makefile = f"include Makefile\nshown: ; @{command}\n"
+    done = subprocess.run(
+        ["make", "-s", "-f", "-", "shown"], input=makefile, cwd=locks.ROOT, capture_output=True, text=True, check=True
+    )
+    return [line for line in done.stdout.splitlines() if line]
+
+
+def test_every_package_has_hashes() -> None:
+    """`pip install --require-hashes` installs no file that is not one of those that were locked."""
+    lines = locks.LOCK.read_text().splitlines()
+    packages = [index for index, line in enumerate(lines) if "==" in line.split(" ")[0] and not line.startswith(" ")]
+    assert len(packages) > 150
+    for index in packages:
+        assert lines[index].endswith("\\") and lines[index + 1].startswith("    --hash=sha256:"), lines[index]
+    assert not any("--hash" in line or line.endswith("\\") for line in versions())
+
+
 def locked(machine: str, python: str) -> dict[str, str]:
     """What the lock installs on a machine: versions by name."""
     environment = {
@@ -32,8 +56,8 @@ def locked(machine: str, python: str) -> dict[str, str]:
         **MACHINES[machine],
     }
     found: dict[str, str] = {}
-    for line in locks.LOCK.read_text().splitlines():
-        if line and not line.lstrip().startswith("#"):
+    for line in versions():
+        if not line.lstrip().startswith("#"):
             requirement = Requirement(line)
             if requirement.marker is None or requirement.marker.evaluate(environment):
                 (pin,) = requirement.specifier
@@ -64,7 +88,7 @@ def test_cuda_is_for_linux_and_nothing_else_is(python: str) -> None:
 def test_what_a_cpu_build_leaves_out_is_needed_by_torch_alone() -> None:
     """`make setup TORCH_INDEX=URL` leaves these lines out: nothing else may need them."""
     needed_by: dict[str, set[str]] = {}
-    for line in locks.LOCK.read_text().splitlines():
+    for line in versions():
         if not line.startswith(" "):
             name = line.split("==")[0]
             needed_by[name] = set()

@@ -60,13 +60,14 @@ def with_pictures(text: str) -> str:
 
 def gather(params: Params) -> dict[str, Any]:
     """What the templates print: the sections by name, what the reports state, and what follows from both."""
+    cards = data(params.raw)
     sections = {name: gather_one(params.raw) for name, gather_one in SECTIONS.items()}
     reference = read_yaml(Path(__file__).parent / "reference.yaml")
     facts = {**sections, "params": params.raw}
     versions = [section.get("protocol", {}).get("versions", {}) for section in sections.values()]
     return {
         **facts,
-        "cards": data(params.raw),
+        "cards": cards,
         "reference": reference,
         "claims": claims(facts, reference["claims"]),
         "headlines": headlines(facts),

@@ -251,6 +251,8 @@ def import_file(path: Path) -> int:
     Raises:
         UserError: no such file, a file of another kind, or a server that is still away.
     """
+    if not path.is_dir():
+        _read(path)  # a wrong path leaves no lock
     with import_lock():
         count = 0
         for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
