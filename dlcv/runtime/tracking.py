@@ -70,7 +70,7 @@ def _is_away() -> bool:
 
 
 def _note_failure() -> None:
-    with contextlib.suppress(OSError):  # the next process tries again
+    with contextlib.suppress(OSError, UserError):  # the next process tries again
         write_json(_away_file(), {**_failed_at(), redacted(uri()): int(time.time())})
 
 
