@@ -23,6 +23,7 @@ LOOK = {
     "css": (TEMPLATES / "page.css").read_text(encoding="utf-8"),
 }
 PROGRESS = gr.Progress()  # as the default value of an argument it makes gradio show a bar
+LAST = {"trigger_mode": "always_last", "show_progress": "hidden"}  # of quick changes, the last one is drawn
 DIRECTIONS = 4
 SHOWN = 6  # pixels of the screen for each that a classifier sees
 DIGITS = list("0123456789")
@@ -69,7 +70,7 @@ def faces_tab(shelf: Shelf, page: gr.Blocks) -> None:
             with gr.Accordion("Move the latents") as moves:
                 gr.Markdown("In the directions in which this model's images change most:")
                 shifts = [gr.Slider(-4, 4, value=0, step=0.25, show_label=False) for _ in range(DIRECTIONS)]
-        picture = _picture("Each face has a latent of its own, which depends on the seed and not on how many are drawn.")
+        picture = _picture("Each face has a latent of its own, which depends on the seed, not on the number of faces.")
     inputs = [model, seed, count, *shifts, *options.sliders]
 
     def draw(name: str, seed: int, count: int, progress: Any = PROGRESS, *values: float) -> Image.Image:
@@ -87,8 +88,8 @@ def faces_tab(shelf: Shelf, page: gr.Blocks) -> None:
 
     on(button.click, draw, inputs, picture)
     on([page.load, model.change], choose, [model], [moves, *options.sliders], show_progress="hidden")
-    changed = [page.load, model.change, seed.change, count.release, *(shift.release for shift in shifts)]
-    on(changed, draw_if_quick, inputs, picture, show_progress="hidden")
+    changed = [page.load, model.change, seed.change, count.change, *(shift.change for shift in shifts)]
+    on(changed, draw_if_quick, inputs, picture, **LAST)
 
 
 def interpolation_tab(shelf: Shelf, page: gr.Blocks) -> None:
@@ -174,9 +175,8 @@ def reading_tab(shelf: Shelf, page: gr.Blocks) -> None:
         return image.repeat(SHOWN, 0).repeat(SHOWN, 1), reading.read(shelf, image).html()
 
     changed = [pad.change, ink.change, paper.change, size.change]
-    last = {"trigger_mode": "always_last", "show_progress": "hidden"}
-    on(changed, drawn, [pad, ink, paper, size], [seen, table], **last)
-    on(file.change, dropped, [file], [seen, table], **last)
+    on(changed, drawn, [pad, ink, paper, size], [seen, table], **LAST)
+    on(file.change, dropped, [file], [seen, table], **LAST)
 
 
 class Sliders:
