@@ -125,6 +125,22 @@ def export(
 
 
 @app.command()
+def play(
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 7860,
+    host: Annotated[str, typer.Option(help="address to listen on; 0.0.0.0 lets other machines in")] = "127.0.0.1",
+    browser: Annotated[bool, typer.Option("--open", help="open a browser")] = False,
+) -> None:
+    """Serve a page that draws faces and digits from the trained models in out/, and reads a digit that you draw."""
+    from dlcv.engine import environment
+
+    environment.prepare_from(Path("params.yaml"))
+    from dlcv.play.serve import serve
+    from dlcv.runtime.config import load
+
+    serve(load(), host, port, browser)
+
+
+@app.command()
 def publish(
     name: Annotated[str, typer.Argument(help="of the study, a folder in results/")],
     command: Annotated[str, typer.Option(help="that repeats it from a clean clone")] = "make repro",

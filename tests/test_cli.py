@@ -35,7 +35,7 @@ finally:
     shown = python("-c", code, "--help")
     assert shown.returncode == 0
     assert "heavy: []" in shown.stderr
-    for name in (*AREAS, "params", "profile", "pipeline", "repro", "verify", "tracking"):
+    for name in (*AREAS, "params", "profile", "pipeline", "repro", "verify", "tracking", "play"):
         assert f" {name} " in shown.stdout
 
 

@@ -22,6 +22,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "evaluation": ("data", "engine", "figures", "runtime"),
     **dict.fromkeys(AREAS, ("evaluation", "data", "engine", "figures", "runtime")),
     "models": (*AREAS, "evaluation", "data", "engine", "figures", "runtime"),
+    "play": ("models", *AREAS, "evaluation", "data", "engine", "figures", "runtime"),
     "report": ("runtime",),
     "review": ("evaluation", "data", "engine", "figures", "runtime"),
 }

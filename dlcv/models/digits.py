@@ -19,6 +19,7 @@ from dlcv.data.digit_names import name_of
 from dlcv.data.latents import seeds_of
 from dlcv.diffusion import digits as diffusion
 from dlcv.diffusion.config import DIGIT_SIZE, DigitSampling, Guidance
+from dlcv.diffusion.samplers import Watch
 from dlcv.evaluation.judge.network import BATCH, load_judge
 from dlcv.models.shapes import checked_images
 from dlcv.runtime.errors import UserError
@@ -37,7 +38,13 @@ class DigitDiffusion:
         self._use = use
 
     def sample(
-        self, digits: Iterable[int], seed: int = 0, *, steps: int | None = None, w: float | None = None
+        self,
+        digits: Iterable[int],
+        seed: int = 0,
+        *,
+        steps: int | None = None,
+        w: float | None = None,
+        watch: Watch | None = None,
     ) -> np.ndarray:
         """An image of each of `digits`.
 
@@ -48,6 +55,7 @@ class DigitDiffusion:
             seed: of the noise.
             steps: of the sampler; None for those of the study.
             w: of the guidance, (1 + w) conditional - w unconditional; None for that of the study.
+            watch: called after each step of the first 100 images.
 
         Raises:
             UserError: no digits, a number that is no digit, or more steps than the model was trained with.
@@ -64,7 +72,7 @@ class DigitDiffusion:
         for digit in wanted:
             so_far[digit] += 1
             names.append(name_of(digit, so_far[digit]))
-        drawn = diffusion.draw(self.model, wanted, seeds_of(names, seed), sampling, guidance, seed)
+        drawn = diffusion.draw(self.model, wanted, seeds_of(names, seed), sampling, guidance, seed, watch)
         return to_uint8(drawn.images).numpy()
 
 

@@ -36,7 +36,15 @@ def load(folder: str | Path) -> Model:
         UserError: not an exported folder, a file of it is missing or changed, or a kind that this version lacks.
     """
     folder = Path(folder)
-    use = read_use(folder)
+    return opened(folder, read_use(folder))
+
+
+def opened(folder: Path, use: Mapping[str, Any]) -> Model:
+    """The model of the weights in `folder`; `use` has the values of `model.json`, which may be missing there.
+
+    Raises:
+        UserError: a file of the weights is missing or changed.
+    """
     module, name = KINDS[use["kind"]].opener.split(":")
     model: Model = getattr(import_module(module), name)(folder, use)
     return model
