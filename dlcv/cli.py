@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from dlcv.runtime.options import example
+
 # By the first word on the command line: the module with the commands, and their help text.
 AREAS = {
     "data": ("dlcv.sources.cli", "Prepare digits and faces; register data."),
@@ -53,7 +55,7 @@ tracking_app = typer.Typer(no_args_is_help=True, help="Create the MLflow databas
 app.add_typer(tracking_app, name="tracking")
 
 
-@params_app.command()
+@params_app.command(epilog=example("params check"))
 def check() -> None:
     """Check every key of params.yaml."""
     from dlcv.runtime.config import load
@@ -62,7 +64,7 @@ def check() -> None:
     print("params.yaml is valid")
 
 
-@params_app.command()
+@params_app.command(epilog=example("params show gan.sngan"))
 def show(
     key: Annotated[
         str | None, typer.Argument(help="gan.sngan or dann.lambda, for example; all keys by default")
@@ -74,7 +76,7 @@ def show(
     print(config.show(key, config.load()))
 
 
-@app.command()
+@app.command(epilog=example("profile smoke"))
 def profile(name: Annotated[str, typer.Argument(help="smoke, sample (the shipped values), course or full")]) -> None:
     """Reset params.yaml to the shipped values, then set those of profile NAME. Registered data and own models stay."""
     from dlcv.pipeline import STAGES, write
@@ -86,7 +88,7 @@ def profile(name: Annotated[str, typer.Argument(help="smoke, sample (the shipped
         write()
 
 
-@app.command()
+@app.command(epilog=example("pipeline"))
 def pipeline() -> None:
     """Write plots and artifacts of the models in params.yaml into stages/*/dvc.yaml; print the changed files."""
     from dlcv.pipeline import write
@@ -95,7 +97,7 @@ def pipeline() -> None:
         print(path)
 
 
-@app.command()
+@app.command(epilog=example("repro --jobs 4"))
 def repro(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="stages at a time; default: one for each core up to 4, or 1 with a GPU")
@@ -112,7 +114,7 @@ def repro(
     reproduce(jobs or default_jobs(), keep_going)
 
 
-@app.command()
+@app.command(epilog=example("export gan/sngan-0 my-sngan"))
 def export(
     model: Annotated[str, typer.Argument(help="a training in out/, such as gan/sngan-0")],
     folder: Annotated[Path, typer.Argument(help="new folder")],
@@ -124,9 +126,9 @@ def export(
     print(write(model, load(), folder))
 
 
-@app.command()
+@app.command(epilog=example("play --port 7861"))
 def play(
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 7860,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="port to listen on")] = 7860,
     host: Annotated[str, typer.Option(help="address to listen on; 0.0.0.0 lets other machines in")] = "127.0.0.1",
     browser: Annotated[bool, typer.Option("--open", help="open a browser")] = False,
 ) -> None:
@@ -140,7 +142,7 @@ def play(
     serve(load(), host, port, browser)
 
 
-@app.command()
+@app.command(epilog=example("publish sample"))
 def publish(
     name: Annotated[str, typer.Argument(help="of the study, a folder in results/")],
     command: Annotated[str, typer.Option(help="that repeats it from a clean clone")] = "make repro",
@@ -152,7 +154,7 @@ def publish(
     print(write(name, load(), command))
 
 
-@app.command()
+@app.command(epilog=example("tables docs/results.md"))
 def tables(
     document: Annotated[Path, typer.Argument(help="Markdown with blocks <!-- results: STUDY TABLE -->")],
 ) -> None:
@@ -162,7 +164,7 @@ def tables(
     print(f"{document} {'has changed' if render(document) else 'is up to date'}")
 
 
-@app.command()
+@app.command(epilog=example("verify sample"))
 def verify(
     study: Annotated[str, typer.Argument(help="a published study, results/STUDY/study.json")] = "sample",
 ) -> None:
@@ -174,7 +176,7 @@ def verify(
         raise typer.Exit(1)
 
 
-@app.command("plots-page", hidden=True)
+@app.command("plots-page", hidden=True, epilog=example("plots-page"))
 def plots_page() -> None:
     """Write the page that `dvc plots diff` fills. `make setup` runs this."""
     from dlcv.plots import write
@@ -182,7 +184,10 @@ def plots_page() -> None:
     print(write())
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    epilog=example("exp --sort-by metrics/gan/sngan.json:frechet --md"),
+)
 def exp(context: typer.Context) -> None:
     """List experiments: parameters and headline scores that differ. Options of `dvc exp show` may follow."""
     import subprocess
@@ -200,7 +205,7 @@ def exp(context: typer.Context) -> None:
     raise typer.Exit(subprocess.run([sys.executable, "-m", "dvc", *command], check=False).returncode)
 
 
-@app.command()
+@app.command(epilog=example("review main"))
 def review(
     base: Annotated[str, typer.Argument(help="revision of git to compare with, such as main")] = "HEAD",
     out: Annotated[Path, typer.Option(help="folder for review.md and its pictures")] = Path("review"),
@@ -218,7 +223,7 @@ def review(
         raise typer.Exit(1)
 
 
-@tracking_app.command()
+@tracking_app.command(epilog=example("tracking init"))
 def init() -> None:
     """Create the database if there is none. `make setup` runs this."""
     from dlcv.runtime.tracking import initialise
@@ -226,7 +231,7 @@ def init() -> None:
     initialise()
 
 
-@tracking_app.command()
+@tracking_app.command(epilog=example("tracking views --server http://127.0.0.1:5000"))
 def views(server: Annotated[str, typer.Option(help="address of the UI")] = "http://127.0.0.1:5000") -> None:
     """Store a table of each area's trainings for the UI, and print its address. `make ui` runs this."""
     from dlcv.runtime.mlflow_views import write
@@ -235,7 +240,7 @@ def views(server: Annotated[str, typer.Option(help="address of the UI")] = "http
         print(f"{name:12} {server}{address}")
 
 
-@tracking_app.command()
+@tracking_app.command(epilog=example("tracking register"))
 def register() -> None:
     """Log the model of every evaluated training, and register the best of each problem with the alias `best`."""
     from dlcv.models.registry import register as write
@@ -247,7 +252,7 @@ def register() -> None:
         print(f"models:/{best.name}@best, version {best.version}: {one.about['area']}/{one.about['name']}, {chosen}")
 
 
-@tracking_app.command("import")
+@tracking_app.command("import", epilog=example("tracking import mlruns-offline"))
 def import_(file: Annotated[Path, typer.Argument(help="a file in mlruns-offline/, or this folder")]) -> None:
     """Send to MLflow the runs that were logged to FILE, or to a folder of files, while the server was away."""
     from dlcv.runtime.tracking import import_file

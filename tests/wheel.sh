@@ -8,8 +8,8 @@ python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$
 mkdir "$folder/wheel" "$folder/empty"
 python -m zipfile -e "$folder"/dlcv-*.whl "$folder/wheel"
 
-# .gitignore may keep a file out of the wheel; the profiles lie outside of the package.
-{ git ls-files dlcv; git ls-files profiles | sed 's|^|dlcv/|'; } | LC_ALL=C sort > "$folder/expected"
+# .gitignore may keep a file out of the wheel; params.yaml and the profiles lie outside of the package.
+{ git ls-files dlcv; git ls-files params.yaml profiles | sed 's|^|dlcv/|'; } | LC_ALL=C sort > "$folder/expected"
 (cd "$folder/wheel" && find dlcv -type f | LC_ALL=C sort) | diff "$folder/expected" -
 
 cd "$folder/empty"

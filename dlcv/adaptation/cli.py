@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from dlcv.adaptation.config import ADAPTING, METHODS
-from dlcv.runtime.config import load
-from dlcv.runtime.options import seed_option
+from dlcv.runtime.config import load, load_for
+from dlcv.runtime.options import example, seed_option
 
 app = typer.Typer(no_args_is_help=True, help="Train and evaluate domain adaptation on digits.")
 
@@ -20,7 +20,7 @@ def _methods(on: str) -> str:
     return ", ".join(name for name, method in METHODS.items() if method.on == on)
 
 
-@app.command()
+@app.command(epilog=example("adaptation train dann mnistm-usps --seed 1"))
 def train(
     method: Annotated[str, typer.Argument(help=f"{', '.join(METHODS)}; *_source: the method's source-only baseline")],
     name: Annotated[
@@ -44,7 +44,7 @@ def train(
     print(run(task, params))
 
 
-@app.command()
+@app.command(epilog=example("adaptation evaluate mnistm-usps"))
 def evaluate(scenario: Scenario) -> None:
     """Score all trainings of a scenario, those of variants too, and draw its figures."""
     params = load()
@@ -56,7 +56,7 @@ def evaluate(scenario: Scenario) -> None:
     print(run(scenario, params))
 
 
-@app.command()
+@app.command(epilog=example("adaptation predict in --scenario mnistm-usps --out digits.csv"))
 def predict(
     images: Annotated[Path, typer.Argument(help="folder of images, grey or colour, of any size")],
     scenario: Annotated[str, typer.Option(help="such as mnistm-usps; the images are like those of its target")],
@@ -69,12 +69,13 @@ def predict(
     ] = None,
 ) -> None:
     """Predict the digits in a folder of images."""
-    params = load()
+    params = load_for(weights)
     from dlcv.adaptation.config import Adaptation
     from dlcv.adaptation.trainings import Task, methods_of, scenario_of
     from dlcv.runtime.errors import UserError, expect
 
-    scenario_of(scenario, params)
+    if weights is None:
+        scenario_of(scenario, params)
     if method is not None:
         expect("method", method, methods_of(scenario, params))
         if weights is not None:

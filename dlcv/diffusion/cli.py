@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from dlcv.diffusion.config import DIGITS_OUT, Diffusion, digits_name, digits_provenance, guidance_of, settings_of
-from dlcv.runtime.config import load
+from dlcv.runtime.config import load, load_for
 from dlcv.runtime.errors import UserError, expect_empty
-from dlcv.runtime.options import seed_option
+from dlcv.runtime.options import example, seed_option
 
 app = typer.Typer(no_args_is_help=True, help="Train, sample and evaluate conditional diffusion models on digits.")
 
@@ -18,7 +18,7 @@ Model = Annotated[str, typer.Argument(help="a model with a section in `diffusion
 Seed = Annotated[int | None, seed_option("the training", "diffusion.seeds")]
 
 
-@app.command()
+@app.command(epilog=example("diffusion train context-unet"))
 def train(model: Model, seed: Seed = None) -> None:
     """Train one model."""
     params = load()
@@ -29,7 +29,7 @@ def train(model: Model, seed: Seed = None) -> None:
     print(run(model, params))
 
 
-@app.command()
+@app.command(epilog=example("diffusion sample context-unet --all --w 2 --out digits"))
 def sample(
     model: Model,
     digit: Annotated[int | None, typer.Option(min=0, max=9, help="without it, the stage")] = None,
@@ -54,7 +54,7 @@ def sample(
     ] = None,
 ) -> None:
     """Draw images of one digit or of all; options that are not given are as in params.yaml."""
-    params = load()
+    params = load_for(weights)
     params = params.for_seed(seed, params[Diffusion].seeds)
     guidance = guidance_of(model, params)
     if (digit is None) != every or out is None:
@@ -74,7 +74,7 @@ def sample(
     print(draw_digits(model, weights, digits, count or (100 if every else 10), out, sampling, guidance, params.seed))
 
 
-@app.command()
+@app.command(epilog=example("diffusion evaluate context-unet"))
 def evaluate(model: Model, seed: Seed = None) -> None:
     """Score a training's images, over w too, and draw the figures."""
     params = load()
@@ -84,7 +84,7 @@ def evaluate(model: Model, seed: Seed = None) -> None:
     print(run(model, params.for_seed(seed, params[Diffusion].seeds)))
 
 
-@app.command()
+@app.command(epilog=example("diffusion summary"))
 def summary() -> None:
     """Summarise the scores of all trainings."""
     params = load()

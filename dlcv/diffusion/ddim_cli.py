@@ -10,16 +10,16 @@ import typer
 from dlcv.diffusion.cli import given
 from dlcv.diffusion.config import FACES_OUT, Ddim, Spacing, faces_name, faces_provenance
 from dlcv.diffusion.noise_files import Scale, draw
-from dlcv.runtime.config import load
+from dlcv.runtime.config import load, load_for
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.options import seed_option
+from dlcv.runtime.options import example, seed_option
 
 app = typer.Typer(no_args_is_help=True, help="Train a noise predictor of faces, sample it by DDIM, and evaluate it.")
 
 Seed = Annotated[int | None, seed_option("the training", "ddim.seeds")]
 
 
-@app.command()
+@app.command(epilog=example("ddim train"))
 def train(seed: Seed = None) -> None:
     """Train the noise predictor."""
     params = load()
@@ -30,7 +30,7 @@ def train(seed: Seed = None) -> None:
     print(run(params))
 
 
-@app.command()
+@app.command(epilog=example("ddim sample --noise noise --weights course --eta 0.5 --out faces"))
 def sample(
     noise: Annotated[
         Path | None, typer.Option(help="folder of noise files, .pt or .npy; without it, the stage")
@@ -52,7 +52,7 @@ def sample(
     ] = None,
 ) -> None:
     """Turn noise files into images; options that are not given are as in params.yaml."""
-    params = load()
+    params = load_for(weights)
     params = params.for_seed(seed, params[Ddim].seeds)
     changes = given(eta=eta, steps=steps, spacing=spacing, clip_x0=clip, rederive_epsilon=rederive)
     if noise is None or out is None:
@@ -67,7 +67,7 @@ def sample(
     print(draw(noise, out, weights, sampling, scale or "clip", params.seed))
 
 
-@app.command("import")
+@app.command("import", epilog=example("ddim import hw2_data/face/UNet.pt course"))
 def import_(
     path: Annotated[Path, typer.Argument(help="the course's UNet.pt, or a folder of diffusers' UNet2DModel")],
     out: Annotated[Path, typer.Argument(help="new folder, for --weights of ddim sample")],
@@ -78,7 +78,7 @@ def import_(
     print(run(path, out))
 
 
-@app.command()
+@app.command(epilog=example("ddim evaluate"))
 def evaluate(seed: Seed = None) -> None:
     """Score the images of a training, over eta and steps too, and draw the figures."""
     params = load()
@@ -87,7 +87,7 @@ def evaluate(seed: Seed = None) -> None:
     print(run(params.for_seed(seed, params[Ddim].seeds)))
 
 
-@app.command()
+@app.command(epilog=example("ddim summary"))
 def summary() -> None:
     """Summarise the scores of all trainings."""
     params = load()

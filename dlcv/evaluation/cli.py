@@ -13,7 +13,7 @@ import typer
 from dlcv.runtime.config import PATH, load, read_yaml
 from dlcv.runtime.errors import UserError, expect
 from dlcv.runtime.files import write_json
-from dlcv.runtime.options import seed_option
+from dlcv.runtime.options import example, seed_option
 
 if TYPE_CHECKING:
     from dlcv.evaluation.config import Evaluation
@@ -35,7 +35,7 @@ OUTSIDE = {
 }
 
 
-@app.command()
+@app.command(epilog=example("evaluate reference faces"))
 def reference(name: Annotated[str, typer.Argument(help="a prepared set: faces, or digits/mnistm")]) -> None:
     """Compute the features of a set's real images, and score real images and noise against them."""
     params = load()
@@ -58,7 +58,7 @@ def reference(name: Annotated[str, typer.Argument(help="a prepared set: faces, o
     print(run(name, params))
 
 
-@judge_app.command()
+@judge_app.command(epilog=example("evaluate judge train"))
 def train(
     seed: Annotated[int | None, seed_option("the training", "judge.seeds")] = None,
 ) -> None:
@@ -73,7 +73,7 @@ def train(
     print(run(params))
 
 
-@judge_app.command("score")
+@judge_app.command("score", epilog=example("evaluate judge score"))
 def score_judge() -> None:
     """Compute the accuracy of the judge, over all its trainings, on real validation images."""
     params = load()
@@ -82,7 +82,7 @@ def score_judge() -> None:
     print(run(params))
 
 
-@app.command()
+@app.command(epilog=example("evaluate images faces --reference out/evaluation/faces --json"))
 def images(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="PNG files to score")],
     reference: Annotated[Path, typer.Option(help="folder of real PNG files, or a reference in out/evaluation")],
@@ -92,11 +92,12 @@ def images(
     inception_weights: Annotated[
         Path | None, typer.Option(help="pytorch-fid's weights file; default: download it")
     ] = None,
-    faces: Annotated[bool, typer.Option(help="compute the face score and the scores in dlib's features")] = True,
+    no_faces: Annotated[bool, typer.Option("--no-faces", help="no face score, and none in dlib's features")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON with the protocol instead of a table")] = False,
     out: Annotated[Path | None, typer.Option(help="also write the JSON to this file")] = None,
 ) -> None:
     """Compute all scores of a folder of images against real ones; settings that are not given are from params.yaml."""
+    faces = not no_faces
     seed, section = _settings(extractor, inception_weights)
     from dlcv.data.images import read_images
     from dlcv.evaluation.extractors.dlib_face import check_dlib_face, load_dlib_face
@@ -137,7 +138,7 @@ def images(
     print(json.dumps(result, indent=2, ensure_ascii=False) if as_json else _table(result))
 
 
-@app.command()
+@app.command(epilog=example("evaluate digits digits"))
 def digits(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="PNG files whose names say their digit: 7_001.png")],
     judge: Annotated[Path | None, typer.Option(help="folder of a trained judge; default: that of the study")] = None,
@@ -153,7 +154,7 @@ def digits(
     print(json.dumps(scores, indent=2) if as_json else table(scores))
 
 
-@app.command()
+@app.command(epilog=example("evaluate mse faces --reference GT"))
 def mse(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="PNG files")],
     reference: Annotated[Path, typer.Option(help="folder of PNG files with the same names")],

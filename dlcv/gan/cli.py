@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dlcv.runtime.config import load
-from dlcv.runtime.options import seed_option
+from dlcv.runtime.config import load, load_for
+from dlcv.runtime.options import example, seed_option
 
 app = typer.Typer(no_args_is_help=True, help="Train, sample and evaluate GANs on faces.")
 
@@ -16,7 +16,7 @@ Model = Annotated[str, typer.Argument(help="a model of params.yaml, such as dcga
 Seed = Annotated[int | None, seed_option("the training", "gan.seeds")]
 
 
-@app.command()
+@app.command(epilog=example("gan train sngan --seed 1"))
 def train(model: Model, seed: Seed = None) -> None:
     """Train a model."""
     params = load()
@@ -29,7 +29,7 @@ def train(model: Model, seed: Seed = None) -> None:
     print(run(model, params))
 
 
-@app.command()
+@app.command(epilog=example("gan sample sngan --count 100 --seed 7 --out faces"))
 def sample(
     model: Model,
     out: Annotated[Path | None, typer.Option(help="new folder for PNG files; default: the stage's own folder")] = None,
@@ -40,11 +40,12 @@ def sample(
     weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/gan/MODEL-SEED")] = None,
 ) -> None:
     """Draw images from trained weights."""
-    params = load()
+    params = load_for(weights)
     from dlcv.gan.config import OUT, Gan, name_of, settings_of
     from dlcv.runtime.errors import UserError, expect_empty
 
-    settings_of(model, params)
+    if weights is None:
+        settings_of(model, params)
     params = params.for_seed(seed, params[Gan].seeds)
     if out is None and (count, weights) != (None, None):
         raise UserError("--count and --weights need --out, a new folder for the images")
@@ -60,7 +61,7 @@ def sample(
     print(draw(model, weights, count or params[Gan].samples, params.seed, out))
 
 
-@app.command()
+@app.command(epilog=example("gan evaluate sngan"))
 def evaluate(model: Model, seed: Seed = None) -> None:
     """Score a training's images and draw its figures."""
     params = load()
@@ -72,7 +73,7 @@ def evaluate(model: Model, seed: Seed = None) -> None:
     print(run(model, params.for_seed(seed, params[Gan].seeds)))
 
 
-@app.command()
+@app.command(epilog=example("gan summary"))
 def summary() -> None:
     """Summarise the scores of all trainings, and compare the pairs of gan.pairs."""
     params = load()

@@ -140,6 +140,14 @@ def load(path: Path = PATH) -> Params:
     return validate(read_yaml(path), str(path))
 
 
+def load_for(weights: Path | None) -> Params:
+    """As `load`; outside a study, with weights that are named, the values that ship with this package."""
+    if weights is None or PATH.is_file():
+        return load()
+    packaged = PACKAGE / PATH  # in a wheel; a clone has the file beside the package
+    return load(packaged if packaged.is_file() else PACKAGE.parent / PATH)
+
+
 def validate(raw: dict[str, Any], where: str) -> Params:
     """Check the values of a whole params.yaml. Messages name it as `where`.
 

@@ -15,3 +15,8 @@ def seed_option(of: str, first_of: str) -> Any:
         first_of: the list in params.yaml whose first seed is the default.
     """
     return typer.Option(min=0, max=2**32 - 1, help=f"of {of}; default: the first of {first_of}")
+
+
+def example(words: str) -> str:
+    """The last lines of a command's help: how it is typed."""
+    return f"Example: dlcv {words}"

@@ -8,11 +8,12 @@ from typing import Annotated, Any, cast
 import typer
 
 from dlcv.runtime.errors import expect
+from dlcv.runtime.options import example
 
 app = typer.Typer(no_args_is_help=True, help="Prepare the digits and the faces; register a folder or archive.")
 
 
-@app.command()
+@app.command(epilog=example("data digits usps"))
 def digits(domain: Annotated[str, typer.Argument(help="mnistm, svhn or usps")]) -> None:
     """Prepare one domain of digits: data/digits/DOMAIN/."""
     from dlcv.data.config import DOMAINS, Domain
@@ -26,7 +27,7 @@ def digits(domain: Annotated[str, typer.Argument(help="mnistm, svhn or usps")]) 
     _print_summary(prepare_digits(cast(Domain, domain), values))
 
 
-@app.command()
+@app.command(epilog=example("data faces"))
 def faces() -> None:
     """Prepare the faces: data/faces/."""
     from dlcv.runtime import config as params
@@ -37,7 +38,7 @@ def faces() -> None:
     _print_summary(prepare_faces(values))
 
 
-@app.command()
+@app.command(epilog=example("data register ~/Downloads/hw2_data.zip"))
 def register(
     path: Annotated[Path, typer.Argument(help="a folder or zip archive")],
     set_name: Annotated[

@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from dlcv.runtime.config import load
-from dlcv.runtime.options import seed_option
+from dlcv.runtime.config import load, load_for
+from dlcv.runtime.options import example, seed_option
 
 app = typer.Typer(no_args_is_help=True, help="Train, sample and evaluate a VAE on faces.")
 
 Seed = Annotated[int | None, seed_option("the training", "vae.seeds")]
 
 
-@app.command()
+@app.command(epilog=example("vae train --seed 1"))
 def train(seed: Seed = None) -> None:
     """Train the network."""
     params = load()
@@ -28,7 +28,7 @@ def train(seed: Seed = None) -> None:
     print(run(params))
 
 
-@app.command()
+@app.command(epilog=example("vae evaluate"))
 def evaluate(seed: Seed = None) -> None:
     """Score reconstructions, latents and samples of a training, and draw the figures."""
     params = load()
@@ -38,7 +38,7 @@ def evaluate(seed: Seed = None) -> None:
     print(run(params.for_seed(seed, params[Vae].seeds)))
 
 
-@app.command()
+@app.command(epilog=example("vae summary"))
 def summary() -> None:
     """Summarise the scores of all trainings."""
     params = load()
@@ -47,7 +47,7 @@ def summary() -> None:
     print(run(params))
 
 
-@app.command()
+@app.command(epilog=example("vae sample --count 100 --out faces"))
 def sample(
     out: Annotated[Path, typer.Option(help="new folder for PNG files")],
     count: Annotated[
@@ -57,7 +57,7 @@ def sample(
     weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/vae/vae-SEED")] = None,
 ) -> None:
     """Draw images from trained weights."""
-    params = load()
+    params = load_for(weights)
     from dlcv.runtime.errors import expect_empty
     from dlcv.vae.config import OUT, Vae, name_of
 
