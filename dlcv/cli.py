@@ -97,6 +97,25 @@ def pipeline() -> None:
         print(path)
 
 
+@app.command(epilog=example("overview README.md"))
+def overview(
+    document: Annotated[
+        Path | None, typer.Argument(help="with the two lines between which the chart belongs; default: print it")
+    ] = None,
+) -> None:
+    """Draw the pipeline by area as a Mermaid chart."""
+    from dlcv.overview import chart, write
+    from dlcv.runtime.reproduce import needs_of_stages
+
+    stages = needs_of_stages()
+    if document is None:
+        print(chart(stages))
+    elif write(document, stages):
+        print(f"{document} has changed")
+    else:
+        print(f"{document} is up to date")
+
+
 @app.command(epilog=example("repro --jobs 4"))
 def repro(
     jobs: Annotated[

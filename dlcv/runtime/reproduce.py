@@ -19,11 +19,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from dlcv.runtime import durations
 from dlcv.runtime.errors import UserError
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
 
 # What DVC prints after every stage; not shown.
 HINTS = (
@@ -199,6 +203,27 @@ def _alone() -> Iterator[None]:
         lock.release()
 
 
+def needs_of_stages() -> dict[str, list[str]]:
+    """The stages that each stage of the repository depends on, by DVC's addresses.
+
+    Raises:
+        UserError: there is no pipeline here.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo:
+            return _needs(repo)
+    except DvcException as error:
+        raise UserError(f"no pipeline: {error}") from error
+
+
+def _needs(repo: Repo) -> dict[str, list[str]]:
+    graph = repo.index.graph
+    return {stage.addressing: [needed.addressing for needed in graph.successors(stage)] for stage in graph}
+
+
 def _pipeline() -> Pipeline:
     """The stages and what changed, asked of DVC once."""
     from dvc.exceptions import DvcException
@@ -207,8 +232,7 @@ def _pipeline() -> Pipeline:
 
     try:
         with Repo() as repo:
-            graph = repo.index.graph
-            needs = {stage.addressing: [needed.addressing for needed in graph.successors(stage)] for stage in graph}
+            graph, needs = repo.index.graph, _needs(repo)
             while True:
                 try:
                     with repo.lock:
