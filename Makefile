@@ -11,7 +11,7 @@ CUDA := ^(cuda|nvidia)-|^triton==
 # The lock without its hashes, with which pip would refuse all that is not in it.
 VERSIONS := sed -E '/^ +--hash/d; s/ *\\$$//' requirements.lock
 
-.PHONY: help repro test test-system lint ui clean lock lock-check setup
+.PHONY: help repro test test-system docs lint ui clean lock lock-check setup
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -26,6 +26,9 @@ test: setup ## run all tests; `pytest -m 'not slow'` leaves out the slow ones
 test-system: setup ## test the page of the finished study in a browser; needs chromium
 	$(PIP) --constraint <($(VERSIONS)) --editable '.[system]'
 	pytest tests/system -rs
+
+docs: setup ## build the documentation into site/, which needs no network to be read
+	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict
 
 lint: setup ## check style and types
 	ruff check . && ruff format --check . && mypy
