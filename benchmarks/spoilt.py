@@ -73,7 +73,7 @@ def main(folder: str = "data/faces", count: str = "80", training: str = "320") -
     rows["mean face + noise along components"] = pca.sample(pca.fit(real, COMPONENTS), len(images), seed)
     rows["noise"] = noise(images.shape, seed)
     spaces: list[Extractor | DlibFace] = [load_extractor(section), load_dlib_face()]
-    references = [space(real, progress=True) for space in spaces]
+    references = [space(real) for space in spaces]
     print(f"{len(images)} images against {len(real)}, {section.neighbours} neighbours")
     print("| images |", *(f"{space.name}: Fréchet | {' | '.join(SCORES)} |" for space in spaces), "face score |")
     print("|", " --- |" * (2 + 4 * len(spaces)))

@@ -43,6 +43,7 @@ from dlcv.evaluation import headline
 from dlcv.runtime import summaries
 from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
+from dlcv.runtime.progress import over
 from dlcv.runtime.publish import publish, publish_training
 
 SOURCE_ROW, TARGET_ROW = "trained_on_source", "trained_on_target"
@@ -60,7 +61,10 @@ def run(name: str, params: Params) -> Path:
     scenario, section = scenario_of(name, params), params[Adaptation]
     source, target = load_domain(scenario.source, "val"), load_domain(scenario.target, "val")
     tasks = rows_of(name, params)
-    networks = {row: [evaluated(task.folder, source, target) for task in each] for row, each in tasks.items()}
+    networks = {
+        row: [evaluated(task.folder, source, target) for task in each]
+        for row, each in over(tasks.items(), f"{name}: predictions", "row")
+    }
 
     rows: dict[str, dict[str, Any]] = {}
     for row, each in networks.items():

@@ -22,6 +22,7 @@ from dlcv.figures import charts, grids, live
 from dlcv.figures.listing import made_by, write_listing
 from dlcv.figures.prints import write_prints
 from dlcv.runtime.config import Params
+from dlcv.runtime.progress import over
 
 SHOWN = 12  # images of a row
 DEVIATIONS = 2.5  # standard deviations of a normalised image between mid-grey and black or white
@@ -97,7 +98,7 @@ def draw_maps(
     count, perplexity = tsne_settings(source, target, params)
     chosen = [balanced(side.labels, count, params.seed) for side in (source, target)]
     maps, predictions = {}, {}
-    for title, one in networks.items():
+    for title, one in over(networks.items(), f"{name}: t-SNE", "map"):
         # Fitted together: two separate maps could not be compared.
         features = [side.features[index] for side, index in zip((one.source, one.target), chosen, strict=True)]
         maps[title] = tsne.fit(np.concatenate(features), perplexity, params.seed)

@@ -15,6 +15,7 @@ from dlcv.diffusion.networks.build import build
 from dlcv.diffusion.samplers import Model, PerImage, Watch, ddim, ddpm, times_of
 from dlcv.diffusion.schedule import linear
 from dlcv.engine.weights import load_network
+from dlcv.runtime.progress import over
 
 SHAPE = (3, DIGIT_SIZE, DIGIT_SIZE)
 BATCH = 100  # images
@@ -68,7 +69,7 @@ def draw(
         UserError: more steps than the schedule has.
     """
     parts, evaluations = [], 0
-    for start in range(0, len(digits), BATCH):
+    for start in over(range(0, len(digits), BATCH), "sampling", "batch"):
         part = slice(start, start + BATCH)
         labels = torch.tensor(digits[part], device=model.device)
         predict = Guided(

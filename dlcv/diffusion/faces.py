@@ -13,6 +13,7 @@ from dlcv.diffusion.samplers import Model, PerImage, Predictor, Watch, ddim, ddp
 from dlcv.diffusion.schedule import linear
 from dlcv.diffusion.unet import UNet
 from dlcv.engine.weights import load_network
+from dlcv.runtime.progress import bar, over
 
 SHAPE = (3, FACE_SIZE, FACE_SIZE)
 BATCH = 64  # images
@@ -48,7 +49,14 @@ def generate(model: Model, noise: Tensor, seeds: Sequence[int], sampling: FaceSa
     Raises:
         UserError: more steps than the schedule has.
     """
-    return torch.cat([generate_batch(model, noise[part], seeds[part], sampling) for part in batches(len(noise))])
+    parts = list(batches(len(noise)))
+    with bar("sampling", len(parts) * len(times_of(sampling, model.schedule)), "step") as done:
+
+        def step(t: int, x: Tensor, x0: Tensor) -> None:
+            done.update()
+
+        each = [generate_batch(model, noise[part], seeds[part], sampling, step) for part in parts]
+    return torch.cat(each)
 
 
 def generate_batch(
@@ -72,7 +80,7 @@ def generate_batch(
 def generate_by_ddpm(model: Model, noise: Tensor, seeds: Sequence[int], times: Sequence[int], clip_x0: bool) -> Tensor:
     """As `generate`, by ancestral sampling with the variance beta at `times`."""
     parts = []
-    for part in batches(len(noise)):
+    for part in over(list(batches(len(noise))), "sampling by DDPM", "batch"):
         x = noise[part].to(model.device)
         draw = PerImage(seeds[part])
         images = ddpm(predictor(model), x, model.schedule, times, "beta", clip_x0=clip_x0, draw=draw)

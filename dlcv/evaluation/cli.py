@@ -126,11 +126,11 @@ def images(
     from dlcv.evaluation.extractors.extractor import load_extractor  # imports torch
 
     network = load_extractor(section)
-    real = saved or of_images(str(reference), training, others, network, progress=True)
+    real = saved or of_images(str(reference), training, others, network)
     if saved is None and faces and section.dlib_face_images:
-        space = of_images(str(reference), training[: section.dlib_face_images], others, load_dlib_face(), progress=True)
+        space = of_images(str(reference), training[: section.dlib_face_images], others, load_dlib_face())
         real = replace(real, faces=space)
-    scores = score(images, real, section, seed, network, faces, progress=True)
+    scores = score(images, real, section, seed, network, faces)
     about = protocol(real, section, seed, network, faces)
     result = {"images": {"folder": str(folder), **describe(images)}, "scores": scores, "protocol": about}
     if out is not None:

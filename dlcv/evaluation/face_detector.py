@@ -11,9 +11,9 @@ from importlib import metadata
 from importlib.util import find_spec
 
 import numpy as np
-from tqdm import tqdm
 
 from dlcv.runtime.errors import UserError
+from dlcv.runtime.progress import over
 
 UPSAMPLE = 1  # times that the image is doubled: the detector is made for faces of 80 pixels
 PROTOCOL = f"dlib's frontal HOG detector, upsample {UPSAMPLE}"
@@ -29,11 +29,8 @@ def check_detector() -> None:
         raise UserError("the face score needs dlib; run `pip install dlib-bin`")
 
 
-def detect(images: np.ndarray, progress: bool = False) -> np.ndarray:
+def detect(images: np.ndarray) -> np.ndarray:
     """Whether each image, uint8 N x H x W x 3, shows a face; bool N.
-
-    Args:
-        progress: draw a bar on stderr where that is a terminal.
 
     Raises:
         UserError: dlib is missing.
@@ -42,8 +39,8 @@ def detect(images: np.ndarray, progress: bool = False) -> np.ndarray:
     import dlib
 
     detector = dlib.get_frontal_face_detector()
-    bar = tqdm(images, desc="faces", unit="image", disable=None if progress else True)
-    return np.array([len(detector(np.ascontiguousarray(image), UPSAMPLE)) > 0 for image in bar], dtype=bool)
+    found = [len(detector(np.ascontiguousarray(image), UPSAMPLE)) > 0 for image in over(images, "faces")]
+    return np.array(found, dtype=bool)
 
 
 def package() -> str:

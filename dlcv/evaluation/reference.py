@@ -76,20 +76,18 @@ def of_images(
     training: np.ndarray,
     validation: np.ndarray | None,
     extractor: Extractor | DlibFace,
-    progress: bool = False,
 ) -> Reference:
     """The reference of any images, uint8 N x H x W x 3.
 
     Args:
         name: of the reference, for its protocol and messages.
-        progress: draw bars on stderr where that is a terminal.
     """
     about = {"name": name, "extractor": extractor.protocol(), "training": describe(training)}
-    features = extractor(training, progress)
+    features = extractor(training)
     if validation is None:
         return Reference(about, features, statistics(features), None)
     about["validation"] = describe(validation)
-    return Reference(about, features, statistics(features), extractor(validation, progress))
+    return Reference(about, features, statistics(features), extractor(validation))
 
 
 def describe(images: np.ndarray) -> dict[str, Any]:

@@ -40,7 +40,6 @@ def score(
     seed: int,
     extractor: Extractor,
     faces: bool = True,
-    progress: bool = False,
 ) -> dict[str, Any]:
     """Score the first `equal_count` of some generated images.
 
@@ -49,7 +48,6 @@ def score(
         seed: of KID's subsets.
         extractor: the one that the reference was made with.
         faces: whether to compute the scores that only faces have.
-        progress: draw bars on stderr where that is a terminal.
 
     Returns:
         The scores of `score_features`; for faces "face_score", value and Wilson interval, and, where the reference has
@@ -66,13 +64,13 @@ def score(
     check_counts(section, count)
     if faces:
         face_detector.check_detector()
-    scores = score_features(extractor(images[:count], progress), reference, section, seed, extractor.score)
+    scores = score_features(extractor(images[:count]), reference, section, seed, extractor.score)
     if faces:
-        scores["face_score"] = face_score(images[:count], progress)
+        scores["face_score"] = face_score(images[:count])
     if faces and reference.faces is not None:
         network = dlib_face.load_dlib_face()
         check_extractor(network, reference.faces)
-        scores["dlib_face"] = score_space(network(images[:count], progress), reference.faces, section, network.score)
+        scores["dlib_face"] = score_space(network(images[:count]), reference.faces, section, network.score)
     return scores
 
 
@@ -147,9 +145,9 @@ def score_space(
     return scores
 
 
-def face_score(images: np.ndarray, progress: bool = False) -> dict[str, Any]:
+def face_score(images: np.ndarray) -> dict[str, Any]:
     """The share of images in which a detector finds a face, with its 95 % Wilson interval."""
-    found = face_detector.detect(images, progress)
+    found = face_detector.detect(images)
     low, high = wilson(int(found.sum()), len(found))
     return {"value": float(found.mean()), "interval": {"low": low, "high": high}}
 

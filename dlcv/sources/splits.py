@@ -13,6 +13,7 @@ import numpy as np
 
 from dlcv.data.images import decode
 from dlcv.runtime.errors import UserError
+from dlcv.runtime.progress import over
 from dlcv.sources.file_tree import FileTree
 
 
@@ -42,7 +43,7 @@ class SourceSplit:
         """A split that decodes the files `names` of `tree` on demand; `size` and `crop` as in `images.decode`."""
 
         def read(indices: np.ndarray) -> np.ndarray:
-            chosen = (names[index] for index in indices)
+            chosen = over([names[index] for index in indices], tree.where)
             return np.stack([decode(tree.read(name), f"{tree.where}/{name}", size, crop) for name in chosen])
 
         return cls(len(names), labels, read)

@@ -141,7 +141,7 @@ class Means:
     def protocol(self) -> dict[str, Any]:
         return {"name": self.name, "score": self.score}
 
-    def __call__(self, images: np.ndarray, progress: bool = False) -> np.ndarray:
+    def __call__(self, images: np.ndarray) -> np.ndarray:
         half = images.shape[1] // 2
         quarters = np.asarray(images, dtype=np.float32).reshape(len(images), 2, half, 2, half, 3)
         means: np.ndarray = quarters.mean(axis=(2, 4)).reshape(len(images), 12) / 50

@@ -73,7 +73,7 @@ class Halves:
     def protocol(self) -> dict[str, Any]:
         return {"name": self.name, "score": self.score, "weights_sha256": "0" * 64, "features": 8, "resize": "none"}
 
-    def __call__(self, images: np.ndarray, progress: bool = False) -> np.ndarray:
+    def __call__(self, images: np.ndarray) -> np.ndarray:
         return (
             images.reshape(len(images), 4, -1, 2, 32 * 3).mean((2, 4), dtype=np.float64).reshape(len(images), 8) / 255
         )

@@ -99,7 +99,7 @@ def test_faces_are_scored_in_a_second_space(
     halves: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(face_detector, "detect", lambda images, progress: np.ones(len(images), dtype=bool))
+    monkeypatch.setattr(face_detector, "detect", lambda images: np.ones(len(images), dtype=bool))
     train, val = faces
     both = replace(reference, faces=of_images("faces", train[:200], val[:60], halves))
     plain, scores = (score(train[:60], one, section, 0, extractor) for one in (reference, both))

@@ -19,13 +19,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from dlcv.data.images import fit
 from dlcv.evaluation.face_detector import check_detector
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import sha256
 from dlcv.runtime.packages import data_file
+from dlcv.runtime.progress import bar
 
 # Its file is read by path: an import of the package needs pkg_resources, which newer versions of setuptools lack.
 PACKAGE = "face-recognition-models"
@@ -60,18 +60,14 @@ class DlibFace:
             "resize": f"the whole image, bicubic to {SIDE}, without landmarks",
         }
 
-    def __call__(self, images: np.ndarray, progress: bool = False) -> np.ndarray:
-        """Features, float32 N x 128, of images, uint8 N x H x W x 3.
-
-        Args:
-            progress: draw a bar on stderr where that is a terminal.
-        """
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Features, float32 N x 128, of images, uint8 N x H x W x 3."""
         features = np.empty((len(images), FEATURES), dtype=np.float32)
-        with tqdm(total=len(images), desc="features of faces", unit="image", disable=None if progress else True) as bar:
+        with bar("features of faces", len(images)) as done:
             for start in range(0, len(images), BATCH):
                 batch = [fit(Image.fromarray(image), SIDE, crop=False) for image in images[start : start + BATCH]]
                 features[start : start + BATCH] = np.array(self.network.compute_face_descriptor(batch))
-                bar.update(len(batch))
+                done.update(len(batch))
         return features
 
 

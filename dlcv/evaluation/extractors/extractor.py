@@ -15,7 +15,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from dlcv.engine.arithmetic import device
 from dlcv.evaluation.config import Evaluation
@@ -23,6 +22,7 @@ from dlcv.evaluation.extractors.efficientnet import SIZE, EfficientNetLite0
 from dlcv.evaluation.extractors.names import INCEPTION_FILE, SCORES, weights_file
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import sha256
+from dlcv.runtime.progress import bar
 
 BATCH = 16  # images: the fastest of 8 to 50 on two cores
 
@@ -60,20 +60,16 @@ class Extractor:
         }
 
     @torch.inference_mode()
-    def __call__(self, images: np.ndarray, progress: bool = False) -> np.ndarray:
-        """Features, float32 N x D, of images, uint8 N x H x W x 3.
-
-        Args:
-            progress: draw a bar on stderr where that is a terminal.
-        """
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Features, float32 N x D, of images, uint8 N x H x W x 3."""
         where = next(self.network.parameters()).device
         features = np.empty((len(images), self.dimension), dtype=np.float32)
-        with tqdm(total=len(images), desc="features", unit="image", disable=None if progress else True) as bar:
+        with bar("features", len(images)) as done:
             for start in range(0, len(images), BATCH):
                 # Permuted and not copied: the batch is in the channels_last memory format.
                 batch = torch.from_numpy(np.array(images[start : start + BATCH])).permute(0, 3, 1, 2)
                 features[start : start + BATCH] = self._forward(batch.to(where).float()).cpu().numpy()
-                bar.update(len(batch))
+                done.update(len(batch))
         return features
 
     def _forward(self, pixels: Tensor) -> Tensor:

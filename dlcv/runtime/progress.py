@@ -1,0 +1,20 @@
+"""Progress with rate and time left, on stderr where that is a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+
+
+def bar(what: str, total: int, unit: str = "image") -> tqdm[Any]:
+    """A bar to `update`, as a context."""
+    return tqdm(total=total, desc=what, unit=unit, disable=None)
+
+
+def over(items: Iterable[Item], what: str, unit: str = "image") -> Iterable[Item]:
+    """`items`, with a bar; those without a length have no time left."""
+    return tqdm(items, desc=what, unit=unit, disable=None)
