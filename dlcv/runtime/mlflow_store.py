@@ -108,11 +108,12 @@ class StoredRun:
             self.client.set_terminated(self.id, event["status"], event["time"])
 
 
-def open_run(header: Event, *, late: bool = False) -> StoredRun | None:
+def open_run(header: Event, *, late: bool = False, quiet: bool = False) -> StoredRun | None:
     """Find the run that `header` describes, or create it.
 
     Args:
         late: whether a file is imported. Then scores wait for the run of their training, which may be in another file.
+        quiet: whether scores wait without a warning.
 
     Returns:
         The run; None for scores that wait.
@@ -130,7 +131,8 @@ def open_run(header: Event, *, late: bool = False) -> StoredRun | None:
         found = _newest(client, everywhere, f"attributes.run_id = '{header['id']}'")
         found = found or _newest(client, everywhere, f"tags.`dlcv.origin` = '{header['id']}'")
     if late and header["kind"] == "scores" and found is None:
-        warn(f"no run has the weights {header['weights'][:12]} yet; their scores are kept")
+        if not quiet:
+            warn(f"no run has the weights {header['weights'][:12]} yet; their scores are kept")
         return None
     stored = StoredRun(client, found or _create(client, header))
     if header["kind"] == "scores" and not found:

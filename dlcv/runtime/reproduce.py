@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 
 from dlcv.runtime import durations
 from dlcv.runtime.errors import UserError
+from dlcv.runtime.tracking import LATER, import_file, offline
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -40,6 +41,7 @@ HINTS = (
 )
 AT_MOST = 4  # the default for many cores: each stage may need more than a gigabyte
 PATIENCE = 20.0  # seconds that stages have to stop: a training writes a checkpoint after its current step
+EVERY = 60.0  # seconds between two imports of what stages have logged
 UNKNOWN = 10.0  # seconds that a stage is taken to need which has never run here
 
 
@@ -80,7 +82,7 @@ def reproduce(jobs: int, keep_going: bool = False) -> None:
     Raises:
         UserError: there is no pipeline here, a stage failed, or a signal stopped the stages.
     """
-    with _alone(), Stages() as stages, ThreadPoolExecutor(jobs) as pool:
+    with _alone(), Stages() as stages, Importer(), ThreadPoolExecutor(jobs) as pool:
         pipeline = _pipeline()
         remaining = pipeline.remaining(durations.last())
         order = TopologicalSorter(pipeline.needs)
@@ -153,7 +155,7 @@ class Stages:
         command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
         with subprocess.Popen(
             command,
-            env={"PYTHONUNBUFFERED": "1", **os.environ},
+            env={"PYTHONUNBUFFERED": "1", "DLCV_TRACKING": LATER, **os.environ},
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -182,6 +184,41 @@ class Stages:
         for process in list(self._processes):
             if process.poll() is None:
                 os.killpg(process.pid, number)
+
+
+class Importer:
+    """Sends to MLflow what the stages log to files: every `EVERY` seconds in a thread of its own, and at the end.
+
+    A server that is away is asked again the next time. The files are kept until all of them is sent.
+    """
+
+    def __init__(self) -> None:
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Importer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+        if problem := self._send(running=False):
+            print(f"dlcv: {problem}; `dlcv tracking import {offline()}` sends what is left", file=sys.stderr)
+
+    def _run(self) -> None:
+        while not self._end.wait(EVERY):
+            self._send(running=True)
+
+    def _send(self, running: bool) -> str:
+        """Import what there is; a line if it failed."""
+        if os.environ.get("DLCV_TRACKING", LATER) != LATER or not any(offline().glob("*.jsonl")):
+            return ""
+        try:
+            import_file(offline(), running)
+        except Exception as error:  # tracking stops no study
+            return str(error)
+        return ""
 
 
 @contextmanager

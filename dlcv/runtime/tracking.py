@@ -7,6 +7,8 @@ tracking never stops a stage.
 The run of a training has the tag `weights.sha256`, set at its end: `add_scores` finds it by this tag.
 
 Environment: `MLFLOW_TRACKING_URI` (default: `<root>/mlflow.db`). `DLCV_TRACKING=off` switches tracking off.
+`DLCV_TRACKING=later` writes the file at once: `dlcv repro` imports the files of its stages, so that no stage spends
+seconds on the import of mlflow.
 """
 
 from __future__ import annotations
@@ -46,14 +48,20 @@ __all__ = ["Dataset", "Run", "Training", "add_scores", "import_file", "initialis
 
 BATCH = 1000  # points that are sent at once; the most that MLflow accepts in one request
 FLUSH_SECONDS = 5.0
+LATER = "later"  # a value of DLCV_TRACKING
 
 # A server that failed is left alone for a while, by other processes too: each try may wait for the time-out.
 PAUSE_SECONDS = 300.0
 
 
+def offline() -> Path:
+    """The folder with files of events for `import_file`."""
+    return root() / "mlruns-offline"
+
+
 def _away_file() -> Path:
     """The addresses of the servers that failed, and when."""
-    return root() / "mlruns-offline" / "away.json"
+    return offline() / "away.json"
 
 
 def _failed_at() -> dict[str, float]:
@@ -238,12 +246,16 @@ def scores_header(training: Training) -> Event:
     }
 
 
-def import_file(path: Path) -> int:
+def import_file(path: Path, running: bool = False) -> int:
     """Import what was logged while the server was away: a file, or all `*.jsonl` of a folder. May be repeated.
 
     A file is renamed to `*.imported` once all of it is imported. A file without an end (its stage was killed, or is
     still running) is imported up to its last event and kept. Scores wait for the run of their training. In a folder,
     a file of another kind gives a warning. Imports that start together take turns.
+
+    Args:
+        path: the file or folder.
+        running: whether stages still run, so that a file without an end needs no warning.
 
     Returns:
         The number of imported files.
@@ -257,7 +269,7 @@ def import_file(path: Path) -> int:
         count = 0
         for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
             try:
-                count += _import(file)
+                count += _import(file, running)
             except NoEvents as error:
                 if not path.is_dir():
                     raise
@@ -271,12 +283,12 @@ class NoEvents(UserError):
     """A file that `_Sink` did not write, or whose first event is cut off."""
 
 
-def _import(file: Path) -> int:
-    """Import one file; 0 if its scores wait for their run, otherwise 1. Errors as of `import_file`."""
+def _import(file: Path, running: bool) -> int:
+    """Import one file; 0 if its scores wait for their run, otherwise 1. Arguments and errors as of `import_file`."""
     header, *events = _read(file)
     copies = file.with_suffix("").resolve()
     try:
-        stored = open_run(header, late=True)
+        stored = open_run(header, late=True, quiet=running)
         if stored is None:
             return 0
         known = stored.points()  # a stage that was killed and resumed has logged some steps twice
@@ -297,7 +309,7 @@ def _import(file: Path) -> int:
     if events and events[-1]["kind"] == "end":
         file.rename(file.with_suffix(".imported"))
         shutil.rmtree(file.with_suffix(""), ignore_errors=True)
-    else:
+    elif not running:
         warn(f"{file} has no end; imported up to its last event, and kept")
     return 1
 
@@ -311,6 +323,10 @@ class _Sink:
         self._stored: StoredRun | None = None
         self._file: Path | None = None
         if not header:
+            return
+        if os.environ.get("DLCV_TRACKING") == LATER:
+            if failure := self._open_file():
+                warn(f"no file can be written, so nothing is logged: {line(failure)}")
             return
         try:
             if _is_away():
@@ -341,17 +357,24 @@ class _Sink:
         self._stored = None
         if not _is_away():
             _note_failure()
+        if failure := self._open_file():
+            then = f"no file can be written either, so nothing is logged: {line(failure)}"
+        else:
+            then = f"logging to a file; later run: dlcv tracking import {self._file}"
+        warn(f"MLflow at {redacted(uri())} is away: {line(error)}; {then}")
+
+    def _open_file(self) -> OSError | None:
+        """Begin a file of events; the error if there can be none."""
         self.header["id"] = self.header["id"] or f"offline-{uuid.uuid4().hex}"
         name = re.sub(r"[^\w.@-]+", "_", self.header["name"])
-        file = root() / "mlruns-offline" / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{uuid.uuid4().hex[:4]}.jsonl"
+        file = offline() / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{uuid.uuid4().hex[:4]}.jsonl"
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._append(file, self.header)
-            self._file = file
-            then = f"logging to a file; later run: dlcv tracking import {file}"
-        except OSError as failure:
-            then = f"no file can be written either, so nothing is logged: {line(failure)}"
-        warn(f"MLflow at {redacted(uri())} is away: {line(error)}; {then}")
+        except OSError as error:
+            return error
+        self._file = file
+        return None
 
     def _append(self, file: Path, event: Event) -> None:
         if event["kind"] == "artifact":

@@ -15,7 +15,7 @@ import pytest
 from dlcv.runtime import tracking
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.tracking import Dataset
-from tests.runtime.conftest import AWAY, REPOSITORY, SHA, TRAINING, client, curve, offline, runs_of
+from tests.runtime.conftest import AWAY, REPOSITORY, SHA, TRAINING, client, curve, offline, python, runs_of
 
 # The import of MLflow and a new database take seconds.
 pytestmark = pytest.mark.slow
@@ -278,3 +278,37 @@ def test_a_run_that_lost_its_process_does_not_stay_running(root):
     with tracking.run("train", area="adaptation", params={}, tags=tags):
         pass
     assert [run.info.status for run in runs_of(root)] == ["KILLED", "FINISHED", "FINISHED"]
+
+
+def test_later_means_a_file_and_no_import_of_mlflow(root):
+    code = """
+import sys
+from dlcv.runtime import tracking
+with tracking.run("train", area="adaptation", params={"lr": 1}) as run:
+    run.log({"loss": 1.0}, 0)
+tracking.add_scores(tracking.Training("adaptation", "train", "cd" * 32, {}), {"accuracy": 0.5})
+assert "mlflow" not in sys.modules
+"""
+    done = python(code, root, DLCV_TRACKING="later")
+    assert (done.communicate()[1], done.returncode) == ("", 0)
+    assert len(offline(root)) == 2 and runs_of(root) == []
+    assert tracking.import_file(root / "mlruns-offline", running=True) == 1
+    (found,) = runs_of(root)
+    assert found.info.status == "FINISHED" and len(offline(root)) == 1  # scores of a training that is not here
+
+
+def test_a_file_that_a_stage_still_writes_is_imported_without_a_word_and_again_at_its_end(root, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setenv("DLCV_TRACKING", "later")
+        with tracking.run("train", area="adaptation", params={}) as run:
+            run.log({"loss": 1.0}, 0)
+            run.flush()
+            patch.delenv("DLCV_TRACKING")
+            assert tracking.import_file(root / "mlruns-offline", running=True) == 1
+            (found,) = runs_of(root)
+            assert found.info.status == "RUNNING" and curve(root, found.info.run_id, "loss") == [(0, 1.0)]
+            run.log({"loss": 0.5}, 1)
+    assert tracking.import_file(root / "mlruns-offline") == 1
+    (found,) = runs_of(root)
+    assert found.info.status == "FINISHED" and curve(root, found.info.run_id, "loss") == [(0, 1.0), (1, 0.5)]
+    assert capsys.readouterr().err == ""

@@ -14,6 +14,8 @@ from ruamel.yaml import YAML
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.reproduce import UNKNOWN, Pipeline, reproduce
 
+REPOSITORY = Path(__file__).parent.parent.parent
+
 # DVC calls a deprecated function of pygtrie. Each stage starts a process of DVC.
 pytestmark = [pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning"), pytest.mark.slow]
 
@@ -164,3 +166,36 @@ def test_keep_going_runs_what_does_not_need_the_failed_stage() -> None:
     with pytest.raises(UserError, match="1 stages failed, and what needs them did not run: left"):
         reproduce(1, keep_going=True)
     assert Path("right").exists() and not Path("last").exists()
+
+
+LOG = """
+from dlcv.runtime import tracking
+with tracking.run("sngan-0", area="gan", params={"steps": 1}) as run:
+    run.log({"loss": 1.0}, 0)
+"""
+
+
+def test_what_stages_log_is_sent_at_the_end(pipeline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DLCV_TRACKING", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("DVC_ROOT", str(pipeline))
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    (pipeline / "log.py").write_text(LOG)
+    write({"left": f"{sys.executable} log.py", "right": "echo $DLCV_TRACKING > how"})
+    reproduce(2)
+    assert Path("how").read_text() == "later\n"
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{pipeline / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("gan")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.run_name == "sngan" and run.info.status == "FINISHED" and run.data.metrics == {"loss": 1.0}
+    assert list((pipeline / "mlruns-offline").glob("*.jsonl")) == []
+
+
+def test_without_tracking_nothing_is_sent(pipeline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DLCV_TRACKING", "off")
+    write({"right": "echo $DLCV_TRACKING > how"})
+    reproduce(2)
+    assert Path("how").read_text() == "off\n" and not Path("mlruns-offline").exists()
