@@ -97,6 +97,22 @@ def pipeline() -> None:
         print(path)
 
 
+@app.command(epilog=example("doctor --profile full"))
+def doctor(
+    profile: Annotated[
+        str | None, typer.Option(help="smoke, sample, course or full; default: the values of params.yaml")
+    ] = None,
+) -> None:
+    """Print what this machine has, what the study lacks on it, and what each training costs here."""
+    from dlcv.engine import environment
+
+    environment.prepare_from(Path("params.yaml"))
+    from dlcv.doctor.page import lines
+
+    for line in lines(profile):
+        print(line, flush=True)
+
+
 @app.command(epilog=example("overview README.md"))
 def overview(
     document: Annotated[

@@ -23,6 +23,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(AREAS, ("evaluation", "data", "engine", "figures", "runtime")),
     "models": (*AREAS, "evaluation", "data", "engine", "figures", "runtime"),
     "play": ("models", *AREAS, "evaluation", "data", "engine", "figures", "runtime"),
+    "doctor": (*AREAS, "evaluation", "data", "engine", "runtime"),
     "report": ("runtime",),
     "review": ("evaluation", "data", "engine", "figures", "runtime"),
 }

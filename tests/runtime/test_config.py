@@ -20,13 +20,13 @@ from dlcv.runtime.config import key_of, load, names_in, show, validate
 from dlcv.runtime.errors import UserError
 
 REPOSITORY = Path(__file__).parent.parent.parent
+RAW = config.read_yaml(REPOSITORY / "params.yaml")
 # The lists of names that the stages run over.
 NAMING = {
     *("data.domains", "gan.models", "diffusion.models"),
-    *("adaptation.baselines.selftraining", *(f"adaptation.methods.{name}" for name in ("dann", "gta", "selftraining"))),
+    *("adaptation.baselines.selftraining", *(f"adaptation.methods.{name}" for name in RAW["adaptation"]["methods"])),
     *(f"adaptation.comparison.{name}" for name in ("baselines", "networks", "scenarios", "sources", "updates")),
 }
-RAW = config.read_yaml(REPOSITORY / "params.yaml")
 
 
 def with_values(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What this machine has, and what the trainings of params.yaml cost on it: `dlcv doctor`."""
