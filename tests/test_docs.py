@@ -21,7 +21,7 @@ from tests.test_help import ROOT, UsageError, parse
 REPOSITORY = Path(__file__).parent.parent
 REFERENCE = REPOSITORY / "docs/reference"
 PAGES = sorted(REFERENCE.glob("*.md"))
-EXPORTED = "# needs: a folder of dlcv export"  # which the test makes as sngan/
+EXPORTED = re.compile(r"^# dlcv export (\S+) (\S+)$", re.M)  # what an example needs, and the test makes
 
 
 def examples(page: Path) -> list[str]:
@@ -35,9 +35,9 @@ CASES = [(page, index) for page in PAGES for index in range(len(examples(page)))
 @pytest.mark.parametrize(("page", "index"), CASES, ids=[f"{page.stem}-{index}" for page, index in CASES])
 def test_the_example_runs(page: Path, index: int, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     code = examples(page)[index]
-    if EXPORTED in code:
+    if needed := EXPORTED.search(code):
         study: Path = request.getfixturevalue("trained")
-        export("gan/sngan-0", load(), study / "sngan")
+        export(needed[1], load(), study / needed[2])
         for rest in ("params.yaml", "out"):  # an exported model needs neither
             path = study / rest
             shutil.rmtree(path) if path.is_dir() else path.unlink()
