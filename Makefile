@@ -28,7 +28,7 @@ test-system: setup ## test the page of the finished study in a browser; needs ch
 	pytest tests/system -rs
 
 docs: setup ## build the documentation into site/, which needs no network to be read
-	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict # not --quiet, with which no warning counts
 
 lint: setup ## check style and types
 	ruff check . && ruff format --check . && mypy

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dlcv.runtime.options import example
+from dlcv.runtime.options import example, profiles
 
 # By the first word on the command line: the module with the commands, and their help text.
 AREAS = {
@@ -29,6 +29,7 @@ UsageError: Any = typer.BadParameter.__base__
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    epilog=example("profile smoke"),
 )
 
 
@@ -43,15 +44,19 @@ def _version(asked: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and stop")
     ] = False,
 ) -> None:
     """The commands of a reproducible study, which `dvc repro` runs in order: data, trainings, scores, report."""
 
 
-params_app = typer.Typer(no_args_is_help=True, help="Check or show params.yaml.")
+params_app = typer.Typer(
+    no_args_is_help=True, help="Check or show params.yaml.", epilog=example("params show gan.sngan")
+)
 app.add_typer(params_app, name="params")
-tracking_app = typer.Typer(no_args_is_help=True, help="Create the MLflow database; import runs.")
+tracking_app = typer.Typer(
+    no_args_is_help=True, help="Create the MLflow database; import runs.", epilog=example("tracking register")
+)
 app.add_typer(tracking_app, name="tracking")
 
 
@@ -77,7 +82,9 @@ def show(
 
 
 @app.command(epilog=example("profile smoke"))
-def profile(name: Annotated[str, typer.Argument(help="smoke, sample (the shipped values), course or full")]) -> None:
+def profile(
+    name: Annotated[str, typer.Argument(help=f"{', '.join(profiles())}; sample has the shipped values")],
+) -> None:
     """Reset params.yaml to the shipped values, then set those of profile NAME. Registered data and own models stay."""
     from dlcv.pipeline import STAGES, write
     from dlcv.runtime.editing import apply_profile
@@ -116,7 +123,7 @@ def doctor(
 @app.command(epilog=example("overview README.md"))
 def overview(
     document: Annotated[
-        Path | None, typer.Argument(help="with the two lines between which the chart belongs; default: print it")
+        Path | None, typer.Argument(help="a file with the two lines between which the chart belongs; default: print it")
     ] = None,
 ) -> None:
     """Draw the pipeline by area as a Mermaid chart."""
@@ -179,8 +186,8 @@ def play(
 
 @app.command(epilog=example("publish sample"))
 def publish(
-    name: Annotated[str, typer.Argument(help="of the study, a folder in results/")],
-    command: Annotated[str, typer.Option(help="that repeats it from a clean clone")] = "make repro",
+    name: Annotated[str, typer.Argument(help="name of the study, a folder in results/")],
+    command: Annotated[str, typer.Option(help="what repeats it from a clean clone")] = "make repro",
 ) -> None:
     """Write parameters, data, commit, machine and the scores of every training of the finished study to results/."""
     from dlcv.report.results import publish as write
@@ -191,7 +198,7 @@ def publish(
 
 @app.command(epilog=example("tables docs/results.md"))
 def tables(
-    document: Annotated[Path, typer.Argument(help="Markdown with blocks <!-- results: STUDY TABLE -->")],
+    document: Annotated[Path, typer.Argument(help="a Markdown file with blocks <!-- results: STUDY TABLE -->")],
 ) -> None:
     """Write the tables of a document from the published studies."""
     from dlcv.report.results import render

@@ -8,12 +8,18 @@ from typing import Annotated
 import typer
 
 from dlcv.adaptation.config import ADAPTING, METHODS
+from dlcv.data.config import DOMAINS
 from dlcv.runtime.config import load, load_for
-from dlcv.runtime.options import example, seed_option
+from dlcv.runtime.options import declared, example, seed_option
 
-app = typer.Typer(no_args_is_help=True, help="Train and evaluate domain adaptation on digits.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Train and evaluate domain adaptation on digits.",
+    epilog=example("adaptation predict in --scenario mnistm-usps --out digits.csv"),
+)
 
-Scenario = Annotated[str, typer.Argument(help="such as mnistm-usps")]
+SCENARIOS = declared("adaptation.scenarios")
+Scenario = Annotated[str, typer.Argument(help=SCENARIOS)]
 
 
 def _methods(on: str) -> str:
@@ -24,14 +30,20 @@ def _methods(on: str) -> str:
 def train(
     method: Annotated[str, typer.Argument(help=f"{', '.join(METHODS)}; *_source: the method's source-only baseline")],
     name: Annotated[
-        str, typer.Argument(help=f"a domain for {_methods('domain')}; a scenario such as mnistm-usps for the others")
+        str,
+        typer.Argument(help=f"for {_methods('domain')}: {', '.join(DOMAINS)}; for the others: {SCENARIOS}"),
     ],
     seed: Annotated[
-        int | None, seed_option("the training", "adaptation.seeds, with --variant of adaptation.comparison.seeds")
+        int | None,
+        seed_option(
+            "the training",
+            "adaptation.seeds",
+            f"; with --variant, of adaptation.comparison.seeds ({declared('adaptation.comparison.seeds')})",
+        ),
     ] = None,
     variant: Annotated[
         str | None,
-        typer.Option(help="of adaptation.variants; trained with the steps of adaptation.comparison"),
+        typer.Option(help=f"{declared('adaptation.variants')}; trained with the steps of adaptation.comparison"),
     ] = None,
 ) -> None:
     """Train one method on one domain or scenario."""
@@ -59,7 +71,7 @@ def evaluate(scenario: Scenario) -> None:
 @app.command(epilog=example("adaptation predict in --scenario mnistm-usps --out digits.csv"))
 def predict(
     images: Annotated[Path, typer.Argument(help="folder of images, grey or colour, of any size")],
-    scenario: Annotated[str, typer.Option(help="such as mnistm-usps; the images are like those of its target")],
+    scenario: Annotated[str, typer.Option(help=f"{SCENARIOS}; the images are like those of its target")],
     out: Annotated[Path, typer.Option(help="table to write, with image_name and label")],
     method: Annotated[
         str | None, typer.Option(help=f"{', '.join(ADAPTING)}; default: the choice of the validator")

@@ -10,11 +10,17 @@ import typer
 from dlcv.diffusion.config import DIGITS_OUT, Diffusion, digits_name, digits_provenance, guidance_of, settings_of
 from dlcv.runtime.config import load, load_for
 from dlcv.runtime.errors import UserError, expect_empty
-from dlcv.runtime.options import example, seed_option
+from dlcv.runtime.options import declared, example, seed_option
 
-app = typer.Typer(no_args_is_help=True, help="Train, sample and evaluate conditional diffusion models on digits.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Train, sample and evaluate conditional diffusion models on digits.",
+    epilog=example("diffusion sample context-unet --digit 7 --out sevens"),
+)
 
-Model = Annotated[str, typer.Argument(help="a model with a section in `diffusion` of params.yaml")]
+Model = Annotated[
+    str, typer.Argument(help=f"{declared('diffusion.models')}; or another with a section in `diffusion` of params.yaml")
+]
 Seed = Annotated[int | None, seed_option("the training", "diffusion.seeds")]
 
 
@@ -32,17 +38,21 @@ def train(model: Model, seed: Seed = None) -> None:
 @app.command(epilog=example("diffusion sample context-unet --all --w 2 --out digits"))
 def sample(
     model: Model,
-    digit: Annotated[int | None, typer.Option(min=0, max=9, help="without it, the stage")] = None,
+    digit: Annotated[
+        int | None, typer.Option(min=0, max=9, help="class of the images; without it and --all, those of the stage")
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="every digit; with 100 images of each, what is scored")] = False,
     out: Annotated[Path | None, typer.Option(help="new folder for PNG files")] = None,
     count: Annotated[
-        int | None, typer.Option(min=1, max=100_000, help="images of a digit; default: 10, with --all 100")
+        int | None, typer.Option(min=1, max=100_000, help="number of images of a digit; default: 10, with --all 100")
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="time steps")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="time steps, at most those of the training")] = None,
     w: Annotated[
         float | None, typer.Option(min=0, max=1000, help="guidance scale; 0: the conditional prediction alone")
     ] = None,
-    eta: Annotated[float | None, typer.Option(min=0, max=1, help="of DDIM; 0: no added noise; 1: as DDPM")] = None,
+    eta: Annotated[
+        float | None, typer.Option(min=0, max=1, help="noise that is added in DDIM's steps; 0: none; 1: as DDPM")
+    ] = None,
     skip: Annotated[
         float | None, typer.Option(min=0, max=1, help="fraction of the steps without the unconditional prediction")
     ] = None,
@@ -56,7 +66,10 @@ def sample(
     """Draw images of one digit or of all; options that are not given are as in params.yaml."""
     params = load_for(weights)
     params = params.for_seed(seed, params[Diffusion].seeds)
-    guidance = guidance_of(model, params)
+    if weights is not None and model not in params[Diffusion].settings:
+        guidance = params[Diffusion].guidance.base  # of a model that is declared where it was trained
+    else:
+        guidance = guidance_of(model, params)
     if (digit is None) != every or out is None:
         if every or any(value is not None for value in (digit, out, count, steps, w, eta, skip, weights)):
             raise UserError("give --digit, 0 to 9, or --all, and --out, a new folder for the images")

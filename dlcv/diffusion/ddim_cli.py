@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -14,7 +14,11 @@ from dlcv.runtime.config import load, load_for
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.options import example, seed_option
 
-app = typer.Typer(no_args_is_help=True, help="Train a noise predictor of faces, sample it by DDIM, and evaluate it.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Train a noise predictor of faces, sample it by DDIM, and evaluate it.",
+    epilog=example("ddim sample --noise noise --steps 50 --out faces"),
+)
 
 Seed = Annotated[int | None, seed_option("the training", "ddim.seeds")]
 
@@ -33,13 +37,20 @@ def train(seed: Seed = None) -> None:
 @app.command(epilog=example("ddim sample --noise noise --weights course --eta 0.5 --out faces"))
 def sample(
     noise: Annotated[
-        Path | None, typer.Option(help="folder of noise files, .pt or .npy; without it, the stage")
+        Path | None, typer.Option(help="folder of noise files, .pt or .npy; without it, those of the stage")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="new folder for PNG files of the same names")] = None,
-    eta: Annotated[float | None, typer.Option(min=0, max=1, help="0: no added noise; 1: as DDPM")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="network evaluations for an image")] = None,
-    spacing: Annotated[Spacing | None, typer.Option(help="of the steps among those of the training")] = None,
-    clip: Annotated[bool | None, typer.Option("--clip/--no-clip", help="the predicted x0 to [-1, 1]")] = None,
+    eta: Annotated[
+        float | None, typer.Option(min=0, max=1, help="noise that is added in each step; 0: none; 1: as DDPM")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="network evaluations for an image, at most those of the training")
+    ] = None,
+    spacing: Annotated[
+        Spacing | None,
+        typer.Option(metavar="<str>", help=f"of the steps among those of the training: {', '.join(get_args(Spacing))}"),
+    ] = None,
+    clip: Annotated[bool | None, typer.Option("--clip/--no-clip", help="clip the predicted x0 to [-1, 1]")] = None,
     rederive: Annotated[
         bool | None, typer.Option("--rederive/--no-rederive", help="recompute the noise from the clipped x0")
     ] = None,

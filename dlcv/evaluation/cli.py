@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dlcv.runtime.config import PATH, load, read_yaml
+from dlcv.data.config import DOMAINS
+from dlcv.evaluation.extractors.names import SCORES
+from dlcv.runtime.config import PATH, load, load_for, read_yaml
 from dlcv.runtime.errors import UserError, expect
 from dlcv.runtime.files import write_json
 from dlcv.runtime.options import example, seed_option
@@ -18,10 +20,17 @@ from dlcv.runtime.options import example, seed_option
 if TYPE_CHECKING:
     from dlcv.evaluation.config import Evaluation
 
-app = typer.Typer(no_args_is_help=True, help="Score generated images against real ones.")
-judge_app = typer.Typer(no_args_is_help=True, help="The judge, a classifier of generated digits.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Score generated images against real ones.",
+    epilog=example("evaluate images faces --reference out/evaluation/faces"),
+)
+judge_app = typer.Typer(
+    no_args_is_help=True, help="The judge, a classifier of generated digits.", epilog=example("evaluate judge train")
+)
 app.add_typer(judge_app, name="judge")
 
+PREPARED = ("faces", *(f"digits/{domain}" for domain in DOMAINS))
 # The section `evaluation` outside a study, where there is no params.yaml; it equals what the project ships.
 OUTSIDE = {
     "extractor": "efficientnet_lite0",
@@ -36,7 +45,7 @@ OUTSIDE = {
 
 
 @app.command(epilog=example("evaluate reference faces"))
-def reference(name: Annotated[str, typer.Argument(help="a prepared set: faces, or digits/mnistm")]) -> None:
+def reference(name: Annotated[str, typer.Argument(help=f"a prepared set: {', '.join(PREPARED)}")]) -> None:
     """Compute the features of a set's real images, and score real images and noise against them."""
     params = load()
     from dlcv.data.config import Data
@@ -88,7 +97,9 @@ def images(
     reference: Annotated[Path, typer.Option(help="folder of real PNG files, or a reference in out/evaluation")],
     validation: Annotated[Path | None, typer.Option(help="folder of other real PNG files, to detect copies")] = None,
     count: Annotated[int | None, typer.Option(min=4, help="number of images to score, the first; default: all")] = None,
-    extractor: Annotated[str | None, typer.Option(help="efficientnet_lite0, or inception for FID")] = None,
+    extractor: Annotated[
+        str | None, typer.Option(help=f"{', '.join(SCORES)}; with inception, the distance is FID")
+    ] = None,
     inception_weights: Annotated[
         Path | None, typer.Option(help="pytorch-fid's weights file; default: download it")
     ] = None,
@@ -147,7 +158,7 @@ def digits(
     """Compute the share of the images that the judge reads as the digit in their names."""
     from dlcv.evaluation.config import Judge, judge_folder
 
-    judge = judge or judge_folder(load()[Judge].seeds[0])
+    judge = judge or judge_folder(load_for(None, "--judge")[Judge].seeds[0])
     from dlcv.evaluation.judge.named import score, table
 
     scores = score(folder, judge)
@@ -182,7 +193,6 @@ def _check_count(count: int | None, folder: Path | None, validation: Sized | Non
 def _settings(extractor: str | None, inception_weights: Path | None) -> tuple[int, Evaluation]:
     """Seed and section of params.yaml, if there is one, with the options applied."""
     from dlcv.evaluation.config import Evaluation
-    from dlcv.evaluation.extractors.names import SCORES
 
     if PATH.is_file() and "evaluation" in read_yaml(PATH):
         params = load()

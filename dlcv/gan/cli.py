@@ -8,11 +8,17 @@ from typing import Annotated
 import typer
 
 from dlcv.runtime.config import load, load_for
-from dlcv.runtime.options import example, seed_option
+from dlcv.runtime.options import declared, example, seed_option
 
-app = typer.Typer(no_args_is_help=True, help="Train, sample and evaluate GANs on faces.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Train, sample and evaluate GANs on faces.",
+    epilog=example("gan sample sngan --out faces"),
+)
 
-Model = Annotated[str, typer.Argument(help="a model of params.yaml, such as dcgan")]
+Model = Annotated[
+    str, typer.Argument(help=f"{declared('gan.models')}; or another with a section in `gan` of params.yaml")
+]
 Seed = Annotated[int | None, seed_option("the training", "gan.seeds")]
 
 

@@ -140,12 +140,23 @@ def load(path: Path = PATH) -> Params:
     return validate(read_yaml(path), str(path))
 
 
-def load_for(weights: Path | None) -> Params:
-    """As `load`; outside a study, with weights that are named, the values that ship with this package."""
-    if weights is None or PATH.is_file():
+def load_for(weights: Path | None, option: str = "--weights") -> Params:
+    """As `load`; outside a study, with weights that are named by `option`, the values that ship with this package.
+
+    Raises:
+        UserError: as `load`; or neither a study nor weights.
+    """
+    if PATH.is_file():
         return load()
+    if weights is None:
+        raise UserError(f"there is no {PATH} here; run dlcv in the root of the repository, or name weights by {option}")
+    return load(shipped())
+
+
+def shipped() -> Path:
+    """The params.yaml that ships with this package."""
     packaged = PACKAGE / PATH  # in a wheel; a clone has the file beside the package
-    return load(packaged if packaged.is_file() else PACKAGE.parent / PATH)
+    return packaged if packaged.is_file() else PACKAGE.parent / PATH
 
 
 def validate(raw: dict[str, Any], where: str) -> Params:

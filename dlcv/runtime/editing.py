@@ -17,13 +17,12 @@ from ruamel.yaml.comments import CommentedMap
 from dlcv.runtime.config import PATH, has_overrides, load, parse, read_yaml, round_trip, sections, validate
 from dlcv.runtime.errors import expect
 from dlcv.runtime.files import replacing
+from dlcv.runtime.options import PROFILES, profiles
 
-# In a clone its own; in an installed package those that it was built with.
-PROFILES = Path("profiles") if Path("profiles").is_dir() else Path(__file__).parent.parent / "profiles"
 SHIPPED = "sample"  # the profile whose values params.yaml has in the repository
 
 
-def apply_profile(name: str, path: Path = PATH, profiles: Path = PROFILES) -> list[str]:
+def apply_profile(name: str, path: Path = PATH, folder: Path = PROFILES) -> list[str]:
     """Reset params.yaml to the values it ships with, then set those of `profiles/NAME.yaml`. Comments are kept.
 
     `profiles/sample.yaml` holds the shipped value of every key that another profile sets. Keys that no profile sets
@@ -35,9 +34,9 @@ def apply_profile(name: str, path: Path = PATH, profiles: Path = PROFILES) -> li
     Raises:
         UserError: no such profile, or an invalid result. params.yaml is then unchanged.
     """
-    expect("profile", name, sorted(file.stem for file in profiles.glob("*.yaml")))
-    source = profiles / f"{name}.yaml"
-    shipped, values = read_yaml(profiles / f"{SHIPPED}.yaml"), read_yaml(source)
+    expect("profile", name, profiles(folder))
+    source = folder / f"{name}.yaml"
+    shipped, values = read_yaml(folder / f"{SHIPPED}.yaml"), read_yaml(source)
 
     def change(document: Any) -> None:
         for section, model in sections().items():

@@ -7,16 +7,21 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from dlcv.data.config import DOMAINS, SETS
 from dlcv.runtime.errors import expect
 from dlcv.runtime.options import example
 
-app = typer.Typer(no_args_is_help=True, help="Prepare the digits and the faces; register a folder or archive.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Prepare the digits and the faces; register a folder or archive.",
+    epilog=example("data register ~/Downloads/hw2_data.zip"),
+)
 
 
 @app.command(epilog=example("data digits usps"))
-def digits(domain: Annotated[str, typer.Argument(help="mnistm, svhn or usps")]) -> None:
+def digits(domain: Annotated[str, typer.Argument(help=", ".join(DOMAINS))]) -> None:
     """Prepare one domain of digits: data/digits/DOMAIN/."""
-    from dlcv.data.config import DOMAINS, Domain
+    from dlcv.data.config import Domain
     from dlcv.runtime import config as params
 
     # Not a click.Choice, which exits with code 2: every user error of dlcv exits with 1.
@@ -43,11 +48,10 @@ def register(
     path: Annotated[Path, typer.Argument(help="a folder or zip archive")],
     set_name: Annotated[
         str | None,
-        typer.Option("--set", help="mnistm, svhn, usps or faces: register it for the `folder` source"),
+        typer.Option("--set", help=f"{', '.join(SETS)}: register it for the `folder` source"),
     ] = None,
 ) -> None:
     """Write the path and SHA-256 of the course's data, or of the folder for --set, into params.yaml."""
-    from dlcv.data.config import SETS
     from dlcv.sources import course, folder, registration
 
     if set_name is not None:

@@ -10,7 +10,9 @@ import typer
 from dlcv.runtime.config import load, load_for
 from dlcv.runtime.options import example, seed_option
 
-app = typer.Typer(no_args_is_help=True, help="Train, sample and evaluate a VAE on faces.")
+app = typer.Typer(
+    no_args_is_help=True, help="Train, sample and evaluate a VAE on faces.", epilog=example("vae sample --out faces")
+)
 
 Seed = Annotated[int | None, seed_option("the training", "vae.seeds")]
 
