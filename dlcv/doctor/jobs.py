@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlcv.adaptation.config import SIZE as DIGIT_SIZE
 from dlcv.adaptation.config import METHODS, Adaptation
+from dlcv.adaptation.config import SIZE as DIGIT_SIZE
 from dlcv.adaptation.train import plan_of
 from dlcv.adaptation.trainings import Task, trainings, variants_of
 from dlcv.diffusion import train_digits, train_faces

@@ -158,7 +158,10 @@ def test_single_values_are_set_and_an_invalid_one_changes_nothing(study: Path) -
     before = text(study)
     set_values({"dann.lambda": 0.25, "data.digits.train": None})
     changed = [new for old, new in zip(before.splitlines(), text(study).splitlines(), strict=True) if old != new]
-    assert changed == ["    train: null # maximum number of images of each domain; null for all", "  lambda: 0.25 # final strength of the gradient reversal"]
+    assert changed == [
+        "    train: null # maximum number of images of each domain; null for all",
+        "  lambda: 0.25 # final strength of the gradient reversal",
+    ]
     before = text(study)
     with pytest.raises(UserError, match="params.yaml: dann.lambda: Input should be a valid number"):
         set_values({"seed": 3, "dann.lambda": "much"})
