@@ -144,14 +144,20 @@ def test_weights_that_are_missing_or_damaged_are_refused(tmp_path: Path, trained
         load(tmp_path)
 
 
-@pytest.mark.parametrize("change", [{"channels": None}, {"channels": "four"}])
-def test_a_description_of_another_version_is_refused(tmp_path: Path, trained: nn.Sequential, change: Any) -> None:
-    about = {**read_json(tmp_path / "weights.json"), **change}
+@pytest.mark.usefixtures("trained")
+@pytest.mark.parametrize(
+    ("value", "problem", "cure"),
+    [
+        (None, "lacks the key channels", "fetch or train the weights again"),
+        ("four", "does not describe a network of this version", "train it again"),
+    ],
+)
+def test_a_description_of_another_version_is_refused(tmp_path: Path, value: Any, problem: str, cure: str) -> None:
+    about = {**read_json(tmp_path / "weights.json"), "channels": value}
     write_json(tmp_path / "weights.json", {key: value for key, value in about.items() if value is not None})
     with pytest.raises(UserError) as error:
         load(tmp_path)
-    expected = "weights.json does not describe a network of this version"
-    assert expected in str(error.value) and "train it again" in str(error.value)
+    assert f"weights.json {problem}" in str(error.value) and cure in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -117,8 +117,8 @@ def test_each_seed_is_a_training_and_the_summary_is_over_all(ready: Any, set_par
     assert read_json(study / "out/vae/vae-3/weights.json")["params"]["seed"] == 3
     weights = [load_file(study / f"out/vae/vae-{seed}/weights.safetensors") for seed in (0, 3)]
     assert not (weights[0]["fc_mu.weight"] == weights[1]["fc_mu.weight"]).all()
-    two, second = (read_json(study / path) for path in ("metrics/vae.json", "out/vae/vae-3-evaluation/scores.json"))
-    second = second["scores"]
+    two = read_json(study / "out/vae-summary/summary.json")
+    second = read_json(study / "out/vae/vae-3-evaluation/scores.json")["scores"]
     assert (one["seeds"], two["seeds"]) == ([0], [0, 3])
     for part, name in (("validation", "mse"), ("samples", "coverage")):
         values = first[part][name], second[part][name]
