@@ -147,12 +147,20 @@ def repro(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", "-k", help="after a failure, go on with what does not need that stage")
     ] = False,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="try every stage with two steps and few images in a temporary copy")
+    ] = False,
 ) -> None:
     """Run `dvc repro` with several stages at a time."""
     from dlcv.runtime.config import load
     from dlcv.runtime.reproduce import default_jobs, reproduce
 
     load()  # a bad params.yaml is refused before DVC writes its names into commands
+    if rehearse:
+        from dlcv.rehearsal import rehearse as run
+
+        run(jobs or default_jobs())
+        return
     reproduce(jobs or default_jobs(), keep_going)
 
 

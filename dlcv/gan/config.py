@@ -69,6 +69,7 @@ class Settings(Section):
     gradient_penalty: Nonnegative  # weight of (|gradient| - 1)^2; 0 for none
     gradient_penalty_every: Positive  # discriminator updates; the weight is multiplied by it
     flip: bool  # mirror each real image with probability 1/2
+    augment: list[Annotated[str, key_of("dlcv.gan.augment", "AUGMENTATIONS")]]  # of all images the discriminator sees
     ema_decay: BelowOne  # of the averaged generator, which is the result; 0 keeps the last one
     snapshots: Positive  # of the generator, at equal distances, the last one at the last step
     precision: Precision

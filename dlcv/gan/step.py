@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from dlcv.data.batches import mirrored
 from dlcv.engine.optimizers import descend, make_optimizer
+from dlcv.gan.augment import augmented
 from dlcv.gan.config import Settings
 from dlcv.gan.losses import LOSSES, gradient_penalty
 from dlcv.gan.networks import LATENT, Discriminator, Generator
@@ -62,7 +63,7 @@ class GAN:
 
         # The generator's loss needs a gradient through the discriminator, but none of its weights.
         discriminator.requires_grad_(False)
-        loss = self.loss.generator(discriminator(_noisy(fake, noise_std)))
+        loss = self.loss.generator(discriminator(_noisy(augmented(fake, settings.augment), noise_std)))
         descend(self.optimizers["generator"], loss, backward)
         discriminator.requires_grad_(True)
         # Standard deviation over the images of a batch: 0 if the generator has collapsed to one image.
@@ -73,6 +74,7 @@ class GAN:
     ) -> dict[str, Tensor]:
         settings = self.settings
         discriminator = self.networks["discriminator"]
+        real, fake = augmented(real, settings.augment), augmented(fake, settings.augment)
         real_labels, fake_labels = _uniform(real, *settings.real_labels), _uniform(fake, *settings.fake_labels)
         if settings.swap_labels:
             swap = torch.rand((), device=real.device) < settings.swap_labels

@@ -47,7 +47,7 @@ def vae(facts: Mapping[str, Any]) -> dict[str, Any]:
     figures = [
         (fixed(scores["validation"]["mse"], 4), "squared error on new faces, in [-1, 1]"),
         (fixed(scores["validation"]["kl"], 0), "KL divergence, nats"),
-        (fixed(scores["samples"]["face_score"], 2), "share of samples with a detected face"),
+        (fixed(scores["samples_fitted"]["face_score"], 2), "share of samples (fitted prior) with a detected face"),
     ]
     if probe:
         read = probe.get("validation", probe["cross_validated"])

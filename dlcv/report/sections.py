@@ -16,6 +16,7 @@ from typing import Any
 
 from dlcv.report.files import details, evaluations, figures, link, prints, read, summary, trainings
 from dlcv.runtime.summaries import OUT
+from dlcv.vae.config import FITTED
 
 DATA = Path("data")
 
@@ -61,8 +62,10 @@ def vae(params: dict[str, Any]) -> dict[str, Any]:
     scored = details("vae", {"vae": names})
     found, rival = trainings("vae", scored), params["gan"]["models"][0]
     compared = figures("gan", f"{rival}-{params['gan']['seeds'][0]}-samples")[:1]  # the grid of its samples
+    scores = summary("vae-summary")
     return {
-        "scores": summary("vae-summary"),
+        "scores": scores,
+        "rows": {"vae": scores["samples"], FITTED: scores["samples_fitted"]},
         "first": scored[names[0]],
         "protocol": scored[names[0]]["protocol"],
         "rival": rival,

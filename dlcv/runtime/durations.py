@@ -22,9 +22,9 @@ def measure() -> None:
         atexit.register(lambda: _append(path, stage, time.monotonic() - start))
 
 
-def last() -> dict[str, float]:
-    """The seconds of the last run of each stage, by its address."""
-    path = root() / PATH
+def last(folder: Path | None = None) -> dict[str, float]:
+    """The seconds of the last run of each stage, by its address, in the repository `folder`, by default this one."""
+    path = (folder or root()) / PATH
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return {stage: seconds for line in lines for stage, seconds in [json.loads(line)]}
 

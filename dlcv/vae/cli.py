@@ -57,6 +57,10 @@ def sample(
     ] = None,
     seed: Annotated[int | None, seed_option("the latents and, without --weights, of the training", "vae.seeds")] = None,
     weights: Annotated[Path | None, typer.Option(help="folder of trained weights; default: out/vae/vae-SEED")] = None,
+    prior: Annotated[
+        Path | None,
+        typer.Option(help="folder of an evaluation, whose fitted prior the latents are from; default: N(0, I)"),
+    ] = None,
 ) -> None:
     """Draw images from trained weights."""
     params = load_for(weights)
@@ -67,4 +71,4 @@ def sample(
     from dlcv.vae.sample import draw
 
     seed = params.for_seed(seed, params[Vae].seeds).seed
-    print(draw(weights or OUT / name_of(seed), count or params[Vae].samples, seed, out))
+    print(draw(weights or OUT / name_of(seed), count or params[Vae].samples, seed, out, prior))

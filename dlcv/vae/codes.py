@@ -24,13 +24,14 @@ class Codes:
     """Codes of N images, and the errors of their reconstructions.
 
     Attributes:
-        means: of the posteriors, float32 N x latent.
+        means, variances: of the posteriors, float32 N x latent.
         kl: divergence of each posterior from the prior in nats, float32 N.
         error: of the reconstruction from the mean, float32 N: squared, the mean over pixels and channels in [-1, 1].
         sampled_error: the same for a random latent of the posterior, as in the training.
     """
 
     means: np.ndarray
+    variances: np.ndarray
     kl: np.ndarray
     error: np.ndarray
     sampled_error: np.ndarray
@@ -64,6 +65,7 @@ def encode(network: Autoencoder, images: np.ndarray) -> Codes:
         latents = reparameterise(mean, log_variance, torch.randn(mean.shape, generator=random).to(device))
         values = (
             mean,
+            log_variance.exp(),
             divergence(mean, log_variance),
             squared_error(network.decode(mean), whole),
             squared_error(network.decode(latents), whole),

@@ -17,7 +17,8 @@ from dlcv.runtime.provenance import Provenance, code_hashes
 FACES = Path("data/faces")
 OUT = Path("out/vae")
 SUMMARY = Path("out/vae-summary")
-METRICS = Path("metrics/vae.json")
+METRICS = Path("metrics/vae")
+FITTED = "vae-fitted-prior"  # the row of the samples whose prior is fitted to the latents of the training images
 SIZE = 64  # pixels of the faces, as the network needs them
 
 Width = Annotated[float, Field(ge=1 / 32)]  # at least one channel in each layer
@@ -79,7 +80,11 @@ def outputs(params: Params) -> Outputs:
             for title, column in {"reconstruction error": "reconstruction", "KL divergence": "kl"}.items()
         ],
         [Artifact(name, OUT / name, "variational autoencoder of faces") for name in names],
-        [OUT / f"{name}-evaluation" / f"{figure}.png" for name in names for figure in ("reconstructions", "samples")],
+        [
+            OUT / f"{name}-evaluation" / f"{figure}.png"
+            for name in names
+            for figure in ("reconstructions", "samples", "samples-fitted")
+        ],
     )
 
 

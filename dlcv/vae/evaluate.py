@@ -24,7 +24,7 @@ from dlcv.runtime.config import Params
 from dlcv.runtime.files import replacing, write_json
 from dlcv.runtime.nested import flatten
 from dlcv.runtime.publish import publish_training
-from dlcv.vae import figures, scores
+from dlcv.vae import figures, prior, scores
 from dlcv.vae.codes import Codes, decode, encode, load_autoencoder
 from dlcv.vae.config import FACES, OUT, Vae, name_of
 from dlcv.vae.networks import Autoencoder
@@ -50,11 +50,11 @@ def run(params: Params) -> Path:
     attribute = read_card(FACES)["label"]
     faces = {"train": load_split(FACES, "train"), "val": load_split(FACES, "val")}
     extractor, reference = load_extractor(section), load_reference(REFERENCE)
-    samples = decode(network, normal(own.samples, (about["latent"],), params.seed))
-    sample_scores = score(samples, reference, section, params.seed, extractor)
     codes = {split: encode(network, part.images) for split, part in faces.items()}
+    fitted, noise = prior.fit(codes["train"]), normal(own.samples, (about["latent"],), params.seed)
+    samples = {"samples": decode(network, noise), "samples_fitted": decode(network, fitted(noise.numpy()))}
     values: dict[str, Any] = {
-        "samples": sample_scores,
+        **{name: score(images, reference, section, params.seed, extractor) for name, images in samples.items()},
         "validation": scores.reconstruction(codes["val"]),
         "training": scores.reconstruction(codes["train"]),
         "pca": scores.linear(faces, about["latent"]),
@@ -68,8 +68,12 @@ def run(params: Params) -> Path:
         folder.mkdir(parents=True)
         over_steps.to_csv(folder / "losses.csv", index=False, float_format="%.6g")
         figures.curve(folder / "curve.png", pd.read_csv(OUT / name / "curve.csv"), over_steps, "VAE")
-        grids.grid(samples[:IN_GRID], columns=8, scale=figures.SCALE).save(folder / "samples.png")
-        beside_nearest(samples[:8], extractor, reference, faces["train"].images).save(folder / "neighbours.png")
+        fitted.save(folder)
+        for kind, images in samples.items():
+            grids.grid(images[:IN_GRID], columns=8, scale=figures.SCALE).save(folder / f"{kind.replace('_', '-')}.png")
+        beside_nearest(samples["samples_fitted"][:8], extractor, reference, faces["train"].images).save(
+            folder / "neighbours.png"
+        )
         map_protocol = draw_codes(folder, network, faces["val"], codes["val"], attribute, params)
         stage = f"stages/vae/dvc.yaml:evaluate@{params.seed}"
         write_prints(folder, {"at the report's width": {"autoencoder": Autoencoder()}})
@@ -159,6 +163,7 @@ def own_protocol(shared: dict[str, Any], faces: dict[str, Split], about: dict[st
         "versions": shared["versions"] | {package: version(package) for package in ("openTSNE", "scikit-learn")},
         "network_evaluations_per_image": 1,
         "samples": f"the first {shared['images']} of latents from N(0, 1), seed {seed}",
+        "samples_fitted": "of the same noise, with the mean and the covariance of the training images' latents",
         "reconstruction": {
             "mse": "from the posterior mean; mean over pixels, channels and images in [-1, 1], before rounding",
             "mse_sampled": "from one random latent of each posterior, as in the learning curves",

@@ -16,7 +16,8 @@ CAPTIONS = {
     "curve.png": "Reconstruction error and KL divergence. The thin line shows training batches; the points are "
     "snapshots, which are measured in the same way on training and on validation images.",
     "reconstructions.png": "Ten validation images above their reconstructions, with the mean squared error of each.",
-    "samples.png": "32 images from latents of the prior.",
+    "samples.png": "32 images from latents of N(0, I).",
+    "samples-fitted.png": "32 images of the same noise with the mean and covariance of the training images' latents.",
     "interpolation.png": "From one validation image to another along the straight line between their latent means.",
     "tsne.png": "t-SNE of the latent means of validation images and of their pixels, coloured by the attribute of the "
     "data.",

@@ -91,7 +91,10 @@ def make_vae(study: Path, probe: bool = True, on_validation: bool = False) -> No
     summary = {
         split: {key: {"value": one} for key, one in values[split].items()} for split in ("validation", "training")
     }
-    write_json(study / "out/vae-summary/summary.json", {"samples": values["samples"], **summary})
+    write_json(
+        study / "out/vae-summary/summary.json",
+        {"samples": values["samples"], "samples_fitted": scores(150.0), **summary},
+    )
     networks = {
         name: {"parameters": 77, "layers": [{"layer": "Linear", "output": "512", "parameters": 77}]}
         for name in ("encoder", "decoder")

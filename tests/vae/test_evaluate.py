@@ -24,7 +24,7 @@ from dlcv.evaluation.scores import score
 from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json
-from dlcv.vae import evaluate, figures, summary, train
+from dlcv.vae import evaluate, figures, prior, summary, train
 from dlcv.vae.codes import decode, encode, load_autoencoder
 from tests.conftest import files
 from tests.vae.conftest import COUNTS, LATENT, SMALL, write_faces
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
 OUT = Path("out/vae/vae-0")
 REAL_MAP = figures.tsne.fit
 DISTANCE = "frechet_efficientnet_lite0"
-FIGURES = ["curve", "interpolation", "neighbours", "reconstructions", "samples", "tsne"]
+FIGURES = ["curve", "interpolation", "neighbours", "reconstructions", "samples", "samples-fitted", "tsne"]
 
 
 @pytest.fixture
@@ -75,6 +75,10 @@ def test_scores_are_of_the_right_images_and_have_their_protocol(ready: Any, extr
     samples = decode(network, normal(30, (LATENT,), seed=0))
     reference = evaluate.load_reference(Path("out/evaluation/faces"))
     assert values["samples"] == score(samples, reference, params[Evaluation], 0, extractor)
+    fitted = prior.load(folder, LATENT)
+    of_fitted = decode(network, fitted(normal(30, (LATENT,), seed=0).numpy()))
+    assert values["samples_fitted"] == score(of_fitted, reference, params[Evaluation], 0, extractor)
+    assert np.allclose(fitted.mean, codes["train"].means.mean(0), atol=1e-6)
     assert values["probe"]["attribute"] == "Male"
     assert values["probe"]["cross_validated"]["images"] == COUNTS["train"]
     assert values["probe"]["validation"]["images"] == COUNTS["val"]
@@ -93,11 +97,11 @@ def test_the_same_again_is_the_same_bytes(ready: Any, monkeypatch: pytest.Monkey
     folder = evaluate.run(load())
     drawn = files(folder)
     others = ["architecture.json", "curve.json", "interpolation.json", "tsne.json", "tsne-thumbnails.webp"]
-    others += ["losses.csv", "figures.json", "scores.json"]
+    others += ["losses.csv", "figures.json", "scores.json", prior.FILE]
     assert sorted(drawn) == sorted([*(f"{name}.png" for name in FIGURES), *others])
     assert read_json(folder / "architecture.json")["at the report's width"]["autoencoder"]["parameters"] == 6297699
     listed = read_json(folder / "figures.json")
-    names = ["curve", "reconstructions", "samples", "interpolation", "tsne", "neighbours"]
+    names = ["curve", "reconstructions", "samples", "samples-fitted", "interpolation", "tsne", "neighbours"]
     assert [figure["file"] for figure in listed["figures"]] == [f"{name}.png" for name in names]
     fingerprint = read_json(OUT / "weights.json")["fingerprint"][:12]
     assert listed["of"] == f"Stage `stages/vae/dvc.yaml:evaluate@0`, training `vae-0` `{fingerprint}`"

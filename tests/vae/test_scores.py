@@ -15,7 +15,7 @@ SPLITS = (("train", 20), ("val", 10))
 
 def codes_of(means: np.ndarray, **changes: np.ndarray) -> Codes:
     values = dict.fromkeys(("kl", "error", "sampled_error"), np.zeros(len(means), dtype=np.float32))
-    return Codes(means=means, **(values | changes))
+    return Codes(means=means, variances=np.ones_like(means), **(values | changes))
 
 
 def test_reconstruction_errors_in_both_ranges() -> None:

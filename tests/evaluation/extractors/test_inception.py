@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ import torch
 
 from dlcv.evaluation.cli import images
 from dlcv.evaluation.extractors.names import INCEPTION_FILE
+from dlcv.rehearsal import random_inception
 
 pytestmark = pytest.mark.slow  # seconds of networks
 
@@ -25,28 +25,10 @@ Write = Callable[[str, np.ndarray], Path]
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights of pytorch-fid's InceptionV3, where torch hub and so its own command look for the real ones."""
-    from unittest import mock
-
-    from pytorch_fid import inception
-
     torch.manual_seed(0)
-    made: dict[str, Any] = {}
-
-    def keep(self: torch.nn.Module, _: object) -> None:
-        made.update(self.state_dict())
-
-    with (
-        mock.patch.object(inception, "load_state_dict_from_url", lambda *_, **__: {}),
-        mock.patch.object(torch.nn.Module, "load_state_dict", keep),
-    ):
-        inception.fid_inception_v3()
-    for name, value in made.items():
-        if name.endswith("conv.weight"):
-            # Signals keep their size through 48 layers, so that features differ from image to image.
-            torch.nn.init.kaiming_normal_(value)
     path = tmp_path_factory.mktemp("hub") / "hub" / "checkpoints" / INCEPTION_FILE
     path.parent.mkdir(parents=True)
-    torch.save(made, path)
+    torch.save(random_inception(), path)
     return path
 
 
