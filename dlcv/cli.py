@@ -107,7 +107,7 @@ def pipeline() -> None:
 @app.command(epilog=example("doctor --profile full"))
 def doctor(
     profile: Annotated[
-        str | None, typer.Option(help="smoke, sample, course or full; default: the values of params.yaml")
+        str | None, typer.Option(help="smoke, sample, course, gpu or full; default: the values of params.yaml")
     ] = None,
 ) -> None:
     """Print what this machine has, what the study lacks on it, and what each training costs here."""

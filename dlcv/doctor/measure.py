@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -42,6 +43,7 @@ class Cost:
 
 def cost(job: Job) -> Cost:
     """Run a few steps of `job` with random images."""
+    AcceleratorState._reset_state(reset_partial_state=True)  # the job before may have another precision
     accelerator = make_accelerator(job.precision)
     device = accelerator.device
     torch.manual_seed(0)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from dlcv.runtime import files
@@ -43,17 +44,29 @@ class _Refused(Exception):
 def fetch(remote: Remote) -> Path:
     """Download a file into data/raw/, unless it is already there, and return its path.
 
-    An interrupted download leaves `NAME.part`, which the next attempt or run resumes.
+    An interrupted download leaves `NAME.part`, which the next attempt or run resumes. Of several processes that want
+    the same file, one downloads it and the others wait.
 
     Raises:
         UserError: no server sent the file, or the file does not have the expected hash.
     """
     path = files.root() / "data" / "raw" / remote.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        held = lock.acquire(timeout=0)
+    except Timeout:
+        print(f"another process downloads {path.name}; waiting for it", file=sys.stderr, flush=True)
+        held = lock.acquire()
+    with held:
+        return _fetch(remote, path)
+
+
+def _fetch(remote: Remote, path: Path) -> Path:
     if path.exists():
         if _hash(path, remote.hash) != remote.hash:
             raise UserError(f"{path} is not the expected file ({remote.hash}); delete it or put the right one there")
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     refusals = []
     for url in remote.urls:

@@ -41,6 +41,14 @@ def test_the_work_of_a_linear_layer() -> None:
     assert found.bytes >= 4 * 4 * 100 * 50 and 0 < found.measured <= 64 and found.seconds > 0
 
 
+def test_trainings_of_one_study_may_have_different_precisions() -> None:
+    for precision in ("fp32", "bf16", "fp32"):
+        assert (
+            cost(Job("test/linear", ["stage"], 10, 8, precision, Linear, lambda count: torch.zeros(count, 100))).flops
+            > 0
+        )
+
+
 def test_what_is_kept_for_the_backward_pass_counts_once_and_goes() -> None:
     x = torch.ones(1000, requires_grad=True)
     with kept() as most:

@@ -23,7 +23,7 @@ def text(study: Path) -> str:
 
 
 def test_the_profiles() -> None:
-    assert list(PROFILES) == ["course", "full", "sample", "smoke"]
+    assert list(PROFILES) == ["course", "full", "gpu", "sample", "smoke"]
 
 
 def test_sample_holds_the_values_of_params() -> None:

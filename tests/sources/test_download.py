@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -81,7 +82,21 @@ def test_a_download_is_checked_named_and_not_repeated(server: Server, tmp_path: 
         assert fetch(remote(server.url(), algorithm=algorithm)) == tmp_path / "data/raw/set/data.bin"
     assert (tmp_path / "data/raw/set/data.bin").read_bytes() == CONTENT
     assert len(server.requests) == 1
-    assert [file.name for file in (tmp_path / "data/raw/set").iterdir()] == ["data.bin"]
+    assert [file.name for file in (tmp_path / "data/raw/set").glob("[!.]*")] == ["data.bin"]
+
+
+def test_of_two_processes_one_downloads_and_the_other_waits(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting, real = threading.Event(), download._download
+
+    def slow(url: str, part: Path) -> None:
+        assert waiting.wait(20), "the second one did not wait"
+        real(url, part)
+
+    monkeypatch.setattr(download, "_download", slow)
+    monkeypatch.setattr("builtins.print", lambda *words, **_: waiting.set())
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: fetch(remote(server.url())).read_bytes(), range(2)))
+    assert both == [CONTENT, CONTENT] and server.requests == [None]
 
 
 def test_a_lost_connection_is_resumed_where_it_stopped(server: Server) -> None:
@@ -119,7 +134,7 @@ def test_a_file_with_another_hash_is_deleted(server: Server, tmp_path: Path) -> 
     got = hashlib.sha256(CONTENT).hexdigest()
     with pytest.raises(UserError, match=rf"data.bin \(sent another file: sha256:{got}\).*expected {expected.hash}$"):
         fetch(expected)
-    assert list((tmp_path / "data/raw/set").iterdir()) == []
+    assert list((tmp_path / "data/raw/set").glob("[!.]*")) == []
 
 
 @pytest.mark.parametrize("why", ["404", "no server", "web page"])
@@ -133,7 +148,7 @@ def test_a_refusal_names_the_file_to_download_by_hand(server: Server, tmp_path: 
     text = str(caught.value)
     assert text.startswith(f"cannot download data.bin from {url} ({reason}")
     assert f"put it at {tmp_path}/data/raw/set/data.bin and run again; expected sha256:" in text
-    assert "\n" not in text and list((tmp_path / "data/raw/set").iterdir()) == []
+    assert "\n" not in text and list((tmp_path / "data/raw/set").glob("[!.]*")) == []
 
 
 def test_a_wrong_file_put_there_by_hand_is_refused_but_kept(server: Server, tmp_path: Path) -> None:
