@@ -20,8 +20,8 @@ help: ## list the targets
 repro: setup ## run the stages that are not up to date, JOBS at a time
 	dlcv repro $(if $(JOBS),--jobs $(JOBS))
 
-test: setup ## run all tests; `pytest -m 'not slow'` leaves out the slow ones
-	pytest
+test: setup ## run all tests, one worker for each core; `pytest -m 'not slow'` leaves out the slow ones
+	pytest -n auto --dist worksteal
 
 test-system: setup ## test the page of the finished study in a browser; needs chromium
 	$(PIP) --constraint <($(VERSIONS)) --editable '.[system]'
