@@ -5,7 +5,6 @@ Light to import: names and folders are checked before torch is imported.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -101,7 +100,7 @@ def _read(file: Path, shape: tuple[int, int, int]) -> Tensor:
         else:
             # Only tensors are unpickled: other objects could run code.
             loaded = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, TypeError, EOFError, KeyError, OSError) as error:
+    except Exception as error:  # of a damaged file NumPy and torch raise many, down to a SyntaxError of its header
         reason = " ".join(str(error).split())[:120]
         raise UserError(f"{file} cannot be read as a tensor ({reason}); save one with torch.save or np.save") from None
     if not isinstance(loaded, torch.Tensor) or not loaded.is_floating_point():

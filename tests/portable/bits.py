@@ -62,6 +62,7 @@ from dlcv.gan.train import standing_statistics  # noqa: E402
 from dlcv.runtime.config import Params, load  # noqa: E402
 from dlcv.runtime.packages import data_file  # noqa: E402
 from dlcv.sources import mnistm, sample, street_numbers  # noqa: E402
+from dlcv.vae import prior  # noqa: E402
 from dlcv.vae.codes import decode, encode  # noqa: E402
 from dlcv.vae.config import Vae  # noqa: E402
 from dlcv.vae.networks import Autoencoder  # noqa: E402
@@ -174,6 +175,10 @@ def gan() -> Iterator[Line]:
             penalty = 10.0 if loss == "wasserstein" else 0.0
             changes |= {"gradient_penalty": penalty, "gradient_penalty_every": 1, "discriminator_steps": 2}
             variants[f"{architecture} {loss}"] = Settings(**{**shipped["dcgan"].model_dump(), **changes})
+    # Translation is left out: its `grid_sample` takes the nearest pixel, which the replacement does not.
+    variants["dcgan augmented"] = Settings(
+        **{**shipped["dcgan"].model_dump(), **narrow, "augment": ["color", "cutout"]}
+    )
     for name, settings in variants.items():
         torch.manual_seed(0)
         widths = settings.generator_width, settings.discriminator_width
@@ -192,6 +197,8 @@ def vae() -> Iterator[Line]:
     codes = encode(network.eval(), FACES[:4])
     yield "vae codes", [codes.means, codes.kl, codes.error, codes.sampled_error]
     yield "vae images", decode(network, codes.means)
+    fitted = prior.fit(codes)
+    yield "vae prior", [fitted.mean, fitted.factor, fitted(normal(4, (len(fitted.mean),), 0).numpy())]
 
 
 def ddim() -> Iterator[Line]:
