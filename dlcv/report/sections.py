@@ -16,7 +16,6 @@ from typing import Any
 
 from dlcv.report.files import details, evaluations, figures, link, prints, read, summary, trainings
 from dlcv.runtime.summaries import OUT
-from dlcv.vae.config import FITTED
 
 DATA = Path("data")
 
@@ -65,7 +64,7 @@ def vae(params: dict[str, Any]) -> dict[str, Any]:
     scores = summary("vae-summary")
     return {
         "scores": scores,
-        "rows": {"vae": scores["samples"], FITTED: scores["samples_fitted"]},
+        "rows": {"vae": scores["samples"], "vae-fitted-prior": scores["samples_fitted"]},
         "first": scored[names[0]],
         "protocol": scored[names[0]]["protocol"],
         "rival": rival,

@@ -44,7 +44,7 @@ def test_a_gan_without_its_parameters_at_width_1(full: Path) -> None:
     for network in about["networks"].values():
         del network["parameters_at_width_1"]
     write_json(path, about)
-    assert any(line.startswith("| dcgan | 4,321 | 4,321 | 1,000 x 16 |") for line in lines_of(full))
+    assert any(line.startswith("| dcgan | 4,321 | 4,321 | 2,500 x 16 |") for line in lines_of(full))
 
 
 def test_a_vae_is_compared_with_the_first_gan(full: Path, set_params: SetParams) -> None:
