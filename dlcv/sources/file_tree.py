@@ -135,6 +135,8 @@ def _open_zip(path: Path) -> FileTree:
 
 
 def _refuse_outside(name: str, path: Path) -> None:
+    if not name:  # zipfile cuts a name at a zero byte
+        raise UserError(f"{path} has a file without a name; download or copy the archive again")
     # Backslashes and drive letters count too: some programs extract them as folders.
     parts = PurePosixPath(name.replace("\\", "/"))
     if parts.is_absolute() or ".." in parts.parts or name[1:2] == ":":

@@ -134,3 +134,13 @@ def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
     for act in (open_tree, fingerprint):
         with pytest.raises(UserError, match=r"has the file name '\\udce9.png', which is not UTF-8; rename the file"):
             act(folder)
+
+
+def test_an_entry_without_a_name_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "data.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.png", b"")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"x.png", b"\0.png"))
+    with pytest.raises(UserError, match=r"data.zip has a file without a name"):
+        open_tree(path)
