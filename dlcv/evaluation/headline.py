@@ -103,10 +103,10 @@ def _rounded(summary: Mapping[str, Any]) -> dict[str, float]:
 
 
 def rounded(score: Mapping[str, Any]) -> float:
-    """The value of a score to two significant digits of half its interval; without an interval, to three of its own."""
+    """The value of a score to two significant digits of half its interval; without an interval, to two of its own."""
     value = float(score["value"] if "value" in score else score["accuracy"])
     ends = score.get("interval")
     half = (ends["high"] - ends["low"]) / 2 if ends else 0.0
     if half > 0:
         return round(value, DIGITS - 1 - math.floor(math.log10(half)))
-    return float(f"{value:.3g}")
+    return float(f"{value:.2g}")

@@ -17,8 +17,7 @@ from dlcv.runtime.provenance import Provenance, code_hashes
 FACES = Path("data/faces")
 OUT = Path("out/vae")
 SUMMARY = Path("out/vae-summary")
-METRICS = Path("metrics/vae")
-FITTED = "vae-fitted-prior"  # the row of the samples whose prior is fitted to the latents of the training images
+METRICS = Path("metrics/vae.json")
 SIZE = 64  # pixels of the faces, as the network needs them
 
 Width = Annotated[float, Field(ge=1 / 32)]  # at least one channel in each layer

@@ -7,7 +7,7 @@ from pathlib import Path
 from dlcv.evaluation import headline
 from dlcv.evaluation.summary import read_scores, summarise, write_summary
 from dlcv.runtime.config import Params
-from dlcv.vae.config import FITTED, METRICS, OUT, SUMMARY, Vae, name_of
+from dlcv.vae.config import METRICS, OUT, SUMMARY, Vae, name_of
 
 
 def run(params: Params) -> Path:
@@ -24,9 +24,6 @@ def run(params: Params) -> Path:
     # Samples are new in each training; the probe predicts the attribute of the same images.
     probe = summarise([{"probe": scores["probe"]} for scores in each], same_images=True)
     summary = {**summarise(each), **probe}
-    rows = {
-        "vae": [{**one["samples"], "mse": {"value": one["validation"]["mse"]}} for one in each],
-        FITTED: [one["samples_fitted"] for one in each],
-    }
-    headline.write(METRICS, SUMMARY, {row: headline.of_seeds(seeds, scores) for row, scores in rows.items()})
+    own = headline.of_seeds(seeds, [{**one["samples"], "mse": {"value": one["validation"]["mse"]}} for one in each])
+    headline.write(METRICS, SUMMARY, {"vae": own})
     return write_summary(SUMMARY, "vae", seeds, summary)
