@@ -128,9 +128,9 @@ def overview(
 ) -> None:
     """Draw the pipeline by area as a Mermaid chart."""
     from dlcv.overview import chart, write
-    from dlcv.runtime.reproduce import needs_of_stages
+    from dlcv.runtime.stages import read_needs
 
-    stages = needs_of_stages()
+    stages = read_needs()
     if document is None:
         print(chart(stages))
     elif write(document, stages):

@@ -8,7 +8,7 @@ import pytest
 
 from dlcv.overview import END, START, chart, kind_of, write
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.reproduce import needs_of_stages
+from dlcv.runtime.stages import read_needs
 
 REPOSITORY = Path(__file__).parent.parent
 GAN = "stages/gan/dvc.yaml"
@@ -57,4 +57,4 @@ def test_readme_has_the_chart_of_this_pipeline(tmp_path: Path, monkeypatch: pyte
     monkeypatch.delenv("DVC_ROOT", raising=False)
     copy = tmp_path / "README.md"
     copy.write_text((REPOSITORY / "README.md").read_text())
-    assert not write(copy, needs_of_stages()), "run `dlcv overview README.md`"
+    assert not write(copy, read_needs()), "run `dlcv overview README.md`"

@@ -12,23 +12,19 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from dlcv.runtime import durations
 from dlcv.runtime.errors import UserError
+from dlcv.runtime.stages import Pipeline, read_pipeline
 from dlcv.runtime.tracking import LATER, import_file, offline
-
-if TYPE_CHECKING:
-    from dvc.repo import Repo
 
 # What DVC prints after every stage; not shown.
 HINTS = (
@@ -42,29 +38,6 @@ HINTS = (
 AT_MOST = 4  # the default for many cores: each stage may need more than a gigabyte
 PATIENCE = 20.0  # seconds that stages have to stop: a training writes a checkpoint after its current step
 EVERY = 60.0  # seconds between two imports of what stages have logged
-UNKNOWN = 10.0  # seconds that a stage is taken to need which has never run here
-
-
-@dataclass(frozen=True)
-class Pipeline:
-    """The stages by DVC's addresses: `stages/gan/dvc.yaml:train@sngan`.
-
-    Attributes:
-        needs: the stages that each stage depends on.
-        changed: those whose command, dependencies or outputs differ from the lock file.
-    """
-
-    needs: Mapping[str, list[str]]
-    changed: frozenset[str]
-
-    def remaining(self, seconds: Mapping[str, float]) -> dict[str, float]:
-        """For each stage the seconds of the longest path from its start to the end of the pipeline."""
-        longest: dict[str, float] = dict.fromkeys(self.needs, 0.0)
-        for stage in reversed(list(TopologicalSorter(self.needs).static_order())):
-            longest[stage] += seconds.get(stage, UNKNOWN)
-            for needed in self.needs[stage]:
-                longest[needed] = max(longest[needed], longest[stage])
-        return longest
 
 
 def default_jobs() -> int:
@@ -83,7 +56,7 @@ def reproduce(jobs: int, keep_going: bool = False) -> None:
         UserError: there is no pipeline here, a stage failed, or a signal stopped the stages.
     """
     with _alone(), Stages() as stages, Importer(), ThreadPoolExecutor(jobs) as pool:
-        pipeline = _pipeline()
+        pipeline = read_pipeline()
         remaining = pipeline.remaining(durations.last())
         order = TopologicalSorter(pipeline.needs)
         order.prepare()
@@ -238,47 +211,6 @@ def _alone() -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def needs_of_stages() -> dict[str, list[str]]:
-    """The stages that each stage of the repository depends on, by DVC's addresses.
-
-    Raises:
-        UserError: there is no pipeline here.
-    """
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    try:
-        with Repo() as repo:
-            return _needs(repo)
-    except DvcException as error:
-        raise UserError(f"no pipeline: {error}") from error
-
-
-def _needs(repo: Repo) -> dict[str, list[str]]:
-    graph = repo.index.graph
-    return {stage.addressing: [needed.addressing for needed in graph.successors(stage)] for stage in graph}
-
-
-def _pipeline() -> Pipeline:
-    """The stages and what changed, asked of DVC once."""
-    from dvc.exceptions import DvcException
-    from dvc.lock import LockError
-    from dvc.repo import Repo
-
-    try:
-        with Repo() as repo:
-            graph, needs = repo.index.graph, _needs(repo)
-            while True:
-                try:
-                    with repo.lock:
-                        changed = frozenset(stage.addressing for stage in graph if stage.changed())
-                    return Pipeline(needs, changed)
-                except LockError:  # another DVC command runs here
-                    time.sleep(0.5)
-    except DvcException as error:
-        raise UserError(f"no pipeline: {error}") from error
 
 
 def _short(stage: str) -> str:

@@ -12,7 +12,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.reproduce import UNKNOWN, Pipeline, reproduce
+from dlcv.runtime.reproduce import reproduce
+from dlcv.runtime.stages import UNKNOWN, Pipeline, read_pipeline
 
 REPOSITORY = Path(__file__).parent.parent.parent
 
@@ -102,9 +103,7 @@ finally:
 
 def start() -> subprocess.Popen[str]:
     """A process of `dlcv repro` without the check of params.yaml, which the small pipeline lacks."""
-    script = (
-        "from dlcv.runtime.reproduce import UNKNOWN, Pipeline, reproduce; from dlcv.runtime.errors import UserError\n"
-    )
+    script = "from dlcv.runtime.reproduce import reproduce; from dlcv.runtime.errors import UserError\n"
     script += "try: reproduce(2)\nexcept UserError as error: raise SystemExit(f'error: {error}')"
     return subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -141,6 +140,20 @@ def test_a_second_call_waits(pipeline: Path) -> None:
     said = [process.communicate(timeout=120) for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), said
     assert "waiting for it" in said[1][1] and "4 of 4 stages were up to date" in said[1][0]
+
+
+def test_dvc_looks_once_at_a_file_that_two_stages_need(pipeline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dvc.output import Output
+
+    write({})
+    reproduce(1)
+    looked: list[str] = []
+    hash_of = Output.get_hash
+    monkeypatch.setattr(Output, "get_hash", lambda output: looked.append(Path(output.fs_path).name) or hash_of(output))
+    assert not read_pipeline().changed
+    assert looked.count("first") == 1  # the output of one stage and a dependency of two
+    Path("first").write_text("edited")
+    assert len(read_pipeline().changed) == 3
 
 
 def test_the_longest_path_starts_first() -> None:

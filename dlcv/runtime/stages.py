@@ -1,0 +1,112 @@
+"""The stages of the repository as DVC knows them: what each depends on, and which of them changed."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING, Any
+
+from dlcv.runtime.errors import UserError
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+
+UNKNOWN = 10.0  # seconds that a stage is taken to need which has never run here
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The stages by DVC's addresses: `stages/gan/dvc.yaml:train@sngan`.
+
+    Attributes:
+        needs: the stages that each stage depends on.
+        changed: those whose command, dependencies or outputs differ from the lock file.
+    """
+
+    needs: Mapping[str, list[str]]
+    changed: frozenset[str]
+
+    def remaining(self, seconds: Mapping[str, float]) -> dict[str, float]:
+        """For each stage the seconds of the longest path from its start to the end of the pipeline."""
+        longest: dict[str, float] = dict.fromkeys(self.needs, 0.0)
+        for stage in reversed(list(TopologicalSorter(self.needs).static_order())):
+            longest[stage] += seconds.get(stage, UNKNOWN)
+            for needed in self.needs[stage]:
+                longest[needed] = max(longest[needed], longest[stage])
+        return longest
+
+
+def read_needs() -> dict[str, list[str]]:
+    """The stages that each stage depends on.
+
+    Raises:
+        UserError: there is no pipeline here.
+    """
+    with _repository() as repo:
+        return _needs(repo)
+
+
+def read_pipeline() -> Pipeline:
+    """The stages and which of them changed, asked of DVC once. Waits while another DVC command runs here.
+
+    Raises:
+        UserError: there is no pipeline here.
+    """
+    from dvc.lock import LockError
+
+    with _repository() as repo:
+        graph = repo.index.graph
+        while True:
+            try:
+                with repo.lock, _each_file_once():
+                    changed = frozenset(stage.addressing for stage in graph if stage.changed())
+                return Pipeline(_needs(repo), changed)
+            except LockError:
+                time.sleep(0.5)
+
+
+@contextmanager
+def _repository() -> Iterator[Repo]:
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo:
+            yield repo
+    except DvcException as error:
+        raise UserError(f"no pipeline: {error}") from error
+
+
+def _needs(repo: Repo) -> dict[str, list[str]]:
+    graph = repo.index.graph
+    return {stage.addressing: [needed.addressing for needed in graph.successors(stage)] for stage in graph}
+
+
+@contextmanager
+def _each_file_once() -> Iterator[None]:
+    """While nothing changes, let DVC parse params.yaml once and look at each dependency once.
+
+    DVC repeats both for every stage that has the dependency, which is more than half of the time of a run with nothing
+    to do.
+    """
+    import dvc.dependency.param as param
+    from dvc.output import Output
+
+    parse, hash_of = param.load_path, Output.get_hash
+    known: dict[tuple[str, str], Any] = {}
+
+    def hash_once(output: Output) -> Any:
+        key = (output.fs_path, output.hash_name)
+        if key not in known:
+            known[key] = hash_of(output)
+        return known[key]
+
+    param.load_path, Output.get_hash = functools.cache(parse), hash_once
+    try:
+        yield
+    finally:
+        param.load_path, Output.get_hash = parse, hash_of
