@@ -19,6 +19,7 @@ from dlcv.engine.weights import load_network
 from dlcv.runtime import summaries
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, replacing
+from dlcv.runtime.progress import bar
 
 BATCH = 500  # images in a forward pass; in eval mode it changes no result
 IN_MEMORY = 1000  # images of a folder
@@ -101,7 +102,11 @@ def run(folder: Path, scenario: str, weights: Path, out: Path) -> Path:
     network, about = load(weights)
     if about["task"] != scenario:
         raise UserError(f"{weights} has weights of {about['task']}, not of {scenario}; name others with --weights")
-    with replacing(out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as table:
+    with (
+        replacing(out) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as table,
+        bar("predictions", len(files)) as done,
+    ):
         writer = csv.writer(table, lineterminator="\n")
         writer.writerow(["image_name", "label"])
         for start in range(0, len(files), IN_MEMORY):
@@ -109,6 +114,7 @@ def run(folder: Path, scenario: str, weights: Path, out: Path) -> Path:
             images = np.stack([decode(_read(file), str(file), SIZE, crop=False) for file in part])
             digits = predict(network, images).digits
             writer.writerows((file.name, int(digit)) for file, digit in zip(part, digits, strict=True))
+            done.update(len(part))
     return out
 
 

@@ -10,10 +10,24 @@ import numpy as np
 import openTSNE
 
 from dlcv.runtime import compute
+from dlcv.runtime.progress import bar
+
+ITERATIONS = 250, 500  # with and without early exaggeration, openTSNE's own
+BETWEEN = 50  # iterations between two steps of the bar
 
 
 def fit(features: np.ndarray, perplexity: float, seed: int) -> np.ndarray:
     """A joint two-dimensional map, float64 N x 2, of features, N x D."""
     threads = compute.settings()["threads"] or -1  # -1: all cores
-    tsne = openTSNE.TSNE(perplexity=perplexity, initialization="pca", random_state=seed, n_jobs=threads)
-    return np.asarray(tsne.fit(features.astype(np.float64)))
+    with bar("t-SNE", sum(ITERATIONS), "step") as done:
+        tsne = openTSNE.TSNE(
+            perplexity=perplexity,
+            initialization="pca",
+            early_exaggeration_iter=ITERATIONS[0],
+            n_iter=ITERATIONS[1],
+            random_state=seed,
+            n_jobs=threads,
+            callbacks=lambda *_: done.update(BETWEEN) and None,  # true would stop it
+            callbacks_every_iters=BETWEEN,
+        )
+        return np.asarray(tsne.fit(features.astype(np.float64)))

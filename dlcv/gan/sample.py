@@ -20,6 +20,7 @@ from dlcv.gan.networks import ARCHITECTURES, LATENT, Generator
 from dlcv.runtime.config import Params
 from dlcv.runtime.errors import expect_empty
 from dlcv.runtime.files import replacing
+from dlcv.runtime.progress import over
 
 BATCH = 100  # images
 CAPTIONS = {
@@ -90,7 +91,7 @@ def generate(generator: Generator, latents: Tensor) -> np.ndarray:
     """Images, uint8 N x 64 x 64 x 3, of latents, N x 100; `generator` is in eval mode."""
     device = next(generator.parameters()).device
     images = []
-    for part in torch.split(latents, BATCH):
+    for part in over(torch.split(latents, BATCH), "sampling", "batch"):
         # Always a whole batch: the last bits of a matrix product depend on its number of rows, and an image must not
         # depend on how many are drawn with it.
         whole = F.pad(part, (0, 0, 0, BATCH - len(part)))

@@ -1,4 +1,4 @@
-"""Progress with rate and time left, on stderr where that is a terminal."""
+"""Progress with rate and time left, on stderr where that is a terminal, of what takes longer than two seconds."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from tqdm import tqdm
 
 Item = TypeVar("Item")
 
+DELAY = 2.0  # seconds before a bar appears; one within another goes when it is full
+
 
 def bar(what: str, total: int, unit: str = "image") -> tqdm[Any]:
     """A bar to `update`, as a context."""
-    return tqdm(total=total, desc=what, unit=unit, disable=None)
+    return tqdm(total=total, desc=what, unit=unit, delay=DELAY, leave=None, disable=None)
 
 
 def over(items: Iterable[Item], what: str, unit: str = "image") -> Iterable[Item]:
     """`items`, with a bar; those without a length have no time left."""
-    return tqdm(items, desc=what, unit=unit, disable=None)
+    return tqdm(items, desc=what, unit=unit, delay=DELAY, leave=None, disable=None)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from dlcv.figures.grids import labelled_rows
 from dlcv.runtime.files import replacing, write_json
+from dlcv.runtime.progress import bar
 from dlcv.sources.splits import SourceSet, SourceSplit
 
 CHUNK = 1024  # images in memory at once, so that a set larger than memory can be prepared
@@ -90,12 +91,13 @@ def _write_split(folder: Path, name: str, split: SourceSplit, size: int) -> _Sta
     statistics = _Statistics(size)
     header = {"descr": "|u1", "fortran_order": False, "shape": (split.count, size, size, 3)}
     # Not a memory map: if the disk is full, a memory map kills the process with SIGBUS, a file raises OSError.
-    with open(folder / f"{name}_images.npy", "wb") as file:
+    with open(folder / f"{name}_images.npy", "wb") as file, bar(f"preparing {name}", split.count) as done:
         np.lib.format.write_array_header_1_0(file, header)
         for start in range(0, split.count, CHUNK):
             images = np.ascontiguousarray(split.read(np.arange(start, min(start + CHUNK, split.count))))
             file.write(images.tobytes())
             statistics.add(images)
+            done.update(len(images))
     if split.labels is not None:
         np.save(folder / f"{name}_labels.npy", split.labels.astype(np.int64))
         statistics.digest.update(split.labels.astype("<i8").tobytes())

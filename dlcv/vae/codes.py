@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dlcv.data.batches import to_float, to_uint8
 from dlcv.engine.weights import load_network
+from dlcv.runtime.progress import over
 from dlcv.vae.losses import divergence, squared_error
 from dlcv.vae.networks import Autoencoder, reparameterise
 
@@ -58,7 +59,7 @@ def encode(network: Autoencoder, images: np.ndarray) -> Codes:
     # Seeded, with a row for each image: the noise of the first n is the same for every N.
     random = torch.Generator().manual_seed(0)
     parts = []
-    for start in range(0, len(images), BATCH):
+    for start in over(range(0, len(images), BATCH), "encoding", "batch"):
         part = to_float(images[start : start + BATCH])
         count, whole = len(part), _whole(part).to(device)
         mean, log_variance = network.encode(whole)
@@ -79,7 +80,7 @@ def decode(network: Autoencoder, latents: Tensor | np.ndarray) -> np.ndarray:
     """Images, uint8 N x 64 x 64 x 3, of latents, N x latent; `network` is in eval mode."""
     device = network.fc_mu.weight.device
     images = []
-    for part in torch.split(torch.as_tensor(latents), BATCH):
+    for part in over(torch.split(torch.as_tensor(latents), BATCH), "decoding", "batch"):
         images.append(to_uint8(network.decode(_whole(part).to(device)))[: len(part)].numpy())
     return np.concatenate(images)
 

@@ -15,7 +15,10 @@ import pytest
 from dlcv.runtime.progress import bar, over
 
 CODE = """
+from dlcv.runtime import progress
 from dlcv.runtime.progress import bar, over
+assert list(over(range(2), "short", "thing")) == [0, 1]
+progress.DELAY = 0
 assert list(over(range(3), "things", "thing")) == [0, 1, 2]
 with bar("steps", 2, "step") as done:
     done.update()
@@ -35,4 +38,5 @@ def test_a_terminal_shows_rate_and_time() -> None:
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))  # rows and columns
     subprocess.run([sys.executable, "-c", CODE], stderr=theirs, check=True)
     shown = os.read(ours, 10_000).decode()
+    assert "short" not in shown
     assert "things: 100%" in shown and "3/3" in shown and "thing/s" in shown and "steps: 100%" in shown

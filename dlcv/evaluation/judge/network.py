@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from dlcv.data.batches import to_float
 from dlcv.engine.weights import load_network
+from dlcv.runtime.progress import over
 
 CLASSES = 10
 BATCH = 250  # images; in eval mode predictions do not depend on it
@@ -60,7 +61,7 @@ def classify(network: nn.Module, images: np.ndarray) -> np.ndarray:
     """Predicted classes, int64 N, of images, uint8 N x H x W x 3, by a network in eval mode."""
     device = next(network.parameters()).device
     predictions = []
-    for start in range(0, len(images), BATCH):
+    for start in over(range(0, len(images), BATCH), "predictions", "batch"):
         logits: Tensor = network(to_float(images[start : start + BATCH]).to(device))
         predictions.append(logits.argmax(1).cpu())
     return torch.cat(predictions).numpy()
