@@ -95,7 +95,8 @@ def blur(images: Tensor, fraction: float) -> Tensor:
 
     The images of the domains were scanned, photographed and scaled, and differ in sharpness.
     """
-    row = images.new_tensor([0.25, 0.5, 0.25])
+    # 1/4, 1/2, 1/4: made where the images are, because a copy from the host makes the device wait.
+    row = 0.5 - 0.25 * torch.arange(-1, 2, device=images.device, dtype=images.dtype).abs()
     kernel = row.outer(row).expand(images.shape[1], 1, 3, 3)
 
     def smooth(sharp: Tensor) -> Tensor:

@@ -30,6 +30,16 @@ class Shuffled:
         self.generator = torch.Generator().manual_seed(seed)
         self.order = torch.randperm(len(self.images), generator=self.generator)
         self.position = 0
+        self._order_there = self.order  # on the device of the images
+
+    def to(self, device: torch.device) -> None:
+        """Keep the images on `device` if they need at most a quarter of its free memory.
+
+        They are then indexed and converted there, and the order of an epoch is the only thing that is copied.
+        """
+        if device.type != "cuda" or self.images.nbytes <= torch.cuda.mem_get_info(device)[0] / 4:
+            self.images, self.labels = self.images.to(device), self.labels.to(device)
+            self._order_there = self.order.to(device)
 
     def __iter__(self) -> Shuffled:
         return self
@@ -39,7 +49,8 @@ class Shuffled:
         if self.position + self.batch_size > len(self.order):
             self.order = torch.randperm(len(self.images), generator=self.generator)
             self.position = 0
-        index = self.order[self.position : self.position + self.batch_size]
+            self._order_there = self.order.to(self.images.device)
+        index = self._order_there[self.position : self.position + self.batch_size]
         self.position += self.batch_size
         return to_float(self.images[index]), self.labels[index]
 
@@ -49,6 +60,7 @@ class Shuffled:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.generator.set_state(state["generator"])
         self.order = state["order"]
+        self._order_there = self.order.to(self.images.device)
         self.position = state["position"]
 
 
@@ -57,6 +69,11 @@ class Together:
 
     def __init__(self, sources: Mapping[str, Shuffled]):
         self.sources = dict(sources)
+
+    def to(self, device: torch.device) -> None:
+        """Keep the images on `device`, as `Shuffled.to`."""
+        for source in self.sources.values():
+            source.to(device)
 
     def __iter__(self) -> Together:
         return self

@@ -21,6 +21,7 @@ from dlcv.runtime.fields import (
     Optimizer,
     Positive,
     PositiveFloat,
+    Precision,
     Schedule,
     Seeds,
     rising,
@@ -44,7 +45,6 @@ FACES_REFERENCE = Path("out/evaluation/faces")
 
 Spacing = Literal["uniform", "uniform+1", "trailing", "quad"]
 Prediction = Literal["noise", "velocity", "x0"]
-Precision = Literal["fp32", "bf16"]
 
 Eta = Annotated[float, Field(ge=0, le=1)]
 Etas = Annotated[list[Eta], Field(min_length=1), AfterValidator(rising)]

@@ -150,7 +150,7 @@ def noise_predictor(
     if prediction == "noise":
         return network
     eps_from = eps_from_velocity if prediction == "velocity" else eps_from_x0
-    return lambda x, t: eps_from(x, network(x, t), schedule.alpha_bar_of(t))
+    return lambda x, t: eps_from(x, network(x, t), schedule.to(t.device).alpha_bar_of(t))
 
 
 class PerImage:

@@ -27,6 +27,10 @@ class Schedule:
     betas: Tensor
     alpha_bars: Tensor
 
+    def to(self, device: torch.device) -> Schedule:
+        """The schedule on `device`; itself if it is there."""
+        return self if self.betas.device == device else Schedule(self.betas.to(device), self.alpha_bars.to(device))
+
     @property
     def timesteps(self) -> int:
         """T."""
@@ -37,8 +41,8 @@ class Schedule:
         return 1.0 if t == -1 else float(self.alpha_bars[t])
 
     def alpha_bar_of(self, t: Tensor) -> Tensor:
-        """a at the times `t`, int64 N, from 0 on; float64 N x 1 x 1 x 1 on the device of `t`."""
-        return self.alpha_bars.to(t.device)[t].view(-1, 1, 1, 1)
+        """a at the times `t`, int64 N, from 0 on; float64 N x 1 x 1 x 1, on the device of both."""
+        return self.alpha_bars[t].view(-1, 1, 1, 1)
 
 
 def linear(timesteps: int, beta_start: float, beta_end: float) -> Schedule:

@@ -67,6 +67,8 @@ class Denoising:
         """One gradient step on the weighted mean squared error of the prediction."""
         network = self.networks["network"]
         x0, *labels = self.prepare(*batch)
+        # A copy in the first step only: every copy from the host makes the device wait.
+        self.schedule, self.weights = self.schedule.to(x0.device), self.weights.to(x0.device)
         t = self._times(len(x0), x0.device)
         eps = torch.randn_like(x0)
         a = self.schedule.alpha_bar_of(t)
@@ -74,7 +76,6 @@ class Denoising:
         target = output_of(self.training.prediction, x0, eps, a)
         predicted = network(noised(x0, eps, a), t, *labels)
         errors = F.mse_loss(predicted, target, reduction="none").mean(dim=(1, 2, 3))
-        self.weights = self.weights.to(t.device)
         loss = (self.weights[t] * errors).mean()
         clip = (network, self.training.gradient_clip)
         norm = descend(self.optimizers["network"], loss, backward, clip=clip)

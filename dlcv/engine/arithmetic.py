@@ -36,17 +36,25 @@ def make_accelerator(precision: str = "fp32") -> Accelerator:
     """The device and the processes that `accelerate launch` or the environment has set.
 
     Args:
-        precision: "fp32", without TF32, or autocast to "bf16" or "fp16".
+        precision: of a training. "fp32"; "tf32", products of fp32 numbers with 10 bits of mantissa on a GPU; or
+            autocast to "bf16" or "fp16". Everything but trainings computes in fp32.
     """
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    use_tf32(precision == "tf32")
+    # The first steps look for the fastest convolutions; the shapes of a training are fixed, so they stay the fastest.
+    torch.backends.cudnn.benchmark = True
     return Accelerator(
-        mixed_precision="no" if precision == "fp32" else precision,
+        mixed_precision=precision if precision in ("bf16", "fp16") else "no",
         # A schedule counts the steps of one process, for any number of processes.
         step_scheduler_with_optimizer=False,
         # A step of a method may leave heads of its network unused.
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
+
+
+def use_tf32(on: bool) -> None:
+    """Whether a GPU may round the factors of fp32 products to 10 bits of mantissa. PyTorch does so in convolutions."""
+    torch.backends.cuda.matmul.allow_tf32 = on
+    torch.backends.cudnn.allow_tf32 = on
 
 
 def seed_everything(seed: int) -> None:
@@ -128,6 +136,7 @@ def replace_operations() -> torch.library.Library:
     return library
 
 
+use_tf32(False)
 if compute.settings()["threads"] is not None:
     torch.set_num_threads(compute.settings()["threads"])
 _library = replace_operations() if compute.settings()["portable"] else None

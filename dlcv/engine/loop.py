@@ -54,6 +54,10 @@ class Method(Protocol):
 class Batches(Protocol):
     """An endless iterator over batches whose position can be saved and restored."""
 
+    def to(self, device: torch.device) -> None:
+        """Keep on `device` what fits there."""
+        ...
+
     def __iter__(self) -> Iterator[Any]: ...
     def __next__(self) -> Any: ...
     def state_dict(self) -> dict[str, Any]: ...
@@ -109,6 +113,7 @@ def train(
     for key, optimizer in method.optimizers.items():
         method.optimizers[key] = accelerator.prepare(optimizer)
 
+    batches.to(accelerator.device)
     stateful: dict[str, Any] = {
         **{f"network.{key}": network for key, network in networks.items()},
         **{f"average.{key}": average.network for key, average in averages.items()},

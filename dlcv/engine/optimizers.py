@@ -80,13 +80,19 @@ def descend(
         clip: a network and the maximum norm of its gradient; a maximum of 0 clips nothing.
 
     Returns:
-        The norm of the gradient before clipping; None without `clip`.
+        The norm of the gradient before clipping; None without `clip`. In fp16 it is 0 where the gradient overflows: the
+        scaler of the loss then leaves this step out and continues with a smaller factor.
     """
     optimizer.zero_grad()
     backward(loss)
     norm = None
     if clip is not None:
         network, maximum = clip
+        scaler = getattr(optimizer, "scaler", None)  # of accelerate's optimizer, in fp16
+        if scaler is not None:
+            scaler.unscale_(optimizer.optimizer)  # type: ignore[attr-defined]
         norm = nn.utils.clip_grad_norm_(network.parameters(), maximum or math.inf)
+        if scaler is not None:
+            norm = torch.where(norm.isfinite(), norm, 0.0)
     optimizer.step()
     return norm

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from dlcv.data.prepared import read_card
 from dlcv.runtime.config import Params, Section
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.fields import BelowOne, Nonnegative, Positive, PositiveFloat, Schedule, Seeds
+from dlcv.runtime.fields import BelowOne, Nonnegative, Positive, PositiveFloat, Precision, Schedule, Seeds
 from dlcv.runtime.outputs import Artifact, Outputs, Plot
 from dlcv.runtime.provenance import Provenance, code_hashes
 
@@ -52,7 +52,7 @@ class JudgeTraining(Section):
     weight_decay: Nonnegative
     label_smoothing: BelowOne
     shift: Annotated[int, Field(ge=0, le=8)]  # maximum random shift of training images, in pixels
-    precision: Literal["fp32", "bf16"]
+    precision: Precision
 
 
 class Judge(Section):

@@ -28,7 +28,7 @@ Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(each_once)]  #
 
 Schedule = Literal["constant", "cosine"]  # of the learning rate, see dlcv.engine.optimizers
 Optimizer = Literal["adam", "adamw"]
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]  # of a training, see dlcv.engine.arithmetic
 
 Value = TypeVar("Value", int, float)
 

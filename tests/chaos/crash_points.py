@@ -42,6 +42,9 @@ class Numbers:
     def __init__(self) -> None:
         self.generator = torch.Generator().manual_seed(1)
 
+    def to(self, device: torch.device) -> None:
+        pass
+
     def __iter__(self) -> Iterator[Tensor]:
         return self
 

@@ -8,6 +8,8 @@ from itertools import pairwise
 
 import pytest
 import torch
+from accelerate import Accelerator
+from accelerate.optimizer import AcceleratedOptimizer
 from torch import Tensor, nn
 
 from dlcv.engine.optimizers import OPTIMIZERS, SCHEDULES, descend, make_optimizer
@@ -124,3 +126,39 @@ def test_descend_calls_the_given_backward() -> None:
 
     descend(torch.optim.SGD(network.parameters(), lr=0.1), loss, scaled)
     assert seen == [loss] and network.weight.tolist() == [pytest.approx([-3.0, -4.0])]
+
+
+@pytest.fixture(autouse=True)
+def accelerator() -> None:
+    Accelerator()  # whose state an `AcceleratedOptimizer` reads
+
+
+def scaled_backward(scaler: torch.amp.GradScaler, loss: Tensor) -> None:
+    scaler.scale(loss).backward()
+
+
+def test_clipping_sees_the_gradient_without_the_scale_of_fp16() -> None:
+    steps = {}
+    for scaled in (False, True):
+        network = nn.Linear(2, 1, bias=False)
+        nn.init.constant_(network.weight, 1.0)
+        scaler = torch.amp.GradScaler("cpu", enabled=scaled)
+        made = torch.optim.SGD(network.parameters(), lr=1.0)
+        optimizer = AcceleratedOptimizer(made, device_placement=False, scaler=scaler if scaled else None)
+        loss = (network.weight * torch.tensor([3.0, 4.0])).sum()
+        norm = descend(optimizer, loss, partial(scaled_backward, scaler), clip=(network, 1.0))
+        steps[scaled] = (norm, network.weight.detach())
+    assert steps[True][0] == steps[False][0] == pytest.approx(5.0)
+    assert steps[True][1].tolist() == steps[False][1].tolist()
+    assert steps[True][1].tolist()[0] == pytest.approx([0.4, 0.2])
+
+
+def test_an_overflow_in_fp16_leaves_the_step_out() -> None:
+    network = nn.Linear(2, 1, bias=False)
+    before = network.weight.detach().clone()
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**120)
+    optimizer = AcceleratedOptimizer(
+        torch.optim.SGD(network.parameters(), lr=1.0), device_placement=False, scaler=scaler
+    )
+    norm = descend(optimizer, 1e30 * network.weight.sum(), partial(scaled_backward, scaler), clip=(network, 1.0))
+    assert norm == 0.0 and network.weight.tolist() == before.tolist() and scaler.get_scale() < 2.0**120

@@ -31,6 +31,9 @@ class Numbers:
     def __init__(self) -> None:
         self.number = 0
 
+    def to(self, device: torch.device) -> None:
+        pass
+
     def __iter__(self) -> Numbers:
         return self
 

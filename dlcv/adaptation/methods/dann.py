@@ -66,12 +66,12 @@ class DANN(Learner):
         if self.dann.update == "alternating":
             # With strength 0 the features get no gradient.
             _, domain_logits = self._logits(source, target, 0.0)
-            self.descend("domain_head", domain_loss(domain_logits, domains), backward)
+            self.descend("domain_head", domain_loss(domain_logits, domains, len(source)), backward)
 
         class_logits, domain_logits = self._logits(source, target, lambda_)
         of_source, of_target = class_logits[: len(source)], class_logits[len(source) :]
         class_loss, values = classify(of_source, labels, self.training.label_smoothing)
-        loss = class_loss + domain_loss(domain_logits, domains)
+        loss = class_loss + domain_loss(domain_logits, domains, len(source))
         if self.dann.information:
             if self.shares is None:
                 gained = information(of_target)
@@ -82,9 +82,9 @@ class DANN(Learner):
         self.descend("network", loss, backward)
         return {
             **values,
-            "domain_loss": domain_loss(domain_logits, domains).detach() / 2,
+            "domain_loss": domain_loss(domain_logits, domains, len(source)).detach() / 2,
             "domain_accuracy": (domain_logits.argmax(1) == domains).float().mean(),
-            "lambda": class_loss.new_tensor(lambda_),
+            "lambda": torch.full_like(class_loss, lambda_),
         }
 
     def _logits(self, source: Tensor, target: Tensor, lambda_: float) -> tuple[Tensor, Tensor]:
@@ -94,10 +94,15 @@ class DANN(Learner):
         return torch.cat([output.classes for output in outputs]), torch.cat([output.domains for output in outputs])
 
 
-def domain_loss(logits: Tensor, domains: Tensor) -> Tensor:
-    """The sum of the two domains' mean cross-entropies, for logits N x 2 and domains N, 0 or 1."""
+def domain_loss(logits: Tensor, domains: Tensor, count: int) -> Tensor:
+    """The sum of the two domains' mean cross-entropies.
+
+    Args:
+        logits: N x 2.
+        domains: N; 0 for the first `count` images, 1 for the others.
+    """
     losses = F.cross_entropy(logits, domains, reduction="none")
-    return losses[domains == 0].mean() + losses[domains == 1].mean()
+    return losses[:count].mean() + losses[count:].mean()
 
 
 def dann(name: str, params: Params) -> Plan:

@@ -170,8 +170,8 @@ NETWORKS: dict[str, type[FeaturesAndClasses]] = {"gta": GTANetworks, "gta-source
 
 def to_grey(images: Tensor) -> Tensor:
     """The brightness (ITU-R 601) of images, N x 3 x H x W, in each of the three channels."""
-    weights = images.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-    return (images * weights).sum(1, keepdim=True).expand_as(images)
+    red, green, blue = images.unbind(1)
+    return (0.299 * red + 0.587 * green + 0.114 * blue)[:, None].expand_as(images)
 
 
 def scaled(count: int, width: float) -> int:
