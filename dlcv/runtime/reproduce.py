@@ -41,14 +41,26 @@ EVERY = 60.0  # seconds between two imports of what stages have logged
 
 
 def default_jobs() -> int:
-    """The number of stages to run at a time: one with an NVIDIA GPU, otherwise one for each core up to `AT_MOST`."""
-    return 1 if shutil.which("nvidia-smi") else min(_cores(), AT_MOST)
+    """The number of stages to run at a time: one for each NVIDIA GPU, without one for each core up to `AT_MOST`."""
+    return len(gpus()) or min(_cores(), AT_MOST)
+
+
+def gpus() -> list[str]:
+    """The NVIDIA GPUs that stages may use, as `CUDA_VISIBLE_DEVICES` names them."""
+    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [gpu.strip() for gpu in visible.split(",") if gpu.strip()]
+    if shutil.which("nvidia-smi") is None:
+        return []
+    query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    found = subprocess.run(query, capture_output=True, text=True, check=False)
+    return found.stdout.split() if found.returncode == 0 else []
 
 
 def reproduce(jobs: int, keep_going: bool = False) -> None:
     """Bring all stages of the repository of the working directory up to date, `jobs` stages at a time.
 
-    Of the stages that can run, that with the longest path behind it starts first. After a failure, running stages
+    Of the stages that can run, that with the longest path behind it starts first. Where there are several GPUs, a stage
+    gets the one with the fewest stages. After a failure, running stages
     finish and no further stage starts; with `keep_going`, those start that do not need the failed one. SIGTERM and
     SIGINT stop the running stages. A second call in the same repository waits for the first one.
 
@@ -106,9 +118,12 @@ class Stages:
 
     Attributes:
         stopped: name of the signal that came; empty if none did.
+        on_gpu: how many stages run on each GPU.
     """
 
     stopped: str = ""
+    on_gpu: dict[str, int] = field(default_factory=lambda: dict.fromkeys(gpus(), 0))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _processes: set[subprocess.Popen[str]] = field(default_factory=set)
     _handlers: dict[int, object] = field(default_factory=dict)
 
@@ -126,15 +141,18 @@ class Stages:
         """Run one stage, print its output line by line after its name, and return its exit code."""
         # Other stages may hold DVC's lock for longer than DVC waits by default.
         command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
-        with subprocess.Popen(
-            command,
-            env={"PYTHONUNBUFFERED": "1", "DLCV_TRACKING": LATER, **os.environ},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            # A group of its own: a signal has to reach the stage, and DVC has to outlive it to release its locks.
-            start_new_session=True,
-        ) as process:
+        with (
+            self._gpu() as gpu,
+            subprocess.Popen(
+                command,
+                env={"PYTHONUNBUFFERED": "1", "DLCV_TRACKING": LATER, **os.environ, **gpu},
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                # A group of its own: a signal has to reach the stage, and DVC has to outlive it to release its locks.
+                start_new_session=True,
+            ) as process,
+        ):
             self._processes.add(process)
             assert process.stdout is not None
             for line in process.stdout:
@@ -142,6 +160,21 @@ class Stages:
                     print(f"{_short(stage)} | {line}", end="", flush=True)
         self._processes.discard(process)
         return process.returncode
+
+    @contextmanager
+    def _gpu(self) -> Iterator[dict[str, str]]:
+        """The variables that give a stage its GPU; none for a machine without one."""
+        if not self.on_gpu:
+            yield {}
+            return
+        with self._lock:
+            gpu = min(self.on_gpu, key=self.on_gpu.__getitem__)
+            self.on_gpu[gpu] += 1
+        try:
+            yield {"CUDA_VISIBLE_DEVICES": gpu}
+        finally:
+            with self._lock:
+                self.on_gpu[gpu] -= 1
 
     def _stop(self, number: int, _: object) -> None:
         if self.stopped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.reproduce import reproduce
+from dlcv.runtime.reproduce import Stages, default_jobs, gpus, reproduce
 from dlcv.runtime.stages import UNKNOWN, Pipeline, read_pipeline
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -154,6 +155,25 @@ def test_dvc_looks_once_at_a_file_that_two_stages_need(pipeline: Path, monkeypat
     assert looked.count("first") == 1  # the output of one stage and a dependency of two
     Path("first").write_text("edited")
     assert len(read_pipeline().changed) == 3
+
+
+def test_stages_share_the_gpus(pipeline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    smi = pipeline / "bin" / "nvidia-smi"
+    smi.parent.mkdir()
+    smi.write_text("#!/bin/sh\necho 0; echo 1\n")
+    smi.chmod(0o755)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", str(smi.parent), prepend=os.pathsep)
+    assert gpus() == ["0", "1"] and default_jobs() == 2
+    meet = f"echo $CUDA_VISIBLE_DEVICES >> gpus && {sys.executable} meet.py"
+    write({"left": f"{meet} at-left at-right", "right": f"{meet} at-right at-left"})
+    reproduce(2)
+    assert sorted(Path("gpus").read_text().split()) == ["0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert gpus() == [] and Stages().on_gpu == {}
+    smi.write_text("#!/bin/sh\necho no driver >&2; exit 9\n")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert gpus() == []
 
 
 def test_the_longest_path_starts_first() -> None:
