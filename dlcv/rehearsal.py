@@ -21,6 +21,7 @@ from dlcv.runtime.config import PATH, load
 from dlcv.runtime.editing import set_values
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.git import git
+from dlcv.runtime.reproduce import gpus
 
 STEPS = 2  # of each training and each sampling
 IMAGES = 20  # of each model; of digits, the same number of each
@@ -51,7 +52,7 @@ def rehearse(jobs: int) -> None:
     try:
         _copy(folder)
         values = load().raw
-        changes = shortened(values, whole_batches=shutil.which("nvidia-smi") is not None) | {
+        changes = shortened(values, gpu=bool(gpus())) | {
             f"{section}.{key}": value for section, counts in DATA.items() for key, value in counts.items()
         }
         if values["evaluation"]["extractor"] == "inception":
@@ -77,23 +78,25 @@ def rehearse(jobs: int) -> None:
     shutil.rmtree(folder)
 
 
-def shortened(values: Mapping[str, Any], *, whole_batches: bool, prefix: str = "") -> dict[str, Any]:
+def shortened(values: Mapping[str, Any], *, gpu: bool, prefix: str = "") -> dict[str, Any]:
     """What a rehearsal changes: by dotted key, the new value.
 
     Args:
         values: of params.yaml, or of a part of it.
-        whole_batches: whether to keep the batch sizes.
+        gpu: whether to keep what only a GPU can do: the batch sizes, and fp16.
         prefix: the key of the part, with a dot at its end.
     """
     changes: dict[str, Any] = {}
     for key, value in values.items():
         path = f"{prefix}{key}"
         if isinstance(value, Mapping):
-            changes |= shortened(value, whole_batches=whole_batches, prefix=f"{path}.")
+            changes |= shortened(value, gpu=gpu, prefix=f"{path}.")
         elif key == "seeds":
             changes[path] = value[:1]
-        elif key == "batch_size" and not whole_batches:
+        elif key == "batch_size" and not gpu:
             changes[path] = min(value, BATCH)
+        elif value == "fp16" and not gpu:
+            changes[path] = "bf16"
         elif key in SHORT:
             changes[path] = [SHORT[key]] if isinstance(value, list) else SHORT[key]
     return changes

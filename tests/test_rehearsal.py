@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 from dlcv.rehearsal import BATCH, DATA, shortened
-from dlcv.runtime.config import load, validate
+from dlcv.runtime.config import PATH, load
+from dlcv.runtime.editing import set_values
 from dlcv.runtime.nested import flatten
 
 
@@ -15,7 +18,7 @@ def leaves(values: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_training_and_sampling_has_two_steps_and_every_network_keeps_its_size() -> None:
     before = load().raw
-    changes = shortened(before, whole_batches=False)
+    changes = shortened(before, gpu=False)
     for key, value in leaves(before).items():
         last = key.rsplit(".", 1)[-1]
         if last == "steps":
@@ -28,23 +31,25 @@ def test_every_training_and_sampling_has_two_steps_and_every_network_keeps_its_s
 
 
 def test_a_gpu_is_tried_with_the_batches_of_the_study() -> None:
-    assert not any(key.endswith("batch_size") for key in shortened(load().raw, whole_batches=True))
+    assert not any(key.endswith("batch_size") for key in shortened(load().raw, gpu=True))
 
 
 def test_one_seed_stands_for_all() -> None:
     values: dict[str, Any] = {"gan": {"seeds": [3, 4, 5], "base": {"steps": 700}}}
-    assert shortened(values, whole_batches=True) == {"gan.seeds": [3], "gan.base.steps": 2}
+    assert shortened(values, gpu=True) == {"gan.seeds": [3], "gan.base.steps": 2}
 
 
-def test_the_shortened_parameters_are_valid() -> None:
+def test_fp16_is_rehearsed_on_a_gpu_only() -> None:
+    values = {"training": {"precision": "fp16"}}
+    assert shortened(values, gpu=False) == {"training.precision": "bf16"} and shortened(values, gpu=True) == {}
+
+
+def test_the_shortened_parameters_are_valid(tmp_path: Path) -> None:
     values = load().raw
-    changes = shortened(values, whole_batches=False) | {
+    changes = shortened(values, gpu=False) | {
         f"{section}.{key}": value for section, counts in DATA.items() for key, value in counts.items()
     }
-    for key, value in changes.items():
-        *parents, last = key.split(".")
-        node = values
-        for parent in parents:
-            node = node[parent]
-        node[last] = value
-    validate(values, "the rehearsal")
+    path = tmp_path / "params.yaml"
+    shutil.copy(PATH, path)
+    set_values(changes, path)
+    assert load(path).raw["gan"]["base"]["steps"] == 2

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from dlcv.engine import environment  # noqa: F401, whose variables decide what torch computes
 from dlcv.runtime import compute
+from dlcv.runtime.errors import UserError
 
 FLOATS = (torch.float32, torch.float64)  # NumPy knows no bfloat16, and has no fast products of other types
 
@@ -38,7 +39,12 @@ def make_accelerator(precision: str = "fp32") -> Accelerator:
     Args:
         precision: of a training. "fp32"; "tf32", products of fp32 numbers with 10 bits of mantissa on a GPU; or
             autocast to "bf16" or "fp16". Everything but trainings computes in fp32.
+
+    Raises:
+        UserError: fp16 without a GPU.
     """
+    if precision == "fp16" and not torch.cuda.is_available():
+        raise UserError("precision fp16 needs a GPU, and there is none; set bf16, which a CPU computes too, or fp32")
     use_tf32(precision == "tf32")
     # The first steps look for the fastest convolutions; the shapes of a training are fixed, so they stay the fastest.
     torch.backends.cudnn.benchmark = True

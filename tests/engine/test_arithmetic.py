@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dlcv.engine import arithmetic
 from dlcv.runtime import compute
+from dlcv.runtime.errors import UserError
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16]
 
@@ -100,3 +101,17 @@ def test_forward_and_backward_use_the_replacements(calls: list[str]) -> None:
     q = random(2, 4, 6, 8).requires_grad_()
     F.scaled_dot_product_attention(q, q, q).sum().backward()
     assert len(calls) >= 5 and set(calls) == {"bmm"}  # attention by products, and no kernel of its own
+
+
+def test_only_a_training_in_tf32_computes_in_tf32() -> None:
+    assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32  # torch's own is True
+    arithmetic.make_accelerator("tf32")
+    assert torch.backends.cudnn.allow_tf32 and torch.backends.cuda.matmul.allow_tf32
+    arithmetic.make_accelerator("fp32")
+    assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_fp16_without_a_gpu_is_one_line() -> None:
+    with pytest.raises(UserError, match="precision fp16 needs a GPU, and there is none; set bf16"):
+        arithmetic.make_accelerator("fp16")
