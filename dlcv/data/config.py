@@ -61,6 +61,7 @@ class Data(Section):
     domains: Annotated[list[Domain], Field(min_length=1), AfterValidator(each_once)]
     digits: Limits
     faces: Limits
+    ddim: Annotated[list[Literal["course"]], AfterValidator(each_once)]  # whose DDIM task is repeated, if any
 
     @property
     def digits_source(self) -> Source:

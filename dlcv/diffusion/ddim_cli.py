@@ -11,7 +11,7 @@ from dlcv.diffusion.cli import given
 from dlcv.diffusion.config import FACES_OUT, Ddim, Spacing, faces_name, faces_provenance
 from dlcv.diffusion.noise_files import Scale, draw
 from dlcv.runtime.config import load, load_for
-from dlcv.runtime.errors import UserError
+from dlcv.runtime.errors import UserError, expect
 from dlcv.runtime.options import example, seed_option
 
 app = typer.Typer(
@@ -87,6 +87,16 @@ def import_(
     from dlcv.diffusion.foreign_weights import run
 
     print(run(path, out))
+
+
+@app.command(epilog=example("ddim task course"))
+def task(source: Annotated[str, typer.Argument(help="course")]) -> None:
+    """Draw the images of the course's DDIM task, with its noise and weights, and compare them with the course's."""
+    load()
+    expect("source", source, ["course"])
+    from dlcv.diffusion.task import run
+
+    print(run(source))
 
 
 @app.command(epilog=example("ddim evaluate"))

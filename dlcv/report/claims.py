@@ -168,9 +168,12 @@ def slerp(facts: Facts) -> str | None:
 
 
 def reference_images(facts: Facts) -> str | None:
-    return (
-        "It needs the course's weights and noise; with them `dlcv ddim sample --noise` and `dlcv evaluate mse` show it."
-    )
+    found = [
+        f"{source}: {ways['clipped']['mse']:.2f} with values clipped, {ways['stretched']['mse']:.2f} with each image "
+        "stretched to its range"
+        for source, ways in facts["ddim"]["tasks"].items()
+    ]
+    return f"{'; '.join(found)}." if found else "It needs the course's weights and noise: `data.ddim: [course]`."
 
 
 def speed(facts: Facts) -> str | None:

@@ -89,7 +89,13 @@ def ddim(params: dict[str, Any]) -> dict[str, Any]:
         "training": found[names[0]],
         "trainings": found,
         "prints": prints("ddim", f"{names[0]}-evaluation"),
-        "figures": figures("ddim", f"{names[0]}-samples", f"{names[0]}-evaluation"),
+        "tasks": {source: read(OUT / f"ddim/task-{source}/scores.json")["scores"] for source in params["data"]["ddim"]},
+        "figures": figures(
+            "ddim",
+            f"{names[0]}-samples",
+            f"{names[0]}-evaluation",
+            *(f"task-{source}" for source in params["data"]["ddim"]),
+        ),
     }
 
 

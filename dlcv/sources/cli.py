@@ -43,6 +43,17 @@ def faces() -> None:
     _print_summary(prepare_faces(values))
 
 
+@app.command(epilog=example("data ddim"))
+def ddim() -> None:
+    """Take the DDIM task out of the course's archive: data/ddim/course/."""
+    from dlcv.runtime import config as params
+
+    values = params.load()
+    from dlcv.sources.prepare import prepare_ddim
+
+    print(prepare_ddim(values))
+
+
 @app.command(epilog=example("data register ~/Downloads/hw2_data.zip"))
 def register(
     path: Annotated[Path, typer.Argument(help="a folder or zip archive")],

@@ -89,6 +89,25 @@ def faces(location: Location) -> SourceSet:
     return SourceSet(train, val, "Male" if labelled else None, played_by, _provenance(FACES, location) + missing)
 
 
+def ddim_task(location: Location) -> Iterator[tuple[str, bytes]]:
+    """Name and content of the files of the DDIM task: `UNet.pt`, `noise/00.pt` and so on, `GT/00.png` and so on.
+
+    Raises:
+        UserError: as `digits`.
+    """
+    tree = open_registered(location, "data.course", COMMAND)
+    places = (name.removesuffix(DDIM[-1]) for name in tree.names if f"/{name}".endswith(f"/{FACES}/{DDIM[-1]}"))
+    place = next(places, None)
+    found = [name for name in tree.names if place is not None and name.startswith(tuple(place + part for part in DDIM))]
+    if place is None or not all(any(name.startswith(place + part) for name in found) for part in DDIM):
+        raise UserError(
+            f"{tree.where} has no {FACES}/ with {', '.join(DDIM)}, the DDIM task; register an archive that has it with "
+            f"`{COMMAND}`, or set data.ddim: []"
+        )
+    for name in found:
+        yield name.removeprefix(place), tree.read(name)
+
+
 def describe(tree: FileTree) -> dict[str, str]:
     """What an archive of the course has, in words, by set; empty for an archive of another kind."""
     found: dict[str, str] = {}

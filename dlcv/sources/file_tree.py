@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from dlcv.runtime import files
 from dlcv.runtime.errors import UserError
 
-MAX_FILE_SIZE = 256 * 2**20  # bytes of one extracted file; an image of the data sets has kilobytes
+MAX_FILE_SIZE = 2**30  # bytes of one extracted file; the weights in an archive of the course have 0.45 x 10^9
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The stages `digits` and `faces`: read a data set from the source in params.yaml and write its prepared form."""
+"""The stages of the data: read a data set from the source in params.yaml and write its prepared form."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 from dlcv.data.config import Data, Domain
 from dlcv.runtime.config import Params
 from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import replacing
 from dlcv.sources import course, folder
 from dlcv.sources.splits import SourceSet, limited, require_all_digits
 from dlcv.sources.write_prepared import write_prepared
 
-DIGITS, FACES = Path("data/digits"), Path("data/faces")
+DIGITS, FACES, DDIM = Path("data/digits"), Path("data/faces"), Path("data/ddim")
 DIGIT_SIZE, FACE_SIZE = 28, 64  # pixels
 CLASSES = 10
 STREAMS = {"mnistm": 0, "svhn": 1, "usps": 2, "faces": 3}  # each data set has its own random numbers
@@ -48,6 +49,20 @@ def prepare_faces(params: Params) -> dict[str, Any]:
     rng = np.random.default_rng([params.seed, STREAMS["faces"]])
     chosen = limited(_read_faces(section, rng), section.faces.train, section.faces.val, rng)
     return write_prepared(FACES, "faces", section.faces_source, FACE_SIZE, chosen)
+
+
+def prepare_ddim(params: Params) -> Path:
+    """Write the noise, weights and images of the course's DDIM task, as they are in the archive, and return the folder.
+
+    Raises:
+        UserError: the archive is missing, has changed or has no such task; nothing is written then.
+    """
+    out = DDIM / "course"
+    with replacing(out) as folder:
+        for name, content in course.ddim_task(params[Data].course):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+    return out
 
 
 def _read_digits(domain: Domain, section: Data, rng: np.random.Generator) -> SourceSet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from dlcv.report import report
 from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json, write_json
+from tests.report.made import make_figures
 from tests.report.made_faces import make_vae
 
 
@@ -167,6 +169,21 @@ def test_report_sets_ddim_over_eta_and_steps(full: Path) -> None:
     assert "| 1,234,567 (78,700,803) | 0.1875, 1 2 4, 1 | 16 | 2 |" in text
     assert "| ResidualBlock | 24 x 32 x 32 | 77 |" in text
     assert "| `ddim/unet-0` | `stages/ddim/dvc.yaml:train@0` | 1,234,567 | `dddddddddddd` | `999999999999` |" in text
+
+
+def test_report_sets_the_errors_to_the_courses_images(full: Path, set_params: Callable[[dict[str, Any]], None]) -> None:
+    set_params({"gan.seeds": [0, 1, 2], "data.ddim": ["course"]})
+    scores = {"clipped": {"mse": 0.3126, "images": {}}, "stretched": {"mse": 17.0, "images": {}}}
+    write_json(full / "out/ddim/task-course/scores.json", {"scores": scores})
+    make_figures(full / "out/ddim/task-course", ["beside.png"], "Stage `task@course`")
+    report.run(load())
+    text = (full / "report/report.md").read_text()
+    assert (
+        "each image stretched to its range | report 003 |\n| --- | --- | --- | --- |\n| course | 0.31 | 17.00 | 0.3 |"
+        in text
+    )
+    assert "beside shows this." in text and "`data.ddim: [course]`" not in text
+    assert "course: 0.31 with values clipped" in (full / "report/report.html").read_text()
 
 
 def test_report_sets_the_conditional_models_beside_the_reports(full: Path) -> None:

@@ -28,6 +28,7 @@ data:
   public:
     faces: celeba
   domains: [mnistm, svhn, usps]
+  ddim: []
   digits: {{source: null, train: {train}, val: {val}}}
   faces: {{source: {faces}, train: null, val: null}}
 """

@@ -11,7 +11,7 @@ from dlcv.runtime import config as params
 from dlcv.runtime.errors import UserError
 from dlcv.sources.course import check
 from dlcv.sources.file_tree import open_tree
-from dlcv.sources.prepare import prepare_digits, prepare_faces
+from dlcv.sources.prepare import prepare_ddim, prepare_digits, prepare_faces
 from dlcv.sources.registration import register
 
 from .conftest import Files, course_files, png, write_folder, write_zip
@@ -193,6 +193,22 @@ def test_every_year(
     check(open_tree(Path("../course.zip" if kind == "zip" else "../course")))
     shown = capsys.readouterr().out
     assert said in shown and "mnistm: not in this archive" in shown
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_the_ddim_task_is_taken_as_it_is(project: Project, kind: str) -> None:
+    out = prepare_ddim(registered(year_2023(), kind))
+    assert {file.relative_to(out).as_posix() for file in out.rglob("*.*")} == {"GT/00.png", "noise/00.pt", "UNet.pt"}
+    assert (out / "UNet.pt").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("missing", ["GT/00.png", "noise/00.pt", "UNet.pt"])
+def test_an_archive_without_the_ddim_task(project: Project, missing: str) -> None:
+    files = year_2023()
+    del files[f"hw2_data/face/{missing}"]
+    with pytest.raises(UserError, match=r"has no face/ with GT, noise, UNet.pt, the DDIM task; .* data.ddim: \[\]"):
+        prepare_ddim(registered(files))
+    assert not Path("data/ddim/course").exists()
 
 
 def test_the_year_of_ddim_has_no_faces_to_train_on_and_takes_others(
