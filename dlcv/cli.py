@@ -46,8 +46,15 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and stop")
     ] = False,
+    device: Annotated[
+        str | None, typer.Option(help="where to compute: cpu, cuda or cuda:1; default: a GPU if there is one")
+    ] = None,
 ) -> None:
     """The commands of a reproducible study, which `dvc repro` runs in order: data, trainings, scores, report."""
+    if device is not None:
+        from dlcv.runtime import devices
+
+        devices.use(device)
 
 
 params_app = typer.Typer(
@@ -310,14 +317,23 @@ def import_(file: Annotated[Path, typer.Argument(help="a file in mlruns-offline/
     print(f"{import_file(file)} imported from {file}")
 
 
-def mount(arguments: list[str]) -> typer.Typer:
+def mount(called: str | None) -> typer.Typer:
     """The whole command: with the commands of the called area, and only the names of the others."""
     for area, (module, text) in AREAS.items():
-        if arguments[:1] == [area]:
+        if area == called:
             app.add_typer(import_module(module).app, name=area, help=text)
         else:
             app.add_typer(typer.Typer(callback=lambda: None), name=area, help=text)
     return app
+
+
+def _area(arguments: list[str]) -> str | None:
+    """The called area: the first word, which `--device` may precede."""
+    if arguments[:1] == ["--device"]:
+        arguments = arguments[2:]
+    elif arguments[:1] and arguments[0].startswith("--device="):
+        arguments = arguments[1:]
+    return arguments[0] if arguments[:1] and arguments[0] in AREAS else None
 
 
 def run() -> None:
@@ -326,15 +342,16 @@ def run() -> None:
 
     durations.measure()
     arguments = sys.argv[1:]
-    if arguments[:1] and arguments[0] in AREAS:
+    area = _area(arguments)
+    if area:
         from dlcv.engine import environment
 
         # Here, because the modules of an area import NumPy and torch, which read the environment.
-        if arguments[0] == "data":
+        if area == "data":
             environment.prepare(portable=True, threads=1)  # so prepared data do not depend on `compute`
         else:
             environment.prepare_from(Path("params.yaml"))
-    command = typer.main.get_command(mount(arguments))
+    command = typer.main.get_command(mount(area))
     try:
         # Not standalone: its messages about a wrong command line take five lines.
         code = command.main(arguments, "dlcv", standalone_mode=False)

@@ -18,10 +18,10 @@ from unittest import mock
 
 from dlcv.runtime import durations
 from dlcv.runtime.config import PATH, load
+from dlcv.runtime.devices import gpus
 from dlcv.runtime.editing import set_values
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.git import git
-from dlcv.runtime.reproduce import gpus
 
 STEPS = 2  # of each training and each sampling
 IMAGES = 20  # of each model; of digits, the same number of each

@@ -238,7 +238,7 @@ def test_commands_exist() -> None:
         # The console script of an editable install would run the workspace's code in a queued experiment.
         assert (python, flag, package) == ("python", "-m", "dlcv"), name
         if words[0] not in areas:
-            areas[words[0]] = typer.main.get_command(mount(words))
+            areas[words[0]] = typer.main.get_command(mount(words[0]))
         command = areas[words[0]]
         for word in words:
             command = getattr(command, "commands", {}).get(word, command)

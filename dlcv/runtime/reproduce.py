@@ -7,7 +7,6 @@ DVC runs one stage at a time, and a small network does not use all cores. Here e
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from dlcv.runtime import durations
+from dlcv.runtime.devices import VISIBLE, gpus
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.stages import Pipeline, read_pipeline
 from dlcv.runtime.tracking import LATER, import_file, offline
@@ -43,17 +43,6 @@ EVERY = 60.0  # seconds between two imports of what stages have logged
 def default_jobs() -> int:
     """The number of stages to run at a time: one for each NVIDIA GPU, without one for each core up to `AT_MOST`."""
     return len(gpus()) or min(_cores(), AT_MOST)
-
-
-def gpus() -> list[str]:
-    """The NVIDIA GPUs that stages may use, as `CUDA_VISIBLE_DEVICES` names them."""
-    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return [gpu.strip() for gpu in visible.split(",") if gpu.strip()]
-    if shutil.which("nvidia-smi") is None:
-        return []
-    query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
-    found = subprocess.run(query, capture_output=True, text=True, check=False)
-    return found.stdout.split() if found.returncode == 0 else []
 
 
 def reproduce(jobs: int, keep_going: bool = False) -> None:
@@ -171,7 +160,7 @@ class Stages:
             gpu = min(self.on_gpu, key=self.on_gpu.__getitem__)
             self.on_gpu[gpu] += 1
         try:
-            yield {"CUDA_VISIBLE_DEVICES": gpu}
+            yield {VISIBLE: gpu}
         finally:
             with self._lock:
                 self.on_gpu[gpu] -= 1

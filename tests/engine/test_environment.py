@@ -70,7 +70,7 @@ def test_the_command_sets_it_before_an_area_is_imported(
 ) -> None:
     seen = []
 
-    def mount(arguments: list[str]) -> Callable[[], None]:
+    def mount(area: str | None) -> Callable[[], None]:
         seen.append(compute.settings())
         raise SystemExit(0)
 

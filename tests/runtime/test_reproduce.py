@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from dlcv.runtime.devices import gpus
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.reproduce import Stages, default_jobs, gpus, reproduce
+from dlcv.runtime.reproduce import Stages, default_jobs, reproduce
 from dlcv.runtime.stages import UNKNOWN, Pipeline, read_pipeline
 
 REPOSITORY = Path(__file__).parent.parent.parent

@@ -1,0 +1,44 @@
+"""The GPUs of this machine, without torch: how many there are, and which one a process uses."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+
+from dlcv.runtime.errors import UserError
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"  # read by CUDA when a process first uses it
+
+
+def gpus() -> list[str]:
+    """The NVIDIA GPUs that processes may use, as `CUDA_VISIBLE_DEVICES` names them."""
+    if (visible := os.environ.get(VISIBLE)) is not None:
+        return [gpu.strip() for gpu in visible.split(",") if gpu.strip()]
+    if shutil.which("nvidia-smi") is None:
+        return []
+    query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    found = subprocess.run(query, capture_output=True, text=True, check=False)
+    return found.stdout.split() if found.returncode == 0 else []
+
+
+def use(device: str) -> None:
+    """Let this process and those that it starts compute on `device`: "cpu", "cuda" (all GPUs), or "cuda:1".
+
+    Raises:
+        UserError: another name, or a GPU that is not there.
+    """
+    match = re.fullmatch(r"cpu|cuda(?::(\d+))?", device)
+    if match is None:
+        raise UserError(f"--device {device}: give cpu, cuda or cuda:N, the number of a GPU")
+    if device == "cpu":
+        os.environ[VISIBLE] = ""
+        return
+    there = gpus()
+    number = int(match[1]) if match[1] else None
+    if len(there) <= (number or 0):
+        count = f"the GPUs here are 0 to {len(there) - 1}" if there else "there is no NVIDIA GPU here"
+        raise UserError(f"--device {device}: {count}; give another, or cpu")
+    if number is not None:
+        os.environ[VISIBLE] = there[number]

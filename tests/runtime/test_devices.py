@@ -1,0 +1,59 @@
+"""Which GPUs there are, and which one a command uses."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dlcv.runtime import devices
+from dlcv.runtime.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program that lists two GPUs, and no choice among them."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 0; echo 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv(devices.VISIBLE, "to be restored")
+    monkeypatch.delenv(devices.VISIBLE)
+    return program
+
+
+@pytest.mark.parametrize(("device", "visible"), [("cpu", ""), ("cuda", None), ("cuda:0", "0"), ("cuda:1", "1")])
+def test_a_device_is_chosen(device: str, visible: str | None) -> None:
+    devices.use(device)
+    assert os.environ.get(devices.VISIBLE) == visible
+
+
+def test_a_number_counts_the_visible_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(devices.VISIBLE, "3,7")
+    devices.use("cuda:1")
+    assert os.environ[devices.VISIBLE] == "7"
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:-1", "CPU", "0"])
+def test_another_name_is_one_line(device: str) -> None:
+    with pytest.raises(UserError, match=f"--device {device}: give cpu, cuda or cuda:N"):
+        devices.use(device)
+
+
+def test_a_gpu_that_is_not_there_is_one_line(two_gpus: Path) -> None:
+    with pytest.raises(UserError, match="--device cuda:2: the GPUs here are 0 to 1; give another, or cpu"):
+        devices.use("cuda:2")
+    two_gpus.write_text("#!/bin/sh\nexit 9\n")  # a driver that does not work
+    with pytest.raises(UserError, match="--device cuda: there is no NVIDIA GPU here; give another, or cpu"):
+        devices.use("cuda")
+
+
+@pytest.mark.parametrize("option", [["--device", "cpu"], ["--device=cpu"]])
+def test_the_option_precedes_any_command(option: list[str]) -> None:
+    code = "import os, sys; from dlcv.cli import run; sys.argv[1:] = {}; run()"
+    arguments = [*option, "evaluate", "digits", "--help"]
+    done = subprocess.run([sys.executable, "-c", code.format(arguments)], capture_output=True, text=True)
+    assert done.returncode == 0 and "evaluate digits" in done.stdout, done.stderr
