@@ -13,8 +13,8 @@ import typer
 from dlcv.data.config import DOMAINS
 from dlcv.evaluation.extractors.names import SCORES
 from dlcv.runtime.config import PATH, load, load_for, read_yaml
-from dlcv.runtime.errors import UserError, expect
-from dlcv.runtime.files import write_json
+from dlcv.runtime.errors import UserError, expect, expect_empty
+from dlcv.runtime.files import replacing, write_json
 from dlcv.runtime.options import example, seed_option
 
 if TYPE_CHECKING:
@@ -93,9 +93,15 @@ def score_judge() -> None:
 
 @app.command(epilog=example("evaluate images faces --reference out/evaluation/faces --json"))
 def images(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="PNG files to score")],
-    reference: Annotated[Path, typer.Option(help="folder of real PNG files, or a reference in out/evaluation")],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="folders of PNG files to score")],
+    reference: Annotated[
+        Path, typer.Option(help="folder of real PNG files, or a reference in out/evaluation or by --save-reference")
+    ],
     validation: Annotated[Path | None, typer.Option(help="folder of other real PNG files, to detect copies")] = None,
+    save_as: Annotated[
+        Path | None,
+        typer.Option("--save-reference", help="new folder for the features of the real images, for later --reference"),
+    ] = None,
     count: Annotated[int | None, typer.Option(min=4, help="number of images to score, the first; default: all")] = None,
     extractor: Annotated[
         str | None, typer.Option(help=f"{', '.join(SCORES)}; with inception, the distance is FID")
@@ -107,14 +113,18 @@ def images(
     as_json: Annotated[bool, typer.Option("--json", help="print JSON with the protocol instead of a table")] = False,
     out: Annotated[Path | None, typer.Option(help="also write the JSON to this file")] = None,
 ) -> None:
-    """Compute all scores of a folder of images against real ones; settings that are not given are from params.yaml."""
+    """Compute all scores of folders of images against real ones; settings that are not given are from params.yaml."""
     faces = not no_faces
+    if save_as is not None:
+        if validation is None:
+            raise UserError("--save-reference keeps the features of validation images, too; give them by --validation")
+        expect_empty(save_as)
     seed, section = _settings(extractor, inception_weights)
     from dlcv.data.images import read_images
     from dlcv.evaluation.extractors.dlib_face import check_dlib_face, load_dlib_face
     from dlcv.evaluation.extractors.names import weights_file
     from dlcv.evaluation.face_detector import check_detector
-    from dlcv.evaluation.reference import describe, load_reference, of_images
+    from dlcv.evaluation.reference import describe, load_reference, of_images, save_reference
     from dlcv.evaluation.scores import check_counts, protocol, score
 
     weights_file(section)
@@ -122,8 +132,9 @@ def images(
         check_detector()
         if section.dlib_face_images:
             check_dlib_face()
-    images = read_images(folder, count)
-    section = section.model_copy(update={"images": count or len(images)})
+    scored = {folder: read_images(folder, count) for folder in folders}
+    # The scores depend on the number of images, so it is the same for all folders.
+    section = section.model_copy(update={"images": count or min(map(len, scored.values()))})
     check_counts(section, section.images)
     saved = load_reference(reference) if (reference / "reference.json").is_file() else None
     if saved is not None:
@@ -141,12 +152,22 @@ def images(
     if saved is None and faces and section.dlib_face_images:
         space = of_images(str(reference), training[: section.dlib_face_images], others, load_dlib_face())
         real = replace(real, faces=space)
-    scores = score(images, real, section, seed, network, faces)
+    if save_as is not None:
+        with replacing(save_as) as temporary:
+            save_reference(temporary, real)
     about = protocol(real, section, seed, network, faces)
-    result = {"images": {"folder": str(folder), **describe(images)}, "scores": scores, "protocol": about}
+    results = [
+        {
+            "images": {"folder": str(folder), **describe(each)},
+            "scores": score(each, real, section, seed, network, faces),
+            "protocol": about,
+        }
+        for folder, each in scored.items()
+    ]
+    written = results if len(results) > 1 else results[0]
     if out is not None:
-        write_json(out, result)
-    print(json.dumps(result, indent=2, ensure_ascii=False) if as_json else _table(result))
+        write_json(out, written)
+    print(json.dumps(written, indent=2, ensure_ascii=False) if as_json else _table(results))
 
 
 @app.command(epilog=example("evaluate digits digits"))
@@ -209,20 +230,33 @@ def _settings(extractor: str | None, inception_weights: Path | None) -> tuple[in
     return seed, section
 
 
-def _table(result: dict[str, Any]) -> str:
-    """The scores in aligned columns: name, value, interval or standard deviation."""
-    protocol = result["protocol"]
+def _table(results: list[dict[str, Any]]) -> str:
+    """The scores in aligned columns: name, then the value for each folder with its interval or standard deviation."""
+    protocol = results[0]["protocol"]
+    counts = ", ".join(str(result["images"]["count"]) for result in results)
     lines = [
-        f"{protocol['images']} of {result['images']['count']} images against "
+        f"{protocol['images']} of {counts} images against "
         f"{protocol['reference']['training']['count']} real ones ({protocol['extractor']['name']})"
     ]
-    scores = dict(result["scores"])
-    in_faces = {f"dlib_face.{name}": entry for name, entry in scores.pop("dlib_face", {}).items()}
-    width = max(map(len, scores | in_faces))
-    for name, entry in (scores | in_faces).items():
-        value, note = (entry["value"], _note(entry)) if isinstance(entry, dict) else (entry, "")
-        lines.append(f"{name:{width}}  {value:10.4f}  {note}".rstrip())
+    names = list(_flat(results[0]["scores"]))
+    columns = [["", *names] if len(results) > 1 else names]
+    for result in results:
+        cells = [_cell(entry) for entry in _flat(result["scores"]).values()]
+        columns.append([result["images"]["folder"], *cells] if len(results) > 1 else cells)
+    widths = [max(map(len, column)) for column in columns]
+    for row in zip(*columns, strict=True):
+        lines.append("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
     return "\n".join(lines)
+
+
+def _cell(entry: dict[str, Any] | float) -> str:
+    value, note = (entry["value"], _note(entry)) if isinstance(entry, dict) else (entry, "")
+    return f"{value:10.4f}  {note}".rstrip()
+
+
+def _flat(scores: dict[str, Any]) -> dict[str, Any]:
+    in_faces = {f"dlib_face.{name}": entry for name, entry in scores.get("dlib_face", {}).items()}
+    return {name: entry for name, entry in scores.items() if name != "dlib_face"} | in_faces
 
 
 def _note(entry: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ def test_the_command_scores_against_a_folder_and_against_the_stages_reference(
 ) -> None:
     train, val = faces
     generated, real = write("generated", train[:60]), write("real", train[60:])
-    cli.images(generated, real, validation=write("val", val), count=55, out=Path("scores.json"))
+    cli.images([generated], real, validation=write("val", val), count=55, out=Path("scores.json"))
     table = capsys.readouterr().out.splitlines()
     assert table[0] == "55 of 60 images against 260 real ones (efficientnet_lite0)"
     assert [line.split()[0] for line in table[1:]] == [
@@ -38,11 +38,31 @@ def test_the_command_scores_against_a_folder_and_against_the_stages_reference(
     assert json.loads(Path("scores.json").read_text())["protocol"]["images"] == 55
 
     bounds.run("faces", load())
-    cli.images(generated, Path("out/evaluation/faces"), as_json=True)
+    cli.images([generated], Path("out/evaluation/faces"), as_json=True)
     answer = json.loads(capsys.readouterr().out)
     assert answer["scores"]["memorised"] == 1  # the folder holds copies of training images
     with pytest.raises(UserError, match="--count 100, but .* has 80 validation images"):
-        cli.images(write("more", train[:100]), Path("out/evaluation/faces"), count=100)
+        cli.images([write("more", train[:100])], Path("out/evaluation/faces"), count=100)
+
+
+@pytest.mark.slow
+def test_several_folders_have_a_column_each_and_the_reference_is_kept(
+    prepared: Path, write: Write, faces: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, val = faces
+    first, second, real = write("first", train[:30]), write("second", 255 - train[:40]), write("real", train[60:120])
+    cli.images([first, second], real, validation=write("val", val), save_as=Path("kept"), no_faces=True)
+    table = capsys.readouterr().out.splitlines()
+    assert table[0] == "30 of 30, 40 images against 60 real ones (efficientnet_lite0)"
+    assert table[1].split() == [str(first), str(second)]
+    both = next(line for line in table if line.startswith("frechet_efficientnet_lite0 ")).split()
+    cli.images([second], Path("kept"), count=30, no_faces=True, as_json=True)
+    alone = json.loads(capsys.readouterr().out)["scores"]["frechet_efficientnet_lite0"]["value"]
+    assert both[5] == f"{alone:.4f}" and float(both[1]) < float(both[5])
+    with pytest.raises(UserError, match="--save-reference keeps the features of validation images, too"):
+        cli.images([first], real, save_as=Path("other"))
+    with pytest.raises(UserError, match="kept is not empty"):
+        cli.images([first], real, validation=Path("val"), save_as=Path("kept"))
 
 
 @pytest.mark.parametrize(
