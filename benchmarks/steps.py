@@ -61,6 +61,7 @@ def measure(name: str, run: Callable[[], object], count: int) -> None:
         for networks in (method.networks, method.optimizers):
             for key, value in networks.items():
                 networks[key] = accelerator.prepare(value)
+        batches.to(device)
         seconds, waits = [], 0
         for step in range(count):
             batch = to_device(next(batches), device)

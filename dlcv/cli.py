@@ -149,7 +149,8 @@ def overview(
 @app.command(epilog=example("repro --jobs 4"))
 def repro(
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="stages at a time; default: one for each core up to 4, or 1 with a GPU")
+        int | None,
+        typer.Option(min=1, help="stages at a time; default: one for each GPU; without one, for each core up to 4"),
     ] = None,
     keep_going: Annotated[
         bool, typer.Option("--keep-going", "-k", help="after a failure, go on with what does not need that stage")

@@ -42,7 +42,7 @@ class Job:
         stages: the addresses of the DVC stages that are this training, one for each seed and perhaps scenario.
         steps: of one training.
         batch_size: images of a step, or of each domain.
-        precision: fp32, bf16 or fp16.
+        precision: fp32, tf32, bf16 or fp16.
         make: the method with new weights.
         batch: the batch of a step with a number of images.
         multiple: what the number of images in a batch has to be a multiple of.

@@ -52,7 +52,7 @@ def missing(params: Params) -> Iterator[str]:
     """What the study needs and this machine lacks, a line each with the cure."""
     data, evaluation = params[Data], params[Evaluation]
     wanted: dict[str, tuple[str, Location]] = {}
-    if "course" in (data.digits_source, data.faces_source):
+    if "course" in (data.digits_source, data.faces_source, *data.ddim):
         wanted["the course's data"] = ("dlcv data register PATH", data.course)
     for name in (*data.domains, "faces"):
         source = data.faces_source if name == "faces" else data.digits_source

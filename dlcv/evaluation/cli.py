@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sized
 from dataclasses import replace
 from pathlib import Path
@@ -116,6 +117,8 @@ def images(
     """Compute all scores of folders of images against real ones; settings that are not given are from params.yaml."""
     faces = not no_faces
     if save_as is not None:
+        if (reference / "reference.json").is_file():
+            raise UserError(f"{reference} is a saved reference already; leave --save-reference out")
         if validation is None:
             raise UserError("--save-reference keeps the features of validation images, too; give them by --validation")
         expect_empty(save_as)
@@ -141,6 +144,8 @@ def images(
         if validation is not None:
             raise UserError(f"{reference} has validation images of its own; leave --validation out")
         _check_count(count, reference, saved.validation)
+        if faces and section.dlib_face_images and saved.faces is None:
+            print(f"dlcv: {reference} has no features of dlib's, so there are no scores in them", file=sys.stderr)
     else:
         training = read_images(reference, section.neighbours + 1)
         others = None if validation is None else read_images(validation)

@@ -6,21 +6,27 @@ import os
 import re
 import shutil
 import subprocess
+from itertools import takewhile
 
 from dlcv.runtime.errors import UserError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"  # read by CUDA when a process first uses it
+ACCELERATE_CPU = "ACCELERATE_USE_CPU"  # on a Mac, accelerate would take the GPU of Apple
 
 
 def gpus() -> list[str]:
     """The NVIDIA GPUs that processes may use, as `CUDA_VISIBLE_DEVICES` names them."""
-    if (visible := os.environ.get(VISIBLE)) is not None:
-        return [gpu.strip() for gpu in visible.split(",") if gpu.strip()]
     if shutil.which("nvidia-smi") is None:
         return []
     query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
     found = subprocess.run(query, capture_output=True, text=True, check=False)
-    return found.stdout.split() if found.returncode == 0 else []
+    there = found.stdout.split() if found.returncode == 0 else []
+    visible = os.environ.get(VISIBLE)
+    if visible is None or not there:
+        return there
+    # CUDA ignores what follows a negative number: -1 hides all.
+    named = [gpu.strip() for gpu in visible.split(",")]
+    return list(takewhile(lambda gpu: gpu != "" and not gpu.startswith("-"), named))
 
 
 def use(device: str) -> None:
@@ -33,7 +39,7 @@ def use(device: str) -> None:
     if match is None:
         raise UserError(f"--device {device}: give cpu, cuda or cuda:N, the number of a GPU")
     if device == "cpu":
-        os.environ[VISIBLE] = ""
+        os.environ |= {VISIBLE: "", ACCELERATE_CPU: "true"}
         return
     there = gpus()
     number = int(match[1]) if match[1] else None

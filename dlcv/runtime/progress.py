@@ -9,14 +9,14 @@ from tqdm import tqdm
 
 Item = TypeVar("Item")
 
-DELAY = 2.0  # seconds before a bar appears; one within another goes when it is full
+DELAY = 2.0  # seconds before a bar appears
 
 
 def bar(what: str, total: int, unit: str = "image") -> tqdm[Any]:
-    """A bar to `update`, as a context."""
+    """A bar to `update`, as a context. A bar within another one disappears when it is full."""
     return tqdm(total=total, desc=what, unit=unit, delay=DELAY, leave=None, disable=None)
 
 
 def over(items: Iterable[Item], what: str, unit: str = "image") -> Iterable[Item]:
-    """`items`, with a bar; those without a length have no time left."""
+    """`items`, with a bar; those without a length have no time left. Otherwise as `bar`."""
     return tqdm(items, desc=what, unit=unit, delay=DELAY, leave=None, disable=None)

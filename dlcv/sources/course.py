@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from dlcv.data.config import DOMAINS, Domain, Location
 from dlcv.data.images import is_image
@@ -96,15 +97,18 @@ def ddim_task(location: Location) -> Iterator[tuple[str, bytes]]:
         UserError: as `digits`.
     """
     tree = open_registered(location, "data.course", COMMAND)
-    places = (name.removesuffix(DDIM[-1]) for name in tree.names if f"/{name}".endswith(f"/{FACES}/{DDIM[-1]}"))
-    place = next(places, None)
-    found = [name for name in tree.names if place is not None and name.startswith(tuple(place + part for part in DDIM))]
-    if place is None or not all(any(name.startswith(place + part) for name in found) for part in DDIM):
+    suffix = f"/{FACES}/{DDIM[-1]}"
+    places = sorted((name.removesuffix(DDIM[-1]) for name in tree.names if f"/{name}".endswith(suffix)), key=len)
+    for place in places:
+        parts = [[place + DDIM[-1]], *(tree.under(place + folder) for folder in DDIM[:-1])]
+        if all(parts):
+            break
+    else:
         raise UserError(
             f"{tree.where} has no {FACES}/ with {', '.join(DDIM)}, the DDIM task; register an archive that has it with "
             f"`{COMMAND}`, or set data.ddim: []"
         )
-    for name in found:
+    for name in chain(*parts):
         yield name.removeprefix(place), tree.read(name)
 
 

@@ -3,13 +3,14 @@
     python -m tests.chaos.full_disk
 
 The small training of `crash_points` runs on a disk in memory of 4 KiB, 12 KiB and so on, until one is large enough.
-What a disk is too small for ends in one line that names the full disk. The disk then grows, and a second run has to
-give the bits of an undisturbed one. Needs the right to mount.
+A training that does not fit ends in one line that names the full disk. The disk then grows, and a second run has to give
+the bits of an undisturbed one. Needs the right to mount.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,10 @@ from tests.chaos.crash_points import OUT, outputs, start_anew, work
 STEP = 8  # KiB between the sizes
 LARGE = 8192  # KiB
 # A process without the right to mount cannot test this.
-CAN_MOUNT = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
+CAN_MOUNT = (
+    shutil.which("unshare") is not None
+    and subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
+)
 
 
 @contextmanager

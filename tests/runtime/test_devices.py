@@ -22,6 +22,7 @@ def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setenv(devices.VISIBLE, "to be restored")
     monkeypatch.delenv(devices.VISIBLE)
+    monkeypatch.setenv(devices.ACCELERATE_CPU, "false")  # to be restored, too
     return program
 
 
@@ -29,6 +30,17 @@ def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_device_is_chosen(device: str, visible: str | None) -> None:
     devices.use(device)
     assert os.environ.get(devices.VISIBLE) == visible
+
+
+@pytest.mark.parametrize(("visible", "expected"), [("-1", []), ("0,-1,1", ["0"]), ("", []), ("3, 7", ["3", "7"])])
+def test_a_variable_hides_gpus(
+    two_gpus: Path, monkeypatch: pytest.MonkeyPatch, visible: str, expected: list[str]
+) -> None:
+    monkeypatch.setenv(devices.VISIBLE, visible)
+    assert devices.gpus() == expected
+    two_gpus.unlink()
+    monkeypatch.setenv("PATH", "")
+    assert devices.gpus() == []  # what the variable names is not there
 
 
 def test_a_number_counts_the_visible_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,9 +63,20 @@ def test_a_gpu_that_is_not_there_is_one_line(two_gpus: Path) -> None:
         devices.use("cuda")
 
 
-@pytest.mark.parametrize("option", [["--device", "cpu"], ["--device=cpu"]])
-def test_the_option_precedes_any_command(option: list[str]) -> None:
-    code = "import os, sys; from dlcv.cli import run; sys.argv[1:] = {}; run()"
-    arguments = [*option, "evaluate", "digits", "--help"]
-    done = subprocess.run([sys.executable, "-c", code.format(arguments)], capture_output=True, text=True)
-    assert done.returncode == 0 and "evaluate digits" in done.stdout, done.stderr
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [(["--device", "cpu"], "''"), (["--device=cuda:1"], "'1'"), (["--device", "cuda:9"], "the GPUs here are 0 to 1")],
+)
+def test_the_option_precedes_any_command(option: list[str], expected: str) -> None:
+    code = f"""
+import os, sys
+from dlcv.cli import run
+from dlcv.runtime.errors import UserError
+sys.argv[1:] = {[*option, "evaluate", "digits", "/missing"]}
+try:
+    run()
+except UserError as error:
+    print(error, repr(os.environ.get("{devices.VISIBLE}")))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert expected in done.stdout, done.stdout + done.stderr

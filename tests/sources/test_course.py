@@ -197,8 +197,13 @@ def test_every_year(
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])
 def test_the_ddim_task_is_taken_as_it_is(project: Project, kind: str) -> None:
-    out = prepare_ddim(registered(year_2023(), kind))
-    assert {file.relative_to(out).as_posix() for file in out.rglob("*.*")} == {"GT/00.png", "noise/00.pt", "UNet.pt"}
+    others = {"hw2_data/face/GT.zip": b"x", "hw2_data/face/UNet.pt.bak": b"x", "backup/face/UNet.pt": b"old"}
+    out = prepare_ddim(registered(year_2023() | others, kind))
+    assert {file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_file()} == {
+        "GT/00.png",
+        "noise/00.pt",
+        "UNet.pt",
+    }
     assert (out / "UNet.pt").read_bytes() == b"x"
 
 
