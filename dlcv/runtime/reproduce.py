@@ -41,7 +41,7 @@ EVERY = 60.0  # seconds between two imports of what stages have logged
 
 
 def default_jobs() -> int:
-    """How many stages run at a time: one for each NVIDIA GPU; where there is none, one for each core up to `AT_MOST`."""
+    """How many stages run at a time: one for each NVIDIA GPU; without one, one for each core up to `AT_MOST`."""
     return len(gpus()) or min(_cores(), AT_MOST)
 
 

@@ -3,8 +3,8 @@
     python -m tests.chaos.full_disk
 
 The small training of `crash_points` runs on a disk in memory of 4 KiB, 12 KiB and so on, until one is large enough.
-A training that does not fit ends in one line that names the full disk. The disk then grows, and a second run has to give
-the bits of an undisturbed one. Needs the right to mount.
+A training that does not fit ends in one line that names the full disk. The disk then grows, and a second run has to
+give the bits of an undisturbed one. Needs the right to mount.
 """
 
 from __future__ import annotations
