@@ -7,8 +7,8 @@ counted as by `dlcv doctor`, and its stages are given to 1, 8 and 64 GPUs as `dl
 the one with the longest path behind it first. Only trainings take time in this count.
 
 The second table is of the images of larger sets at the size of the study's faces, or at their own: what their prepared
-form takes in memory and on disk, how long the features take at the rate measured here, and the multiplications of the
-distances that precision and recall need.
+form takes in memory and on disk, how long the features take at the rate measured here, and the multiplications for the
+distances of the scored and as many validation images to all of them.
 """
 
 from __future__ import annotations
@@ -80,12 +80,14 @@ def main(tflops: float) -> None:
     print(f"the longest is {longest}: {seconds[longest] / 3600:.2f} h")
     for gpus in GPUS:
         print(f"{gpus:3} GPUs: {makespan(needs, seconds, gpus) / 3600:6.2f} h")
-    rate = features_rate(params[Evaluation])
+    rate, scored = features_rate(params[Evaluation]), params[Evaluation].images
     print(f"\nfeatures: {rate:.4f} s for an image here")
     for name, (count, side) in SETS.items():
+        pixels, features = count * side * side * 3 / 1e9, count * FEATURES * 4 / 1e9
+        products = 2 * scored * count * FEATURES / 1e12
         print(
-            f"{name:16} {count * side * side * 3 / 1e9:6.1f} GB of pixels, {count * FEATURES * 4 / 1e9:5.2f} GB of "
-            f"features in {count * rate / 3600:6.1f} h, {count**2 * FEATURES / 1e12:8.0f} x 10^12 multiplications"
+            f"{name:16} {pixels:6.1f} GB of pixels, {features:5.2f} GB of features in {count * rate / 3600:6.1f} h, "
+            f"{products:5.1f} x 10^12 multiplications"
         )
 
 
