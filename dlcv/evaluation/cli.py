@@ -94,7 +94,7 @@ def score_judge() -> None:
 
 @app.command(epilog=example("evaluate images faces --reference out/evaluation/faces --json"))
 def images(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="folders of PNG files to score")],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="folders of PNG files to score")],
     reference: Annotated[
         Path, typer.Option(help="folder of real PNG files, or a reference in out/evaluation or by --save-reference")
     ],

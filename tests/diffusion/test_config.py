@@ -28,7 +28,11 @@ from dlcv.runtime.errors import UserError
         ("network.width", 0.01, "ddim.network.width: Input should be greater than or equal to 0.03125"),
         ("network.dropout", 1.0, "ddim.network.dropout: Input should be less than 1, not 1.0"),
         ("training.prediction", "image", "ddim.training.prediction: Input should be 'noise', 'velocity' or 'x0', not"),
-        ("training.precision", "fp16", "ddim.training.precision: Input should be 'fp32' or 'bf16', not 'fp16'"),
+        (
+            "training.precision",
+            "f16",
+            "ddim.training.precision: Input should be 'fp32', 'tf32', 'bf16' or 'fp16', not 'f16'",
+        ),
         ("training.gradient_clip", -1.0, "ddim.training.gradient_clip: Input should be greater than or equal to 0"),
         ("training.step", 3, "unknown key ddim.training.step; did you mean steps?"),
         ("samples", 3, "ddim.samples: Input should be greater than or equal to 4, not 3"),
@@ -58,7 +62,7 @@ def test_a_bad_value_of_ddim_is_named_with_its_key(set_params: Any, key: str, va
         ),
         ("attention-unet.network.dropout", 0.1, "diffusion: attention-unet has no dropout; its network.dropout has"),
         ("residual-unet.schedule.beta_end", 0.00001, "diffusion.residual-unet.schedule: beta_start 0.0005 has to be"),
-        ("residual-unet.training.precision", "fp16", "diffusion.residual-unet.training.precision: Input should be"),
+        ("residual-unet.training.precision", "f16", "diffusion.residual-unet.training.precision: Input should be"),
         ("residual-unet.widht", 1.0, "unknown key diffusion.residual-unet.widht"),
         (
             "base.network.architecture",

@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).parent.parent.parent
 RAW = config.read_yaml(REPOSITORY / "params.yaml")
 # The lists of names that the stages run over.
 NAMING = {
-    *("data.domains", "gan.models", "diffusion.models"),
+    *("data.domains", "data.ddim", "gan.models", "diffusion.models"),
     *("adaptation.baselines.selftraining", *(f"adaptation.methods.{name}" for name in RAW["adaptation"]["methods"])),
     *(f"adaptation.comparison.{name}" for name in ("baselines", "networks", "scenarios", "sources", "updates")),
 }

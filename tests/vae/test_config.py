@@ -25,7 +25,11 @@ from dlcv.vae.config import Vae
         ("training.kld_weight", 1.0, "unknown key vae.training.kld_weight; did you mean kl_weight?"),
         ("training.batch_size", 1, "vae.training.batch_size: Input should be greater than 1, not 1"),
         ("training.ema_decay", 1.0, "vae.training.ema_decay: Input should be less than 1, not 1.0"),
-        ("training.precision", "f16", "vae.training.precision: Input should be 'fp32', 'bf16' or 'fp16', not 'f16'"),
+        (
+            "training.precision",
+            "f16",
+            "vae.training.precision: Input should be 'fp32', 'tf32', 'bf16' or 'fp16', not 'f16'",
+        ),
         ("training.snapshots", 0, "vae.training.snapshots: Input should be greater than 0, not 0"),
         ("tsne.perplexity", 400, "vae.tsne: perplexity has to be below a third of images"),
     ],

@@ -43,7 +43,7 @@ def test_fid_is_that_of_pytorch_fids_own_command(
     theirs = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     assert theirs.returncode == 0, theirs.stderr
     expected = float(theirs.stdout.split("FID:")[1])
-    images(generated, real, extractor="inception", inception_weights=weights, no_faces=True, as_json=True)
+    images([generated], real, extractor="inception", inception_weights=weights, no_faces=True, as_json=True)
     answer = json.loads(capsys.readouterr().out)
     assert expected > 0.01
     assert answer["scores"]["fid"]["value"] == pytest.approx(expected, rel=1e-3)
