@@ -39,6 +39,7 @@ finally:
         assert f" {name} " in shown.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -90,6 +91,7 @@ def test_params_show_prints_the_values_that_run() -> None:
     assert "batch_size: 16" in lines  # of the base
 
 
+@pytest.mark.slow
 def test_every_command_checks_all_of_params_first(study: Path, dlcv: Command) -> None:
     text = (study / "params.yaml").read_text()
     (study / "params.yaml").write_text(text.replace("\n  lambda: ", "\n  lambda: -"))

@@ -59,6 +59,7 @@ def test_they_are_found() -> None:
     assert len(names) > 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [path for path, _ in ALL], ids=" ".join)
 def test_nothing_is_cut_at_80_columns(path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -83,6 +84,7 @@ def parse(words: list[str]) -> list[str]:
         return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "command"), ALL, ids=[" ".join(path) for path, _ in ALL])
 def test_it_ends_in_an_example_that_is_parsed(path: tuple[str, ...], command: Any) -> None:
     start = "Example: dlcv "

@@ -51,6 +51,7 @@ def empty(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: F811
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", COMMANDS)
 def test_images_are_drawn_from_weights_alone(empty: Path, dlcv: Callable[[str], tuple[int, str]], words: str) -> None:
     assert dlcv(words)[0] == 0
@@ -58,12 +59,14 @@ def test_images_are_drawn_from_weights_alone(empty: Path, dlcv: Callable[[str], 
     assert {path.name for path in empty.iterdir()} == {"digits", "noise", "made"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", SCORES)
 def test_images_are_read_by_weights_alone(empty: Path, dlcv: Callable[[str], tuple[int, str]], words: str) -> None:
     assert dlcv(words)[0] == 0
     assert {path.name for path in empty.iterdir()} <= {"digits", "noise", "made.csv"}
 
 
+@pytest.mark.slow
 def test_a_model_that_only_another_study_declares(empty: Path, dlcv: Callable[[str], tuple[int, str]]) -> None:
     folder = Path(WEIGHTS) / "diffusion/context-unet-0"
     about = (folder / "weights.json").read_text()
@@ -74,6 +77,7 @@ def test_a_model_that_only_another_study_declares(empty: Path, dlcv: Callable[[s
     assert code == 1 and "holds the weights of mine" in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [

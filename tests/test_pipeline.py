@@ -227,6 +227,7 @@ def test_params_exist() -> None:
                 node = node[part]
 
 
+@pytest.mark.slow
 def test_commands_exist() -> None:
     import typer
 

@@ -89,6 +89,7 @@ def test_a_new_model_has_plots_and_an_artifact(stages: Path, set_params: Callabl
     assert list(after["artifacts"]) == ["dcgan-0", "mine-0"]
 
 
+@pytest.mark.slow
 def test_a_profile_writes_the_pipeline_too(stages: Path, dlcv: Callable[[str], tuple[int, str]]) -> None:
     before = {file: file.read_bytes() for file in stages.glob("*/dvc.yaml")}
     assert dlcv("profile smoke") == (0, "")

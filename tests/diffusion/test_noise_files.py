@@ -96,6 +96,7 @@ class Evil:
         return (open, ("pwned", "w"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -128,6 +129,7 @@ def test_noise_that_cannot_be_used_is_one_line(trained_faces: Path, dlcv: Any, m
     assert not (trained_faces / "new").exists() and not (trained_faces / "pwned").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -121,6 +121,7 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
     return load(path)
 
 
+@pytest.mark.slow
 def test_no_step_waits(params: Params) -> None:
     waiting = {}
     for job in jobs(params):

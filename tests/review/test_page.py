@@ -96,6 +96,7 @@ def test_without_the_outputs_of_the_base(repository: Path, dlcv: Command) -> Non
     assert "| gan/dcgan | frechet ↓ | 50 | 160 | +110" in page and "images and trainings" in page
 
 
+@pytest.mark.slow
 def test_no_such_revision(study: Path, dlcv: Command) -> None:
     call("git", "init", "--quiet")
     code, error = dlcv("review nothing")

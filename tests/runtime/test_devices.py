@@ -63,6 +63,7 @@ def test_a_gpu_that_is_not_there_is_one_line(two_gpus: Path) -> None:
         devices.use("cuda")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "expected"),
     [(["--device", "cpu"], "''"), (["--device=cuda:1"], "'1'"), (["--device", "cuda:9"], "the GPUs here are 0 to 1")],

@@ -59,6 +59,7 @@ def test_verdicts() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "code", "lines", "summary"),
     [
@@ -100,6 +101,7 @@ def test_a_line_for_each_score_and_a_summary(
     assert printed[-1] == f"3 scores against sample: {summary}"
 
 
+@pytest.mark.slow
 def test_another_study(repository: Path, dlcv: Command, set_params: Callable[[dict[str, Any]], None]) -> None:
     code, error = dlcv("verify nothing")
     assert code == 1 and error.endswith(

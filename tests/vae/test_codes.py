@@ -97,6 +97,7 @@ def test_images_are_drawn_from_the_weights_alone(trained: Path, dlcv: Any, set_p
         assert (two == decode(network(0), normal(2, (LATENT,), seed))).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -132,6 +133,7 @@ def test_the_function_refuses_what_the_command_refuses(trained: Path) -> None:
         draw(Path("out/vae/vae-0"), 1, 0, Path("params.yaml"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["sample --out full", "train"])
 def test_bad_arguments_and_missing_data_are_refused_before_torch_is_imported(
     study: Path, dlcv_alone: Callable[[str], tuple[int, str, set[str]]], words: str

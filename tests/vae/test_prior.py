@@ -41,6 +41,7 @@ def test_fewer_images_than_dimensions_are_enough() -> None:
     assert np.isfinite(fitted.factor).all() and (np.diag(fitted.factor) > 0).all()
 
 
+@pytest.mark.slow
 def test_samples_of_the_command_are_those_of_the_fitted_prior(tmp_path: Path, dlcv: Any) -> None:
     made = network()
     save_weights(tmp_path / "weights", made.state_dict(), {"area": "vae", "width": NARROW, "latent": LATENT})

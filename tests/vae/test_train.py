@@ -163,6 +163,7 @@ def test_a_batch_larger_than_the_set_is_the_whole_set(faces: Path, set_params: A
     assert (train.run(load()) / "weights.json").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -176,6 +177,7 @@ def test_faces_that_cannot_be_trained_on_are_refused(study: Path, dlcv: Any, old
     assert dlcv("vae train") == (1, f"dlcv: error: {message}\n")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("study")
 def test_no_faces_are_one_line_and_leave_nothing(study: Path, dlcv: Any) -> None:
     before = sorted(study.rglob("*"))
