@@ -32,6 +32,7 @@ def examples(page: Path) -> list[str]:
 CASES = [(page, index) for page in PAGES for index in range(len(examples(page)))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "index"), CASES, ids=[f"{page.stem}-{index}" for page, index in CASES])
 def test_the_example_runs(page: Path, index: int, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     code = examples(page)[index]

@@ -90,6 +90,7 @@ def touched(folder: Path) -> set[str]:
     return {line[3:] for line in changed if not line[3:].startswith(("docs/", "tests/"))}
 
 
+@pytest.mark.slow
 def test_the_page_adds_a_gan_and_a_method(copy: Path) -> None:
     gan, method = PAGE.read_text().split("\n## ")[1:]
     apply(gan, copy)

@@ -108,6 +108,7 @@ def can_change(stage: str) -> set[str]:
     return {module for module in closure(ENTRIES[stage], neutral) if not neutral(module)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ENTRIES)
 def test_a_stage_with_torch_has_the_portable_arithmetic(stage: str) -> None:
     """`dlcv.engine.arithmetic` replaces operations of torch when it is imported: a stage without it would not be
@@ -145,6 +146,7 @@ def test_deps_cover_the_import_closure(stage: str) -> None:
             assert {dep for dep in deps if not any(overlap(dep, module) for module in modules)} == set(), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", TRAININGS)
 def test_an_edit_of_what_comes_after_a_training_makes_no_training_stale(stage: str) -> None:
     for name, facts in stages().items():

@@ -154,6 +154,7 @@ def test_the_baseline_of_a_variant_has_equal_settings(domains: Any, set_params: 
         load()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("values", "message"),
     [

@@ -118,6 +118,7 @@ def test_the_weight_of_the_target_rises_over_half_of_the_training() -> None:
     assert [round(ramp(progress), 3) for progress in (0, 0.1, 0.25, 0.5, 1)] == [0, 0.095, 0.5, 1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [30, 201])  # in batches of 200, the last would be of one image
 def test_the_result_has_the_targets_statistics(set_params: Any, count: int) -> None:
     network = method(set_params).networks["teacher"]

@@ -101,6 +101,7 @@ def losses(set_params: Callable[[Any], None], section: str, shares: str) -> tupl
     return built[1], found[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("section", "weight"), [("dann", 0.5 * (2 / (1 + math.exp(-10)) - 1)), ("selftraining", 0.5)])
 def test_only_the_information_in_the_loss_changes(set_params: Any, section: str, weight: float) -> None:
     method, uniform = losses(set_params, section, "uniform")

@@ -11,6 +11,7 @@ from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
@@ -43,6 +44,7 @@ def test_a_bad_value_of_ddim_is_named_with_its_key(set_params: Any, key: str, va
     assert f"params.yaml: {message}" in refusal()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [

@@ -55,6 +55,7 @@ def test_files_become_images_of_the_same_names(trained_faces: Path, dlcv: Any) -
     assert all((image == made[name]).all() for name, image in saved_images(trained_faces / "moved").items())
 
 
+@pytest.mark.slow
 def test_the_added_noise_depends_on_the_seed_and_the_name_and_on_no_other_file(trained_faces: Path, dlcv: Any) -> None:
     for folder, names in (("one", ["b"]), ("three", ["a", "b", "c"])):
         (trained_faces / folder).mkdir()
@@ -74,6 +75,7 @@ def test_the_added_noise_depends_on_the_seed_and_the_name_and_on_no_other_file(t
     assert close(saved_images(trained_faces / "eta0")["b.png"], expected(normal(1, SHAPE, 0))[0])
 
 
+@pytest.mark.slow
 def test_minmax_stretches_each_image(trained_faces: Path, dlcv: Any) -> None:
     (trained_faces / "noise").mkdir()
     np.save(trained_faces / "noise/00.npy", 0.01 * normal(1, SHAPE, 0)[0].numpy())

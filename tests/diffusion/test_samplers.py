@@ -127,6 +127,7 @@ def test_the_noise_of_a_step_is_the_papers() -> None:
         assert seen[960].item() == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_ddim_at_eta_1_over_all_steps_is_ddpm_with_the_posteriors_variance() -> None:
     noises = torch.randn(1000, 2, 3, 4, 4, dtype=torch.float64)
     x = torch.randn(2, 3, 4, 4, dtype=torch.float64)
@@ -277,6 +278,7 @@ def random_network() -> nn.Module:
     return nonzero_unet(0, width=1 / 16, multipliers=(1, 2), blocks=1, attention=(16,), dropout=0.0, size=32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 def test_an_image_does_not_depend_on_its_batch(eta: float) -> None:
     network = random_network()

@@ -65,6 +65,7 @@ def test_several_folders_have_a_column_each_and_the_reference_is_kept(
         cli.images([first], real, validation=Path("val"), save_as=Path("kept"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [

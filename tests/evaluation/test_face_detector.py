@@ -10,6 +10,7 @@ from dlcv.evaluation.bounds import noise
 from dlcv.runtime.errors import UserError
 
 
+@pytest.mark.slow
 def test_faces_are_found_as_face_recognition_finds_them(faces_of_orl: np.ndarray) -> None:
     """`face_recognition.face_locations(image)`: HOG model, the image upsampled once."""
     import dlib

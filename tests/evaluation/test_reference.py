@@ -15,6 +15,7 @@ from dlcv.evaluation.scores import protocol, score
 from dlcv.runtime.errors import UserError
 
 
+@pytest.mark.slow
 def test_a_saved_reference_scores_the_same(
     faces: tuple[np.ndarray, np.ndarray],
     reference: Reference,

@@ -34,6 +34,7 @@ def lines(path: Path, seed: int) -> None:
     charts.lines(path, {"ddim": {1: 9.0, 10: 3.0 + seed}}, "steps", "FID", "FID by steps")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", [scatter, confusion, curves, lines])
 def test_the_same_values_give_the_same_bytes(tmp_path: Path, draw: Callable[[Path, int], None]) -> None:
     for name, seed in (("one", 1), ("same", 1), ("other", 2)):

@@ -30,6 +30,7 @@ def test_the_models_have_the_architectures_of_their_reports() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [

@@ -101,6 +101,7 @@ def test_every_architecture_is_one_of_a_report() -> None:
     assert config.SIZE == SIZE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_parameters_at_width_1_are_counted_without_random_numbers(architecture: str) -> None:
     narrow = build(architecture, 1 / 32, 1 / 16, init_std=0.02)

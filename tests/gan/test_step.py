@@ -155,6 +155,7 @@ def test_labels_are_drawn_for_each_image_between_low_and_high() -> None:
     assert not torch.allclose(real - 1, fake)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("share", "low", "high"), [(0.0, 0, 0), (0.25, 5, 28), (1.0, 60, 60)])
 def test_a_swap_exchanges_real_and_fake_labels_of_a_whole_update(share: float, low: int, high: int) -> None:
     changes = {"swap_labels": share, "real_labels": [0.9, 0.9], "fake_labels": [0.1, 0.1], "discriminator_steps": 30}

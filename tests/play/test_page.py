@@ -64,6 +64,7 @@ def test_an_error_of_the_user_is_one_line_on_the_page(gradio: Any, shelf: Shelf)
     assert draw.fn("diffusion/context-unet-0", ["1"], 0, 1, gradio.Progress(), 2, 0.0).size[1] == 60
 
 
+@pytest.mark.slow
 def test_without_gradio_there_is_one_line(trained: Path, dlcv, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gradio", None)
     monkeypatch.delitem(sys.modules, "dlcv.play.page", raising=False)

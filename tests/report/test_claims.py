@@ -15,6 +15,9 @@ from dlcv.runtime.config import load, read_yaml
 from dlcv.runtime.files import read_json, write_json
 from tests.report.made_faces import make_gan
 
+pytestmark = pytest.mark.slow
+
+
 RANKS = re.compile(r"\b(ahead|behind|better|worse|beats?|(is|has a) (higher|lower|more|less))\b")
 
 

@@ -17,6 +17,9 @@ from tests.report.made import make_figures
 from tests.report.made_digits import make_diffusion, row, write_weights
 from tests.report.made_faces import make_gan
 
+pytestmark = pytest.mark.slow
+
+
 SetParams = Callable[[dict[str, Any]], None]
 
 

@@ -17,6 +17,8 @@ from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import write_json
 
+pytestmark = pytest.mark.slow
+
 
 def page_of(study: Path) -> str:
     report.run(load())

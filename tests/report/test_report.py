@@ -16,6 +16,8 @@ from dlcv.runtime.files import read_json, write_json
 from tests.report.made import make_figures
 from tests.report.made_faces import make_vae
 
+pytestmark = pytest.mark.slow
+
 
 def test_report_says_who_wins_and_where_it_comes_from(full: Path) -> None:
     report.run(load())

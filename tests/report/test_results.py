@@ -12,6 +12,9 @@ from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json
 
+pytestmark = pytest.mark.slow
+
+
 REPOSITORY = Path(__file__).parent.parent.parent
 
 

@@ -13,6 +13,7 @@ from dlcv.runtime.errors import UserError
 from dlcv.vae.config import Vae
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [

@@ -31,6 +31,7 @@ def test_features_are_dlibs_descriptors_of_the_resized_image(
     assert 1 < np.linalg.norm(features) < 2
 
 
+@pytest.mark.slow
 def test_features_do_not_depend_on_the_batch(
     network: DlibFace, faces: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:

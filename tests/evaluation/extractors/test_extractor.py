@@ -44,6 +44,7 @@ def test_efficientnet_knows_a_cat_and_an_espresso(network: Extractor) -> None:
     assert espresso.argmax() == 967 and espresso[967] == pytest.approx(0.94, abs=0.005)
 
 
+@pytest.mark.slow
 def test_features_do_not_depend_on_the_batch(network: Extractor) -> None:
     images = noise(19, 64)
     together = network(images)
