@@ -60,6 +60,7 @@ def names() -> set[str]:
     return {*METHODS, *raw["gan"]["models"], *raw["diffusion"]["models"]} - {"supervised"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_no_module_but_the_declaration_branches_on_a_name(module: str) -> None:
     """A comparison with the name of a model or a method would have to be found again for each new one."""

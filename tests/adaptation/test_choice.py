@@ -17,6 +17,9 @@ from dlcv.evaluation.metrics.intervals import paired_bootstrap, wilson
 from dlcv.runtime.config import Params, load
 from dlcv.runtime.errors import UserError
 
+pytestmark = pytest.mark.slow
+
+
 LABELS = np.arange(200) % 10
 SET = Domain("usps", {}, np.zeros((200, 28, 28, 3), np.uint8), LABELS)
 

@@ -17,6 +17,8 @@ from dlcv.adaptation.networks.digits import DomainNetwork
 from dlcv.runtime.config import load
 from tests.adaptation.conftest import batch
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("progress", "expected"), [(0, 0), (0.1, 0.46212), (0.25, 0.84828), (0.5, 0.98661), (0.75, 0.99889), (1, 0.99991)]

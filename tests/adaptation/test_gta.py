@@ -16,6 +16,9 @@ from dlcv.adaptation.networks.gta import GTANetworks
 from dlcv.runtime.config import load
 from tests.adaptation.conftest import batch, recording
 
+pytestmark = pytest.mark.slow
+
+
 SMALL = {"gta.width": 0.0625, "gta.noise": 8}
 
 

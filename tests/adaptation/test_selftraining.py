@@ -20,6 +20,8 @@ from dlcv.engine.averaging import batch_norms, use_batch_statistics
 from dlcv.runtime.config import load
 from tests.adaptation.conftest import batch, recording
 
+pytestmark = pytest.mark.slow
+
 
 def method(set_params: Any, **values: Any) -> SelfTraining:
     set_params({f"selftraining.{key}": value for key, value in values.items()})

@@ -23,6 +23,9 @@ from dlcv.runtime.config import load
 from tests.adaptation.conftest import batch, recording
 from tests.adaptation.test_stages import SMALL
 
+pytestmark = pytest.mark.slow
+
+
 NOISE = torch.randn(10, 10, generator=torch.Generator().manual_seed(0)).softmax(1)
 CONFUSION = 0.7 * torch.eye(10) + 0.3 * NOISE  # of each class: the mean prediction for it
 LABELS = torch.tensor([*range(10), *[0] * 15, *[1] * 5])  # the classes of the source are not equally frequent

@@ -15,6 +15,9 @@ from dlcv.diffusion.faces import SHAPE
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import read_json
 
+pytestmark = pytest.mark.slow
+
+
 GIVEN = Path("data/ddim/course")
 
 

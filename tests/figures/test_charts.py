@@ -11,6 +11,8 @@ from PIL import Image
 
 from dlcv.figures import charts
 
+pytestmark = pytest.mark.slow
+
 
 def scatter(path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)

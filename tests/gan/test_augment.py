@@ -13,6 +13,8 @@ from dlcv.gan import step as step_module
 from dlcv.gan.augment import AUGMENTATIONS, augmented
 from tests.gan.test_step import method, shown, step
 
+pytestmark = pytest.mark.slow
+
 
 def images(count: int = 200, seed: int = 0) -> Tensor:
     return torch.rand(count, 3, 64, 64, generator=torch.Generator().manual_seed(seed)) * 2 - 1

@@ -22,6 +22,9 @@ PARAMETERS = {
     "wgan-gp": (18_855_040, 2_878_464),
 }
 
+pytestmark = pytest.mark.slow
+
+
 UP = "convT {} {} 4x4 stride 2 padding 1"
 UP5 = "convT {} {} 5x5 stride 2 padding 2+1"
 DOWN = "conv {} {} 4x4 stride 2 padding 1"

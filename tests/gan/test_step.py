@@ -17,6 +17,9 @@ from dlcv.gan.networks import build
 from dlcv.gan.step import GAN
 from tests.gan.conftest import NARROW, settings, shipped
 
+pytestmark = pytest.mark.slow
+
+
 MODELS = shipped()[Gan].models
 
 

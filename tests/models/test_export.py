@@ -24,6 +24,8 @@ from dlcv.runtime.files import sha256
 from tests.conftest import REPOSITORY
 from tests.models.conftest import NAMES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def opened(trained: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from dlcv.play import drawing
 from dlcv.play.shelf import Shelf
 from dlcv.runtime.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 
 class Linear:
     """A model whose images are a linear map of latents of 5 dimensions, around grey."""

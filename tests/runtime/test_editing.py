@@ -12,6 +12,9 @@ from dlcv.runtime.editing import apply_profile, set_values
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.nested import flatten, merged
 
+pytestmark = pytest.mark.slow
+
+
 REPOSITORY = Path(__file__).parent.parent.parent
 PARAMS = read_yaml(REPOSITORY / "params.yaml")
 PROFILES = {file.stem: read_yaml(file) for file in sorted((REPOSITORY / "profiles").glob("*.yaml"))}
