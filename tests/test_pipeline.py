@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import shlex
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from ruamel.yaml import YAML
 
 from dlcv.adaptation.config import METHODS
 from dlcv.pipeline import by_hand
+from dlcv.runtime.editing import set_values
 from dlcv.runtime.provenance import DECLARATIONS, NEUTRAL, closure
 
 REPOSITORY = Path(__file__).parent.parent
@@ -28,6 +31,7 @@ def method(name: str) -> list[str]:
 ENTRIES: dict[str, list[str]] = {
     "data/digits": ["dlcv.sources.prepare"],
     "data/faces": ["dlcv.sources.prepare"],
+    "data/ddim": ["dlcv.sources.prepare"],
     "evaluation/reference": ["dlcv.evaluation.bounds"],
     "evaluation/judge": ["dlcv.evaluation.judge.train"],
     "evaluation/judge-evaluate": ["dlcv.evaluation.judge.evaluate"],
@@ -41,6 +45,7 @@ ENTRIES: dict[str, list[str]] = {
     "ddim/train": ["dlcv.diffusion.train_faces"],
     "ddim/sample": ["dlcv.diffusion.sample_faces"],
     "ddim/evaluate": ["dlcv.diffusion.evaluate_faces"],
+    "ddim/task": ["dlcv.diffusion.task"],
     "ddim/summary": ["dlcv.diffusion.summary"],
     "diffusion/train": ["dlcv.diffusion.train_digits"],
     "diffusion/sample": ["dlcv.diffusion.sample_digits"],
@@ -67,17 +72,28 @@ BEHIND_TRAINING = ("dlcv/evaluation/", "dlcv/figures/", "dlcv/report/", "dlcv/so
 
 @cache
 def stages() -> dict[str, dict[str, Any]]:
-    """Every stage instance as DVC resolves it: name, cmd, deps, outs and params."""
+    """Every stage instance as DVC resolves it: name, cmd, deps, outs and params.
+
+    With the stages of the DDIM task, which are there only where data.ddim names its source.
+    """
     from dvc.repo import Repo
 
     found = {}
-    with Repo(str(REPOSITORY)) as repo:
+    with TemporaryDirectory() as folder:
+        copy = Path(folder).resolve()
+        for name in ("dvc.yaml", "params.yaml", ".dvcignore"):
+            shutil.copy(REPOSITORY / name, copy)
+        shutil.copytree(REPOSITORY / "stages", copy / "stages")
+        set_values({"data.ddim": ["course"]}, copy / "params.yaml")
+        subprocess.run(["git", "init", "--quiet", str(copy)], check=True)
+        repo = Repo.init(str(copy))
         for stage in repo.index.stages:
             # "stages/gan/dvc.yaml:train@sngan" is "gan/train@sngan"; the root's own stages have no area.
-            name = stage.addressing.removeprefix("stages/").replace("/dvc.yaml:", "/")
+            address = f"{stage.path_in_repo}:{stage.name}".removeprefix("dvc.yaml:")
+            name = address.removeprefix("stages/").replace("/dvc.yaml:", "/")
             found[name] = {
                 "cmd": stage.cmd,
-                "address": stage.addressing,
+                "address": address,
                 "deps": {path(item, repo) for item in stage.deps if item.def_path} - {"params.yaml"},
                 "outs": {path(item, repo) for item in stage.outs},
                 "params": {key for item in stage.deps for key in getattr(item, "params", None) or []},

@@ -49,9 +49,9 @@ def reproduce(jobs: int, keep_going: bool = False) -> None:
     """Bring all stages of the repository of the working directory up to date, `jobs` stages at a time.
 
     Of the stages that can run, that with the longest path behind it starts first. Where there are several GPUs, a stage
-    gets the one with the fewest stages. After a failure, running stages
-    finish and no further stage starts; with `keep_going`, those start that do not need the failed one. SIGTERM and
-    SIGINT stop the running stages. A second call in the same repository waits for the first one.
+    gets the one with the fewest stages. After a failure, running stages finish and no further stage starts; with
+    `keep_going`, those start that do not need the failed one. SIGTERM and SIGINT stop the running stages. A second call
+    in the same repository waits for the first one.
 
     Raises:
         UserError: there is no pipeline here, a stage failed, or a signal stopped the stages.
