@@ -69,7 +69,8 @@ def bare(steps: int) -> float:
     for step in range(steps):
         batch = next(batches)
         (source, labels), (target, _) = batch["source"], batch["target"]
-        output = network(torch.cat([source, target]), strength(step / steps, dann.lambda_, dann.gamma))
+        lambda_ = torch.tensor(strength(step / steps, dann.lambda_, dann.gamma))
+        output = network(torch.cat([source, target]), lambda_)
         truth = torch.cat([labels.new_zeros(len(source)), labels.new_ones(len(target))])
         loss = F.cross_entropy(output.classes[: len(source)], labels, label_smoothing=training.label_smoothing)
         loss = loss + 2 * F.cross_entropy(output.domains, truth)

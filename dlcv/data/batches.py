@@ -28,9 +28,8 @@ class Shuffled:
         self.labels = torch.from_numpy(np.array(labels, dtype=np.int64))
         self.batch_size = min(batch_size, len(self.images))
         self.generator = torch.Generator().manual_seed(seed)
-        self.order = torch.randperm(len(self.images), generator=self.generator)
+        self.order = self._permutation()  # on the device of the images
         self.position = 0
-        self._order_there = self.order  # on the device of the images
 
     def to(self, device: torch.device) -> None:
         """Keep the images on `device` if they need at most a quarter of its free memory.
@@ -39,7 +38,7 @@ class Shuffled:
         """
         if device.type != "cuda" or self.images.nbytes <= torch.cuda.mem_get_info(device)[0] / 4:
             self.images, self.labels = self.images.to(device), self.labels.to(device)
-            self._order_there = self.order.to(device)
+            self.order = self.order.to(device)
 
     def __iter__(self) -> Shuffled:
         return self
@@ -47,21 +46,22 @@ class Shuffled:
     def __next__(self) -> tuple[Tensor, Tensor]:
         """Images, float32 B x 3 x H x W in [-1, 1], and labels, int64 B."""
         if self.position + self.batch_size > len(self.order):
-            self.order = torch.randperm(len(self.images), generator=self.generator)
+            self.order = self._permutation()
             self.position = 0
-            self._order_there = self.order.to(self.images.device)
-        index = self._order_there[self.position : self.position + self.batch_size]
+        index = self.order[self.position : self.position + self.batch_size]
         self.position += self.batch_size
         return to_float(self.images[index]), self.labels[index]
 
     def state_dict(self) -> dict[str, Any]:
-        return {"generator": self.generator.get_state(), "order": self.order, "position": self.position}
+        return {"generator": self.generator.get_state(), "order": self.order.cpu(), "position": self.position}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.generator.set_state(state["generator"])
-        self.order = state["order"]
-        self._order_there = self.order.to(self.images.device)
+        self.order = state["order"].to(self.images.device)
         self.position = state["position"]
+
+    def _permutation(self) -> Tensor:
+        return torch.randperm(len(self.images), generator=self.generator).to(self.images.device)
 
 
 class Together:

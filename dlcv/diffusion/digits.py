@@ -75,7 +75,7 @@ def draw(
         predict = Guided(
             model.network, model.schedule, model.prediction, labels, guidance.w, guidance.skip_unconditional, seed
         )
-        noise = PerImage(seeds[part])
+        noise = PerImage(seeds[part], model.device)
         # The first noise of each image's generator is where sampling starts.
         x = noise(torch.empty(len(labels), *SHAPE, device=model.device).contiguous(memory_format=torch.channels_last))
         parts.append(_sample(predict, x, model, sampling, noise, watch).cpu())

@@ -71,7 +71,7 @@ def generate_batch(
         sampling.eta,
         clip_x0=sampling.clip_x0,
         rederive=sampling.rederive_epsilon,
-        draw=PerImage(seeds),
+        draw=PerImage(seeds, model.device),
         watch=watch,
     )
     return images.cpu()
@@ -82,7 +82,7 @@ def generate_by_ddpm(model: Model, noise: Tensor, seeds: Sequence[int], times: S
     parts = []
     for part in over(list(batches(len(noise))), "sampling by DDPM", "batch"):
         x = noise[part].to(model.device)
-        draw = PerImage(seeds[part])
+        draw = PerImage(seeds[part], model.device)
         images = ddpm(predictor(model), x, model.schedule, times, "beta", clip_x0=clip_x0, draw=draw)
         parts.append(images.cpu())
     return torch.cat(parts)
@@ -90,7 +90,7 @@ def generate_by_ddpm(model: Model, noise: Tensor, seeds: Sequence[int], times: S
 
 def predictor(model: Model) -> Predictor:
     """Predicts the noise in faces."""
-    return noise_predictor(model.network, model.schedule, model.prediction)
+    return noise_predictor(model.network, model.schedule, model.prediction, model.device)
 
 
 def batches(count: int) -> Iterator[slice]:

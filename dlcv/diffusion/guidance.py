@@ -53,8 +53,7 @@ class Guided:
         seed: int = 0,
     ):
         self.network = network
-        self.schedule = schedule
-        self.prediction = prediction
+        self.predict = noise_predictor(self._guided, schedule, prediction, labels.device)
         self.labels = labels
         self.both = torch.cat([labels, torch.full_like(labels, NONE)])
         self.w = w
@@ -64,7 +63,7 @@ class Guided:
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         """The noise in x, N x C x H x W, at the times t, int64 N."""
-        return noise_predictor(self._guided, self.schedule, self.prediction)(x, t)
+        return self.predict(x, t)
 
     def _guided(self, x: Tensor, t: Tensor) -> Tensor:
         self.due += self.skip

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 
 from dlcv.diffusion.config import FaceSampling
 from dlcv.runtime.errors import UserError, expect_empty
-from dlcv.runtime.files import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,21 +32,17 @@ def draw(noise: Path, out: Path, weights: Path, sampling: FaceSampling, scale: S
     expect_empty(out)
     files = list_files(noise)
 
-    from PIL import Image
-
     from dlcv.data.batches import to_uint8
     from dlcv.data.latents import seeds_of
     from dlcv.diffusion.faces import generate, load_model, shape_of
+    from dlcv.figures.grids import save
 
     model = load_model(weights)
     loaded = read(files, shape_of(model))
     images = generate(model, loaded, seeds_of([file.stem for file in files], seed), sampling)
     if scale == "minmax":
         images = stretched(images)
-    with replacing(out) as folder:
-        folder.mkdir(parents=True)
-        for file, image in zip(files, to_uint8(images).numpy(), strict=True):
-            Image.fromarray(image).save(folder / f"{file.stem}.png")
+    save(out, to_uint8(images).numpy(), [file.stem for file in files])
     return out
 
 

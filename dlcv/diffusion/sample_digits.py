@@ -57,7 +57,7 @@ def run(model: str, params: Params) -> Path:
     seconds = time.perf_counter() - began
     settings = {"sampling": section.sampling.model_dump(), "guidance": guidance.model_dump()}
     with replacing(DIGITS_OUT / f"{training}-samples") as folder:
-        write(folder / "images", names, drawn.images)
+        grids.save(folder / "images", to_uint8(drawn.images).numpy(), names)
         grid(loaded, section.sampling, guidance, params.seed).save(folder / "grid.png")
         over_scales(folder / "scales.png", loaded, section, params.seed)
         process(folder / "process.png", loaded, section.sampling, guidance, params.seed)
@@ -98,20 +98,10 @@ def draw_digits(
     loaded = load_model(weights)
     if loaded.about["model"] != model:
         raise UserError(f"{weights} holds the weights of {loaded.about['model']}, not of {model}")
-    write(
-        out,
-        names,
-        draw(loaded, [digit_of(name) for name in names], seeds_of(names, seed), sampling, guidance, seed).images,
-    )
+    digits = [digit_of(name) for name in names]
+    drawn = draw(loaded, digits, seeds_of(names, seed), sampling, guidance, seed)
+    grids.save(out, to_uint8(drawn.images).numpy(), names)
     return out
-
-
-def write(folder: Path, names: Sequence[str], drawn: Tensor) -> None:
-    """Write images in [-1, 1] as PNG into `folder`, which appears with all of them or not at all."""
-    with replacing(folder) as temporary:
-        temporary.mkdir(parents=True)
-        for name, image in zip(names, to_uint8(drawn).numpy(), strict=True):
-            Image.fromarray(image).save(temporary / f"{name}.png")
 
 
 def grid(model: Model, sampling: DigitSampling, guidance: Guidance, seed: int) -> Image.Image:
@@ -139,7 +129,7 @@ def over_scales(path: Path, model: Model, section: Diffusion, seed: int) -> None
 def process(path: Path, model: Model, sampling: DigitSampling, guidance: Guidance, seed: int) -> None:
     """Draw the first 0 at evenly spaced steps from noise to image, with the time step under each."""
     seeds = seeds_of([name_of(0, 1)], seed)
-    start = PerImage(seeds)(torch.empty(1, *SHAPE))
+    start = PerImage(seeds, model.device)(torch.empty(1, *SHAPE))
     seen: list[tuple[int, Tensor]] = [(times_of(sampling, model.schedule)[0], start)]
     draw(model, [0], seeds, sampling, guidance, seed, watch=lambda t, x, x0: seen.append((t, x.cpu())))
     chosen = [seen[round(index)] for index in np.linspace(0, len(seen) - 1, min(STATES, len(seen)))]

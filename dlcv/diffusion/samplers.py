@@ -144,13 +144,14 @@ def ddpm(
 
 
 def noise_predictor(
-    network: Callable[[Tensor, Tensor], Tensor], schedule: Schedule, prediction: Prediction
+    network: Callable[[Tensor, Tensor], Tensor], schedule: Schedule, prediction: Prediction, device: torch.device
 ) -> Predictor:
-    """A noise predictor from a network that predicts the noise, the velocity or x0."""
+    """A noise predictor on `device` from a network that predicts the noise, the velocity or x0."""
     if prediction == "noise":
         return network
     eps_from = eps_from_velocity if prediction == "velocity" else eps_from_x0
-    return lambda x, t: eps_from(x, network(x, t), schedule.to(t.device).alpha_bar_of(t))
+    there = schedule.to(device)  # once: every copy makes the device wait
+    return lambda x, t: eps_from(x, network(x, t), there.alpha_bar_of(t))
 
 
 class PerImage:
@@ -158,11 +159,12 @@ class PerImage:
 
     Args:
         seeds: of the images of a batch, in order.
+        device: where the noise is drawn. A GPU draws other numbers than the CPU.
     """
 
-    def __init__(self, seeds: Sequence[int]):
-        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    def __init__(self, seeds: Sequence[int], device: torch.device):
+        self.generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
 
     def __call__(self, like: Tensor) -> Tensor:
-        noise = torch.stack([torch.randn(like.shape[1:], generator=generator) for generator in self.generators])
-        return noise.to(like)
+        noise = [torch.randn(like.shape[1:], generator=each, device=each.device) for each in self.generators]
+        return torch.stack(noise).to(like)

@@ -41,7 +41,7 @@ class Schedule:
         return 1.0 if t == -1 else float(self.alpha_bars[t])
 
     def alpha_bar_of(self, t: Tensor) -> Tensor:
-        """a at the times `t`, int64 N, from 0 on; float64 N x 1 x 1 x 1, on the device of both."""
+        """a at the times `t`, int64 N, from 0 on; float64 N x 1 x 1 x 1, on the device of `t` and the schedule."""
         return self.alpha_bars[t].view(-1, 1, 1, 1)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from PIL import Image
 
 from dlcv.data.batches import to_uint8
 from dlcv.data.images import read_images
@@ -21,7 +20,7 @@ from dlcv.diffusion.config import FACES_OUT, FaceSampling
 from dlcv.diffusion.faces import generate, load_model, shape_of
 from dlcv.diffusion.noise_files import list_files, read, stretched
 from dlcv.evaluation.mse import compare
-from dlcv.figures.grids import labelled_rows
+from dlcv.figures.grids import labelled_rows, save
 from dlcv.figures.listing import made_by, write_listing
 from dlcv.runtime.files import replacing, sha256, write_json
 
@@ -50,9 +49,7 @@ def run(source: str) -> Path:
     with replacing(out) as folder:
         drawn = {"clipped": to_uint8(images).numpy(), "stretched": to_uint8(stretched(images)).numpy()}
         for way, pixels in drawn.items():
-            (folder / way).mkdir(parents=True)
-            for name, image in zip(names, pixels, strict=True):
-                Image.fromarray(image).save(folder / way / f"{name}.png")
+            save(folder / way, pixels, names)
         errors = {way: compare(folder / way, given / "GT") for way in drawn}
         scores = {way: {"mse": float(np.mean(list(each.values()))), "images": each} for way, each in errors.items()}
         write_json(folder / "scores.json", {"scores": scores, "sampler": SAMPLING.model_dump()})

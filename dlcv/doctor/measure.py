@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from dlcv.doctor.jobs import Job
-from dlcv.engine.arithmetic import make_accelerator
+from dlcv.engine.arithmetic import compile_mode, compile_networks, make_accelerator
 from dlcv.engine.loop import to_device
 
 PATIENCE = 2.0  # seconds for the timed steps of a training; a step that is too long is measured with a smaller batch
@@ -56,9 +56,13 @@ def cost(job: Job) -> Cost:
         method.networks[key] = accelerator.prepare(network).train()
     for key, optimizer in method.optimizers.items():
         method.optimizers[key] = accelerator.prepare(optimizer)
+    if mode := compile_mode(device):
+        compile_networks(method.networks.values(), mode)
 
     def run(count: int, step: int) -> None:
         batch = to_device(job.batch(count), device)
+        if mode:
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         method.step(batch, step / job.steps, accelerator.backward)
         if device.type == "cuda":
             torch.cuda.synchronize()

@@ -10,6 +10,7 @@ from pathlib import Path
 from dlcv.doctor.jobs import Job, jobs
 from dlcv.doctor.machine import GB, machine, missing
 from dlcv.doctor.measure import Cost, cost
+from dlcv.runtime import compute
 from dlcv.runtime.config import PATH, Params, load
 from dlcv.runtime.editing import apply_profile
 from dlcv.runtime.progress import over
@@ -45,13 +46,15 @@ def lines(profile: str | None) -> Iterator[str]:
     yield ""
     yield f"The trainings of {profile or 'params.yaml'}, from a few steps of each on {here.device}:"
     yield HEADER
-    total = 0.0
-    for job in over(list(jobs(params)), "measuring", "training"):
+    total, trainings = 0.0, list(jobs(params))
+    for job in over(trainings, "measuring", "training"):
         found = cost(job)
         hours = found.seconds * job.steps / 3600
         total += hours * len(job.stages)
         yield row(job, found, hours, here.memory)
     yield f"{'all trainings, one after another':34} {'':>49} {total:>17.2f}"
+    if here.device == compute.cpu() and any(job.precision == "fp16" for job in trainings):
+        yield "The trainings in fp16 need a GPU; here they were measured in bf16."
     yield "Sampling and evaluation are not in it."
 
 

@@ -1,4 +1,4 @@
-"""Where and how torch computes: the device, the precision, random numbers, and the same bits on every CPU.
+"""Where and how torch computes: device, precision, compiled networks, random numbers, the same bits on every CPU.
 
 Every stage that computes with torch imports this module; a test holds it. Where the environment says so (see
 `dlcv.engine.environment`), the import replaces the operations of torch on the CPU that MKL computes:
@@ -13,13 +13,13 @@ The replacements are below torch's differentiation, so they serve the backward p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, set_seed
-from torch import Tensor
+from torch import Tensor, nn
 
 from dlcv.engine import environment  # noqa: F401, whose variables decide what torch computes
 from dlcv.runtime import compute
@@ -58,9 +58,31 @@ def make_accelerator(precision: str = "fp32") -> Accelerator:
 
 
 def use_tf32(on: bool) -> None:
-    """Whether a GPU may round the factors of fp32 products to 10 bits of mantissa. PyTorch does so in convolutions."""
+    """Whether a GPU may round the factors of fp32 products to 10 bits of mantissa; in convolutions PyTorch does so."""
     torch.backends.cuda.matmul.allow_tf32 = on
     torch.backends.cudnn.allow_tf32 = on
+
+
+def compile_mode(device: torch.device) -> str | None:
+    """The mode of torch.compile for trainings on `device` by `compute.compile`; None if they are not compiled."""
+    mode: str = compute.settings()["compile"]
+    return mode if device.type == "cuda" and mode != "none" else None
+
+
+def compile_networks(networks: Iterable[nn.Module], mode: str, backend: str = "inductor") -> None:
+    """Let torch compile what the networks compute when they are called, in place.
+
+    Calls of `forward` and of parts of a network stay as they are.
+
+    Args:
+        mode: of torch.compile. "reduce-overhead" records CUDA graphs, which help small networks: launching their
+            kernels takes longer than the kernels. Each step then has to begin with
+            `torch.compiler.cudagraph_mark_step_begin`.
+    """
+    # A network that is called in several ways, or in two modes of gradients, is compiled for each.
+    torch._dynamo.config.recompile_limit = 64
+    for network in networks:
+        network.compile(mode=mode, backend=backend, dynamic=False)
 
 
 def seed_everything(seed: int) -> None:

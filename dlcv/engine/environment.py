@@ -1,4 +1,4 @@
-"""The environment variables that decide how NumPy, SciPy and torch compute on the CPU.
+"""The environment variables that decide how NumPy, SciPy and torch compute.
 
 The libraries read them when they are imported or first called, so the command sets them before it imports an area. This
 module imports none of them. `docs/portability.md` says why each variable is needed.
@@ -13,7 +13,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from dlcv.runtime.compute import PORTABLE, THREADS
+from dlcv.runtime.compute import COMPILE, PORTABLE, THREADS
 
 # The instructions and orders of summation that every x86-64 machine with AVX2 has, whoever made it.
 VARIABLES = {
@@ -25,7 +25,7 @@ VARIABLES = {
 }
 
 
-def prepare(portable: bool, threads: int) -> None:
+def prepare(portable: bool, threads: int, compile: str = "none") -> None:
     """Set the variables of this process and its children. Values that the user has set are replaced.
 
     They decide the bits of the results, so params.yaml decides them, as it decides everything else.
@@ -33,6 +33,7 @@ def prepare(portable: bool, threads: int) -> None:
     for name in (THREADS, "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
     os.environ[PORTABLE] = str(int(portable))
+    os.environ[COMPILE] = compile
     if portable:
         os.environ.update(VARIABLES)
 
@@ -44,7 +45,7 @@ def prepare_from(path: Path) -> None:
     """
     try:
         section: Any = YAML(typ="safe").load(path.read_text(encoding="utf-8"))["compute"]
-        portable, threads = bool(section["portable"]), max(1, int(section["threads"]))
+        settings = bool(section["portable"]), max(1, int(section["threads"])), str(section["compile"])
     except (OSError, UnicodeDecodeError, YAMLError, LookupError, TypeError, ValueError):
-        portable, threads = True, 1
-    prepare(portable, threads)
+        settings = True, 1, "none"
+    prepare(*settings)

@@ -19,6 +19,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 
+from dlcv.engine.arithmetic import compile_mode, compile_networks
 from dlcv.engine.averaging import EMA
 from dlcv.runtime.checkpoints import Checkpoints
 from dlcv.runtime.errors import UserError
@@ -112,6 +113,8 @@ def train(
         method.networks[key] = accelerator.prepare(network).train()
     for key, optimizer in method.optimizers.items():
         method.optimizers[key] = accelerator.prepare(optimizer)
+    if mode := compile_mode(accelerator.device):
+        compile_networks(method.networks.values(), mode)
 
     batches.to(accelerator.device)
     stateful: dict[str, Any] = {
@@ -141,6 +144,8 @@ def train(
     with deferred() as asked_to_stop:
         for step in range(start, steps):
             batch = to_device(next(batches), accelerator.device)
+            if mode:
+                torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
             window.append(method.step(batch, step / steps, accelerator.backward))
             for schedule in method.schedulers:
                 schedule.step()

@@ -25,6 +25,8 @@ if TYPE_CHECKING:  # torch takes seconds to import, and a wrong folder is refuse
     from dlcv.evaluation.extractors.extractor import Extractor
 
 FACES = "dlib_face"
+# The cure for a reference that cannot be read.
+AGAIN = "make it again with `dvc repro stages/evaluation/dvc.yaml`, or --save-reference where it came from that"
 
 
 @dataclass(frozen=True)
@@ -125,11 +127,9 @@ def load_reference(folder: Path) -> Reference:
         train, val = (np.load(folder / f"{name}_features.npy", mmap_mode="r") for name in ("train", "val"))
         mean, factor = (np.load(folder / f"{name}.npy") for name in ("mean", "factor"))
     except FileNotFoundError as error:
-        raise UserError(f"{error.filename} is missing; `dvc repro stages/evaluation/dvc.yaml` makes it") from None
+        raise UserError(f"{error.filename} is missing; {AGAIN}") from None
     except (ValueError, EOFError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(
-            f"the reference in {folder} is damaged ({reason}); run `dvc repro -f stages/evaluation/dvc.yaml`"
-        ) from None
+        raise UserError(f"the reference in {folder} is damaged ({reason}); {AGAIN}") from None
     faces = load_reference(folder / FACES) if (folder / FACES).is_dir() else None
     return Reference(about, train, Statistics(mean, factor, len(train)), val, faces)

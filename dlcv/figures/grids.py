@@ -127,17 +127,20 @@ def side_by_side(sheets: Mapping[str, Image.Image], gap: int = 24) -> Image.Imag
     return canvas
 
 
-def save(folder: Path, images: np.ndarray) -> None:
-    """Write images as `0000.png`, `0001.png`, ... into `folder`, all of them or none; an existing folder is replaced.
+def save(folder: Path, images: np.ndarray, names: Sequence[str] | None = None) -> None:
+    """Write images as PNG into `folder`, all of them or none; an existing folder is replaced.
 
     Args:
         images: `uint8` N x H x W x 3 in [0, 255].
+        names: of the files, without `.png`; by default `0000`, `0001`, ...
     """
-    digits = max(4, len(str(len(images) - 1)))
+    if names is None:
+        digits = max(4, len(str(len(images) - 1)))
+        names = [f"{index:0{digits}d}" for index in range(len(images))]
     with replacing(folder) as temporary:
         temporary.mkdir(parents=True)
-        for index, image in enumerate(images):
-            Image.fromarray(image).save(temporary / f"{index:0{digits}d}.png")
+        for name, image in zip(names, images, strict=True):
+            Image.fromarray(image).save(temporary / f"{name}.png")
 
 
 def _places(

@@ -12,12 +12,20 @@ from typing import Any
 
 PORTABLE = "DLCV_PORTABLE"  # "1" for arithmetic that gives the same bits on every x86-64 machine with AVX2
 THREADS = "OMP_NUM_THREADS"
+COMPILE = "DLCV_COMPILE"  # a mode of torch.compile, or "none"
 
 
 def settings() -> dict[str, Any]:
-    """`portable`, and the number of `threads` (None where nobody has set it: the library then takes all cores)."""
+    """`portable`, `threads` and `compile` of this process.
+
+    The number of threads is None where nobody has set it: the library then takes all cores.
+    """
     threads = os.environ.get(THREADS, "")
-    return {"portable": os.environ.get(PORTABLE) == "1", "threads": int(threads) if threads.isdecimal() else None}
+    return {
+        "portable": os.environ.get(PORTABLE) == "1",
+        "threads": int(threads) if threads.isdecimal() else None,
+        "compile": os.environ.get(COMPILE, "none"),
+    }
 
 
 def cpu() -> str:

@@ -102,7 +102,7 @@ def test_shapes_and_what_instance_norm_removes() -> None:
 
 def test_reversal_is_the_identity_forward_and_minus_strength_backward() -> None:
     x = torch.randn(4, 5, requires_grad=True)
-    y = GradientReversal.apply(x, 0.3)
+    y = GradientReversal.apply(x, torch.tensor(0.3))
     assert torch.equal(y, x)
     y.sum().backward()
     assert x.grad is not None and torch.allclose(x.grad, torch.full_like(x, -0.3))
@@ -111,12 +111,12 @@ def test_reversal_is_the_identity_forward_and_minus_strength_backward() -> None:
 def test_only_the_features_get_the_reversed_gradient() -> None:
     """The domain head learns at its full rate whatever lambda is."""
     gradients = {}
-    for strength in (0.0, 1.0):
+    for strength in (None, torch.tensor(1.0)):
         torch.manual_seed(0)
         network = network_of("lenet", 0.0, instance_norm=False).eval()
         domains = network(torch.rand(4, 3, 28, 28), strength).domains
         domains[:, 0].sum().backward()
         head, features = network.domain_head[0].weight.grad, network.features[0].weight.grad  # type: ignore[index]
-        gradients[strength] = head, features
-    assert torch.equal(gradients[0.0][0], gradients[1.0][0])
-    assert gradients[0.0][1] is None and gradients[1.0][1].abs().max() > 0
+        gradients[strength is None] = head, features
+    assert torch.equal(gradients[True][0], gradients[False][0])
+    assert gradients[True][1] is None and gradients[False][1].abs().max() > 0

@@ -33,7 +33,7 @@ def saved_images(folder: Path) -> dict[str, np.ndarray]:
 def expected(noise: torch.Tensor, steps: int = 3, **options: Any) -> np.ndarray:
     """Images of the network with seed 0, sampled without the stage."""
     schedule = linear(1000, 1e-4, 0.02)
-    predict = noise_predictor(face_network(0), schedule, "velocity")
+    predict = noise_predictor(face_network(0), schedule, "velocity", torch.device("cpu"))
     options = {"clip_x0": True, "rederive": True, **options}
     return to_uint8(ddim(predict, noise, schedule, spaced("uniform+1", steps, 1000), **options)).numpy()
 

@@ -22,6 +22,7 @@ from dlcv.runtime.errors import UserError
 from tests.diffusion.conftest import nonzero_unet
 
 SCHEDULE = linear(1000, 1e-4, 0.02)
+CPU = torch.device("cpu")
 SPACINGS: Any = ("uniform", "uniform+1", "trailing", "quad")
 
 
@@ -287,7 +288,7 @@ def test_an_image_does_not_depend_on_its_batch(eta: float) -> None:
 
     def sample(part: slice) -> Tensor:
         seeds = list(range(100, 105))[part]
-        return ddim(network, x[part], SCHEDULE, times, eta, clip_x0=True, rederive=True, draw=PerImage(seeds))
+        return ddim(network, x[part], SCHEDULE, times, eta, clip_x0=True, rederive=True, draw=PerImage(seeds, CPU))
 
     whole = sample(slice(None))
     assert whole.std() > 0.05
@@ -299,11 +300,11 @@ def test_an_image_does_not_depend_on_its_batch(eta: float) -> None:
 
 def test_the_noise_of_each_image_is_that_of_its_seed() -> None:
     like = torch.zeros(3, 2, 4, 4)
-    draw = PerImage([1, 2, 1])
+    draw = PerImage([1, 2, 1], CPU)
     first, second = draw(like), draw(like)
     assert torch.equal(first[0], first[2]) and not torch.equal(first[0], first[1])
     assert not torch.equal(first, second)
-    assert torch.equal(PerImage([2])(like[:1])[0], first[1])
+    assert torch.equal(PerImage([2], CPU)(like[:1])[0], first[1])
 
 
 @pytest.mark.parametrize("sample", [ddim, ddpm])
@@ -345,10 +346,10 @@ def test_a_network_that_predicts_velocity_or_x0_becomes_a_noise_predictor() -> N
     exact = {"noise": eps, "velocity": velocity(x0, eps, a), "x0": x0}
     for prediction in get_args(Prediction):
         assert torch.equal(output_of(prediction, x0, eps, a), exact[prediction])
-        predict = noise_predictor(lambda x, t, prediction=prediction: exact[prediction], SCHEDULE, prediction)
+        predict = noise_predictor(lambda x, t, prediction=prediction: exact[prediction], SCHEDULE, prediction, CPU)
         assert torch.allclose(predict(x, t), eps, atol=1e-4)
     network = lambda x, t: x  # noqa: E731
-    assert noise_predictor(network, SCHEDULE, "noise") is network
+    assert noise_predictor(network, SCHEDULE, "noise", CPU) is network
 
 
 def test_the_last_step_gives_the_predicted_image() -> None:

@@ -43,7 +43,7 @@ def random(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def test_the_tests_compute_as_the_study_does() -> None:
-    assert compute.settings() == {"portable": True, "threads": 1}
+    assert compute.settings() == {"portable": True, "threads": 1, "compile": "none"}
     assert arithmetic._library is not None and torch.get_num_threads() == 1
     assert torch.backends.cpu.get_cpu_capability() == "AVX2"
 

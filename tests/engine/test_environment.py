@@ -23,12 +23,12 @@ def _restored(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_params_replace_what_the_user_has_set(study: Path, set_params: Callable[[dict[str, Any]], None]) -> None:
-    set_params({"compute.portable": True, "compute.threads": 3})
+    set_params({"compute.portable": True, "compute.threads": 3, "compute.compile": "reduce-overhead"})
     os.environ |= {"OMP_NUM_THREADS": "7", "MKL_CBWR": "AVX512", "ATEN_CPU_CAPABILITY": "default"}
     environment.prepare_from(study / "params.yaml")
     assert {name: os.environ[name] for name in environment.VARIABLES} == environment.VARIABLES
     assert {os.environ[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")} == {"3"}
-    assert compute.settings() == {"portable": True, "threads": 3}
+    assert compute.settings() == {"portable": True, "threads": 3, "compile": "reduce-overhead"}
 
 
 def test_without_portable_only_the_threads_are_set(study: Path, set_params: Callable[[dict[str, Any]], None]) -> None:
@@ -37,7 +37,7 @@ def test_without_portable_only_the_threads_are_set(study: Path, set_params: Call
         os.environ.pop(name, None)
     environment.prepare_from(study / "params.yaml")
     assert not set(environment.VARIABLES) & set(os.environ)
-    assert compute.settings() == {"portable": False, "threads": 2}
+    assert compute.settings() == {"portable": False, "threads": 2, "compile": "none"}
 
 
 @pytest.mark.parametrize("text", [None, "", "compute: [", "compute: {portable: true, threads: many}", "seed: 0"])
@@ -45,20 +45,21 @@ def test_a_file_that_is_wrong_is_left_to_its_check(tmp_path: Path, text: str | N
     if text is not None:
         (tmp_path / "params.yaml").write_text(text)
     environment.prepare_from(tmp_path / "params.yaml")
-    assert compute.settings() == {"portable": True, "threads": 1}
+    assert compute.settings() == {"portable": True, "threads": 1, "compile": "none"}
 
 
 def test_unset_threads_are_unknown() -> None:
-    del os.environ["OMP_NUM_THREADS"], os.environ["DLCV_PORTABLE"]
-    assert compute.settings() == {"portable": False, "threads": None}
+    for name in ("OMP_NUM_THREADS", "DLCV_PORTABLE", "DLCV_COMPILE"):
+        del os.environ[name]
+    assert compute.settings() == {"portable": False, "threads": None, "compile": "none"}
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("gan train dcgan", {"portable": False, "threads": 2}),
-        ("data digits usps", {"portable": True, "threads": 1}),  # data do not depend on `compute`
-        ("params check", {"portable": True, "threads": 9}),  # as it was
+        ("gan train dcgan", {"portable": False, "threads": 2, "compile": "none"}),
+        ("data digits usps", {"portable": True, "threads": 1, "compile": "none"}),  # data do not depend on `compute`
+        ("params check", {"portable": True, "threads": 9, "compile": "none"}),  # as it was
     ],
 )
 def test_the_command_sets_it_before_an_area_is_imported(

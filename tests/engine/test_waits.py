@@ -1,4 +1,4 @@
-"""No step of any training makes the host and the device wait for each other.
+"""No step of a training or a sampler makes the host and the device wait for each other.
 
 The steps run on the device `meta`, which has shapes and no values: a step that reads a value from the device fails, and
 a dispatch mode sees what is copied to it. Every training runs at the width of profile `full`.
@@ -22,6 +22,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from dlcv.data.batches import Shuffled
+from dlcv.diffusion.guidance import Guided
+from dlcv.diffusion.samplers import ddim, ddpm
+from dlcv.diffusion.schedule import linear
 from dlcv.doctor.jobs import jobs
 from dlcv.engine.loop import Method, to_device
 from dlcv.runtime.config import Params, load
@@ -132,6 +135,22 @@ def test_no_step_waits(params: Params) -> None:
         waiting[job.name] = waits(step)
     assert len(waiting) > 20
     assert {name: found for name, found in waiting.items() if found} == {}
+
+
+class Half(nn.Module):
+    """Takes images, times and labels, and predicts half of the image."""
+
+    def forward(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
+        return x / 2
+
+
+@pytest.mark.parametrize("sample", [ddim, partial(ddim, eta=1.0, clip_x0=True, rederive=True), ddpm])
+@pytest.mark.parametrize("prediction", ["noise", "velocity", "x0"])
+def test_no_step_of_a_sampler_waits(sample: Any, prediction: Any) -> None:
+    schedule = linear(1000, 1e-4, 0.02)
+    x = torch.zeros(2, 3, 8, 8, device=META)
+    predict = Guided(Half(), schedule, prediction, torch.zeros(2, dtype=torch.int64, device=META), w=2.0, skip=0.5)
+    assert waits(lambda: sample(predict, x, schedule, [900, 500, 20])) == []
 
 
 def test_a_wait_is_seen() -> None:

@@ -31,8 +31,8 @@ def test_a_saved_reference_scores_the_same(
     assert score(images, loaded, section, 0, extractor) == score(images, reference, section, 0, extractor)
     assert protocol(loaded, section, 0, extractor) == protocol(reference, section, 0, extractor)
     (folder / "mean.npy").write_bytes(b"")
-    with pytest.raises(UserError, match="the reference in .* is damaged .*; run `dvc repro -f stages/evaluation"):
+    with pytest.raises(UserError, match="the reference in .* is damaged .*; make it again with `dvc repro stages/eval"):
         load_reference(folder)
     (folder / "mean.npy").unlink()
-    with pytest.raises(UserError, match="mean.npy is missing; `dvc repro stages/evaluation/dvc.yaml` makes it"):
+    with pytest.raises(UserError, match="mean.npy is missing; make it again with `dvc repro stages/eval"):
         load_reference(folder)

@@ -224,4 +224,4 @@ def test_no_weights_and_no_reference_are_one_line(faces: Path, set_params: Any, 
     (faces / "out/evaluation/faces/reference.json").unlink()
     code, error = dlcv("vae evaluate")
     assert code == 1 and error.count("\n") == 1
-    assert "reference.json is missing; `dvc repro stages/evaluation/dvc.yaml` makes it" in error
+    assert "reference.json is missing; make it again with `dvc repro stages/evaluation/dvc.yaml`" in error

@@ -61,17 +61,19 @@ class DANN(Learner):
         (source, labels), (target, _) = batch["source"], batch["target"]
         source, target = (augment(images, self.training.augmentation) for images in (source, target))
         domains = torch.cat([labels.new_zeros(len(source)), labels.new_ones(len(target))])
-        lambda_ = strength(progress, self.dann.lambda_, self.dann.gamma)
+        # A tensor: networks are compiled anew for another number.
+        lambda_ = torch.full((), strength(progress, self.dann.lambda_, self.dann.gamma), device=labels.device)
 
         if self.dann.update == "alternating":
-            # With strength 0 the features get no gradient.
-            _, domain_logits = self._logits(source, target, 0.0)
+            _, domain_logits = self._logits(source, target, None)
             self.descend("domain_head", domain_loss(domain_logits, domains, len(source)), backward)
 
-        class_logits, domain_logits = self._logits(source, target, lambda_)
+        # In the first step lambda is 0: the gradient would be zero but cost as much to compute.
+        class_logits, domain_logits = self._logits(source, target, lambda_ if progress else None)
         of_source, of_target = class_logits[: len(source)], class_logits[len(source) :]
         class_loss, values = classify(of_source, labels, self.training.label_smoothing)
-        loss = class_loss + domain_loss(domain_logits, domains, len(source))
+        of_domains = domain_loss(domain_logits, domains, len(source))
+        loss = class_loss + of_domains
         if self.dann.information:
             if self.shares is None:
                 gained = information(of_target)
@@ -82,12 +84,12 @@ class DANN(Learner):
         self.descend("network", loss, backward)
         return {
             **values,
-            "domain_loss": domain_loss(domain_logits, domains, len(source)).detach() / 2,
+            "domain_loss": of_domains.detach() / 2,
             "domain_accuracy": (domain_logits.argmax(1) == domains).float().mean(),
-            "lambda": torch.full_like(class_loss, lambda_),
+            "lambda": lambda_,
         }
 
-    def _logits(self, source: Tensor, target: Tensor, lambda_: float) -> tuple[Tensor, Tensor]:
+    def _logits(self, source: Tensor, target: Tensor, lambda_: Tensor | None) -> tuple[Tensor, Tensor]:
         """Class logits, (N + M) x 10, and domain logits, (N + M) x 2, of N source and M target images."""
         batches = [torch.cat([source, target])] if self.dann.joint_batch else [source, target]
         outputs = [self.networks["network"](images, lambda_) for images in batches]

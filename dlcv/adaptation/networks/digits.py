@@ -99,16 +99,16 @@ class DomainNetwork(Classifier):
         features: Tensor = self.features(resize(self.normalise(images), self.size))
         return features
 
-    def forward(self, images: Tensor, strength: float = 0.0) -> Output:
+    def forward(self, images: Tensor, strength: Tensor | None = None) -> Output:
         """Features and logits of images in [-1, 1], N x 3 x 28 x 28.
 
         Args:
-            strength: lambda of the gradient reversal: the gradient of a loss on the domain logits reaches the features
-                times -strength, and the domain head unchanged. 0 detaches the features from the domain head.
+            strength: lambda of the gradient reversal, a scalar: the gradient of a loss on the domain logits reaches the
+                features times -strength, and the domain head unchanged. None detaches the features from the domain
+                head.
         """
         features = self.embed(images)
-        # With strength 0 the gradient would be zero but cost as much to compute.
-        seen = GradientReversal.apply(features, strength) if strength else features.detach()
+        seen = features.detach() if strength is None else GradientReversal.apply(features, strength)
         return Output(features, self.class_head(features), self.domain_head(seen))
 
     def description(self) -> dict[str, dict[str, Any]]:
@@ -126,13 +126,14 @@ class GradientReversal(torch.autograd.Function):
     """Identity in the forward pass, gradient times -strength in the backward pass (Ganin et al. 2016, equation 17)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, strength: float) -> Tensor:
-        ctx.strength = strength
+    def forward(ctx: Any, x: Tensor, strength: Tensor) -> Tensor:
+        ctx.save_for_backward(strength)
         return x.view_as(x)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return gradients[0] * -ctx.strength, None
+        (strength,) = ctx.saved_tensors
+        return gradients[0] * -strength, None
 
 
 def resize(images: Tensor, size: int) -> Tensor:
