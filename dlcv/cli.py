@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -116,13 +117,19 @@ def doctor(
     profile: Annotated[
         str | None, typer.Option(help="smoke, sample, course, gpu or full; default: the values of params.yaml")
     ] = None,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="print only the bytes that the stage of each training needs, as JSON")
+    ] = False,
 ) -> None:
     """Print what this machine has, what the study lacks on it, and what each training costs here."""
     from dlcv.engine import environment
 
     environment.prepare_from(Path("params.yaml"))
-    from dlcv.doctor.page import lines
+    from dlcv.doctor.page import lines, memory_of_stages
 
+    if memory:
+        print(json.dumps(memory_of_stages(profile)))
+        return
     for line in lines(profile):
         print(line, flush=True)
 
@@ -150,7 +157,10 @@ def overview(
 def repro(
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="stages at a time; default: one for each GPU; without one, for each core up to 4"),
+        typer.Option(
+            min=1,
+            help="stages at a time; default: one for each core up to 4, on GPUs as many as their memory holds",
+        ),
     ] = None,
     keep_going: Annotated[
         bool, typer.Option("--keep-going", "-k", help="after a failure, go on with what does not need that stage")
@@ -169,7 +179,7 @@ def repro(
 
         run(jobs or default_jobs())
         return
-    reproduce(jobs or default_jobs(), keep_going)
+    reproduce(jobs, keep_going)
 
 
 @app.command(epilog=example("export gan/sngan-0 my-sngan"))

@@ -58,6 +58,12 @@ def lines(profile: str | None) -> Iterator[str]:
     yield "Sampling and evaluation are not in it."
 
 
+def memory_of_stages(profile: str | None) -> dict[str, float]:
+    """The bytes that each training needs here, by the address of its stage."""
+    trainings = over(list(jobs(params_of(profile))), "measuring", "training")
+    return {stage: found for job in trainings for found in [cost(job).bytes] for stage in job.stages}
+
+
 def row(job: Job, found: Cost, hours: float, memory: float) -> str:
     """A line of the table; it says so if the training does not fit."""
     size = f"{found.bytes / GB:>10.2f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -27,6 +28,16 @@ def gpus() -> list[str]:
     # CUDA ignores what follows a negative number: -1 hides all.
     named = [gpu.strip() for gpu in visible.split(",")]
     return list(takewhile(lambda gpu: gpu != "" and not gpu.startswith("-"), named))
+
+
+def memory() -> dict[str, float]:
+    """The bytes of each of `gpus`; infinity where the driver does not say."""
+    found = {}
+    for gpu in gpus():
+        query = ["nvidia-smi", f"--id={gpu}", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+        answer = subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip()
+        found[gpu] = float(answer) * 2**20 if answer.isdecimal() else math.inf
+    return found
 
 
 def use(device: str) -> None:

@@ -20,9 +20,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from dlcv.runtime import durations
+from dlcv.runtime import devices, durations
 from dlcv.runtime.devices import VISIBLE, gpus
 from dlcv.runtime.errors import UserError
+from dlcv.runtime.gpus import Gpus, shared
 from dlcv.runtime.stages import Pipeline, read_pipeline
 from dlcv.runtime.tracking import LATER, import_file, offline
 
@@ -41,23 +42,30 @@ EVERY = 60.0  # seconds between two imports of what stages have logged
 
 
 def default_jobs() -> int:
-    """How many stages run at a time: one for each NVIDIA GPU; without one, one for each core up to `AT_MOST`."""
-    return len(gpus()) or min(_cores(), AT_MOST)
+    """How many stages run at a time: one for each core, up to `AT_MOST` for each NVIDIA GPU or for the CPU."""
+    return min(_cores(), AT_MOST * max(1, len(gpus())))
 
 
-def reproduce(jobs: int, keep_going: bool = False) -> None:
+def reproduce(jobs: int | None, keep_going: bool = False) -> None:
     """Bring all stages of the repository of the working directory up to date, `jobs` stages at a time.
 
-    Of the stages that can run, that with the longest path behind it starts first. Where there are several GPUs, a stage
-    gets the one with the fewest stages. After a failure, running stages finish and no further stage starts; with
-    `keep_going`, those start that do not need the failed one. SIGTERM and SIGINT stop the running stages. A second call
-    in the same repository waits for the first one.
+    Of the stages that can run, that with the longest path behind it starts first. Where there are several GPUs, each
+    stage gets one of them. Without `jobs` there are `default_jobs`, and on GPUs no more than their memory holds. After
+    a failure, running stages finish and no further stage starts; with `keep_going`, those start that do not need the
+    failed one. SIGTERM and SIGINT stop the running stages. A second call in the same repository waits for the first
+    one.
 
     Raises:
         UserError: there is no pipeline here, a stage failed, or a signal stopped the stages.
     """
-    with _alone(), Stages() as stages, Importer(), ThreadPoolExecutor(jobs) as pool:
+    with _alone():
         pipeline = read_pipeline()
+        machine = shared() if jobs is None and pipeline.changed else Gpus(devices.memory())
+        _run(pipeline, machine, default_jobs() if jobs is None else jobs, keep_going)
+
+
+def _run(pipeline: Pipeline, machine: Gpus, jobs: int, keep_going: bool) -> None:
+    with Stages() as stages, Importer(), ThreadPoolExecutor(jobs) as pool:
         remaining = pipeline.remaining(durations.last())
         order = TopologicalSorter(pipeline.needs)
         order.prepare()
@@ -76,12 +84,16 @@ def reproduce(jobs: int, keep_going: bool = False) -> None:
             ready.sort(key=lambda stage: -remaining[stage])
             # Submit no more than can run: stages that wait in the pool would start after a failure.
             while ready and len(running) < jobs and not stages.stopped:
+                # No smaller stage passes the first one, or a large training would never find room.
+                if (gpu := machine.place(ready[0])) is None:
+                    break
                 stage = ready.pop(0)
                 touched.add(stage)
-                running[pool.submit(stages.run, stage)] = stage
+                running[pool.submit(stages.run, stage, gpu)] = stage
             done, _ = wait(running, timeout=None if running else 0, return_when=FIRST_COMPLETED)
             for future in done:
                 stage = running.pop(future)
+                machine.leave(stage)
                 if not future.result():
                     order.done(stage)
                     continue
@@ -107,12 +119,9 @@ class Stages:
 
     Attributes:
         stopped: name of the signal that came; empty if none did.
-        on_gpu: how many stages run on each GPU.
     """
 
     stopped: str = ""
-    on_gpu: dict[str, int] = field(default_factory=lambda: dict.fromkeys(gpus(), 0))
-    _lock: threading.Lock = field(default_factory=threading.Lock)
     _processes: set[subprocess.Popen[str]] = field(default_factory=set)
     _handlers: dict[int, object] = field(default_factory=dict)
 
@@ -126,22 +135,23 @@ class Stages:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
-    def run(self, stage: str) -> int:
-        """Run one stage, print its output line by line after its name, and return its exit code."""
+    def run(self, stage: str, gpu: str = "") -> int:
+        """Run one stage, print its output line by line after its name, and return its exit code.
+
+        Args:
+            gpu: the only one that the stage sees; "" on a machine without one.
+        """
         # Other stages may hold DVC's lock for longer than DVC waits by default.
         command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
-        with (
-            self._gpu() as gpu,
-            subprocess.Popen(
-                command,
-                env={"PYTHONUNBUFFERED": "1", "DLCV_TRACKING": LATER, **os.environ, **gpu},
-                text=True,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                # A group of its own: a signal has to reach the stage, and DVC has to outlive it to release its locks.
-                start_new_session=True,
-            ) as process,
-        ):
+        with subprocess.Popen(
+            command,
+            env={"PYTHONUNBUFFERED": "1", "DLCV_TRACKING": LATER, **os.environ, **({VISIBLE: gpu} if gpu else {})},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # A group of its own: a signal has to reach the stage, and DVC has to outlive it to release its locks.
+            start_new_session=True,
+        ) as process:
             self._processes.add(process)
             assert process.stdout is not None
             for line in process.stdout:
@@ -149,21 +159,6 @@ class Stages:
                     print(f"{_short(stage)} | {line}", end="", flush=True)
         self._processes.discard(process)
         return process.returncode
-
-    @contextmanager
-    def _gpu(self) -> Iterator[dict[str, str]]:
-        """The variables that give a stage its GPU; none for a machine without one."""
-        if not self.on_gpu:
-            yield {}
-            return
-        with self._lock:
-            gpu = min(self.on_gpu, key=self.on_gpu.__getitem__)
-            self.on_gpu[gpu] += 1
-        try:
-            yield {VISIBLE: gpu}
-        finally:
-            with self._lock:
-                self.on_gpu[gpu] -= 1
 
     def _stop(self, number: int, _: object) -> None:
         if self.stopped:

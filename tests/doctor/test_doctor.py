@@ -82,6 +82,14 @@ def test_a_profile_is_looked_at_and_not_taken(study: Path) -> None:
         page.params_of("nope")
 
 
+@pytest.mark.usefixtures("study")
+def test_the_memory_of_a_training_is_that_of_each_of_its_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "cost", lambda job: Cost(1.0, 1.0, float(len(job.name)), 1))
+    found = page.memory_of_stages(None)
+    assert found["stages/gan/dvc.yaml:train@sngan-0"] == len("gan/sngan")
+    assert found["stages/adaptation/dvc.yaml:dann@mnistm-usps-0"] == len("adaptation/dann")
+
+
 def test_a_training_that_does_not_fit_is_marked() -> None:
     job = Job("test/linear", ["a", "b"], 1000, 64, "fp32", Linear, lambda count: torch.zeros(count, 100))
     line = page.row(job, Cost(2e12, 3.6, 5e9, 64), 1.0, 4e9)

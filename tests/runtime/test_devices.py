@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -81,3 +82,9 @@ except UserError as error:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert expected in done.stdout, done.stdout + done.stderr
+
+
+def test_the_memory_of_each_gpu(two_gpus: Path) -> None:
+    assert devices.memory() == {"0": math.inf, "1": math.inf}  # the program says something else
+    two_gpus.write_text('#!/bin/sh\ncase "$*" in *memory*) echo 1000;; *) echo 0; echo 1;; esac\n')
+    assert devices.memory() == {"0": 1000 * 2**20, "1": 1000 * 2**20}

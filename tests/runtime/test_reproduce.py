@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from dlcv.runtime.devices import gpus
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.reproduce import Stages, default_jobs, reproduce
+from dlcv.runtime.reproduce import default_jobs, reproduce
 from dlcv.runtime.stages import UNKNOWN, Pipeline, read_pipeline
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -171,10 +171,24 @@ def test_stages_share_the_gpus(pipeline: Path, monkeypatch: pytest.MonkeyPatch) 
     reproduce(2)
     assert sorted(Path("gpus").read_text().split()) == ["0", "1"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert gpus() == [] and Stages().on_gpu == {}
+    assert gpus() == []
     smi.write_text("#!/bin/sh\necho no driver >&2; exit 9\n")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     assert gpus() == []
+
+
+def test_without_jobs_the_memory_of_the_gpu_decides(pipeline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    smi = pipeline / "bin" / "nvidia-smi"
+    smi.parent.mkdir()
+    smi.write_text('#!/bin/sh\ncase "$*" in *memory*) echo 10000;; *) echo 0;; esac\n')
+    smi.chmod(0o755)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", str(smi.parent), prepend=os.pathsep)
+    alone = "mkdir one && sleep 1 && rmdir one"  # fails if two stages do this at a time
+    write({"left": alone, "right": alone})
+    monkeypatch.setattr("dlcv.runtime.gpus.needed", lambda _: {"left": 6e9, "right": 6e9})
+    reproduce(None)
+    assert Path("last").exists()
 
 
 def test_the_longest_path_starts_first() -> None:
