@@ -85,7 +85,7 @@ def measure(seeds: list[int]) -> dict[str, list[dict[str, Any]]]:
     from dlcv.runtime.config import load
 
     params = load()
-    section, extractor = params[Evaluation], load_extractor(params[Evaluation])
+    section, extractor = params[Evaluation], load_extractor(params[Evaluation], params[Evaluation].input_size.faces)
     faces = load_reference(Path("out/evaluation/faces"))
     judge = load_judge(judge_folder(params[Judge].seeds[0]))
     scenario = scenario_of(SCENARIO, params)

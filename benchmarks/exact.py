@@ -72,7 +72,7 @@ def main(images: int = 100) -> None:
     params = load()
     section, schedule = params[Ddim], linear(**params[Ddim].schedule.model_dump())
     exact = Exact(to_float(load_split(FACES, "train").images).flatten(1), schedule)
-    extractor = load_extractor(params[Evaluation])
+    extractor = load_extractor(params[Evaluation], params[Evaluation].input_size.faces)
     features = extractor(exact.samples(SAMPLES, seed=1))
     reference = dataclasses.replace(load_reference(FACES_REFERENCE), statistics=frechet.statistics(features))
     others = frechet.distance(frechet.statistics(extractor(exact.samples(images, seed=2))), reference.statistics)

@@ -64,7 +64,7 @@ def makespan(needs: dict[str, list[str]], seconds: dict[str, float], gpus: int) 
 
 def features_rate(section: Evaluation) -> float:
     """Core-seconds for the EfficientNet features of an image, on the CPU."""
-    extractor = load_extractor(section.model_copy(update={"extractor": "efficientnet_lite0"}))
+    extractor = load_extractor(section.model_copy(update={"extractor": "efficientnet_lite0"}), section.input_size.faces)
     images = np.random.default_rng(0).integers(0, 256, (MEASURED, 64, 64, 3), dtype=np.uint8)
     extractor(images)
     start = time.process_time()

@@ -1,11 +1,11 @@
 """What the scores see: real photographs that are blurred, noisy or reduced, scored as a model's images are.
 
-    python benchmarks/spoilt.py [FOLDER [IMAGES [TRAINING]]]
+    python benchmarks/spoilt.py [FOLDER [IMAGES [TRAINING [SIZE]]]]
 
 FOLDER is a prepared set of faces, `data/faces` if none is given. The first IMAGES (80) of its validation photographs
 are spoilt and compared with its first TRAINING (320) training photographs, in the features of the extractor that
-params.yaml names and in dlib's. The rows "mean face + noise along components" and "noise" are those of the stage
-`reference`.
+params.yaml names, with an input of SIZE (224) pixels, and in dlib's. The rows "mean face + noise along components" and
+"noise" are those of the stage `reference`. Digits have no face score, and dlib's features say nothing of them.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ SPOILT: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def main(folder: str = "data/faces", count: str = "80", training: str = "320") -> None:
+def main(folder: str = "data/faces", count: str = "80", training: str = "320", size: str = "224") -> None:
     params = load()
     section, seed = params[Evaluation], params.seed
     real = np.array(load_split(Path(folder), "train").images[: int(training)])
@@ -72,7 +72,7 @@ def main(folder: str = "data/faces", count: str = "80", training: str = "320") -
     rows = {name: spoil(images) for name, spoil in SPOILT.items()}
     rows["mean face + noise along components"] = pca.sample(pca.fit(real, COMPONENTS), len(images), seed)
     rows["noise"] = noise(images.shape, seed)
-    spaces: list[Extractor | DlibFace] = [load_extractor(section), load_dlib_face()]
+    spaces: list[Extractor | DlibFace] = [load_extractor(section, int(size)), load_dlib_face()]
     references = [space(real) for space in spaces]
     print(f"{len(images)} images against {len(real)}, {section.neighbours} neighbours")
     print("| images |", *(f"{space.name}: Fréchet | {' | '.join(SCORES)} |" for space in spaces), "face score |")

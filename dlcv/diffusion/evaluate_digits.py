@@ -87,7 +87,7 @@ def run(model: str, params: Params) -> Path:
     drawn = read_json(samples / "drawn.json")
     tools = Tools(
         load_judge(judge_folder(params[JudgeSection].seeds[0])),
-        load_extractor(evaluation),
+        load_extractor(evaluation, evaluation.input_size.digits),
         load_reference(DIGITS_REFERENCE),
     )
     # As many generated images as real ones, and the same number of each digit.

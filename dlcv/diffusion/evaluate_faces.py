@@ -58,7 +58,7 @@ def run(params: Params) -> Path:
     samples, out = (FACES_OUT / f"{name}-{stage}" for stage in ("samples", "evaluation"))
     model = load_model(FACES_OUT / name)
     images = read_images(samples / "images")
-    extractor, reference = load_extractor(evaluation), load_reference(FACES_REFERENCE)
+    extractor, reference = load_extractor(evaluation, evaluation.input_size.faces), load_reference(FACES_REFERENCE)
     scores = score(images, reference, evaluation, params.seed, extractor)
     count = min(section.table.images, equal_count(evaluation, reference))
     table = over_eta_and_steps(model, section, count, params.seed, extractor, reference)

@@ -48,7 +48,7 @@ def run(name: str, params: Params) -> Path:
         UserError: the set is not prepared, an extractor or dlib is missing, or there are too few images.
     """
     section, faces = params[Evaluation], has_faces(name)
-    extractor = load_extractor(section)
+    extractor = load_extractor(section, section.input_size.faces if faces else section.input_size.digits)
     reference = of_prepared(DATA / name, extractor)
     count = equal_count(section, reference)
     check_counts(section, count)

@@ -35,6 +35,7 @@ PREPARED = ("faces", *(f"digits/{domain}" for domain in DOMAINS))
 # The section `evaluation` outside a study, where there is no params.yaml; it equals what the project ships.
 OUTSIDE = {
     "extractor": "efficientnet_lite0",
+    "input_size": {"faces": 224, "digits": 112},
     "inception_weights": None,
     "images": 1000,
     "neighbours": 5,
@@ -110,6 +111,10 @@ def images(
     inception_weights: Annotated[
         Path | None, typer.Option(help="pytorch-fid's weights file; default: download it")
     ] = None,
+    input_size: Annotated[
+        int | None,
+        typer.Option(min=32, help="pixels to which efficientnet_lite0 gets images enlarged; default: that of faces"),
+    ] = None,
     no_faces: Annotated[bool, typer.Option("--no-faces", help="no face score, and none in dlib's features")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON with the protocol instead of a table")] = False,
     out: Annotated[Path | None, typer.Option(help="also write the JSON to this file")] = None,
@@ -123,6 +128,8 @@ def images(
             raise UserError("--save-reference keeps the features of validation images, too; give them by --validation")
         expect_empty(save_as)
     seed, section = _settings(extractor, inception_weights)
+    if input_size is not None and section.extractor == "inception":
+        raise UserError("inception takes no --input-size: it has 299; leave it out")
     from dlcv.data.images import read_images
     from dlcv.evaluation.extractors.dlib_face import check_dlib_face, load_dlib_face
     from dlcv.evaluation.extractors.names import weights_file
@@ -152,7 +159,7 @@ def images(
         _check_count(count, validation, others)
     from dlcv.evaluation.extractors.extractor import load_extractor  # imports torch
 
-    network = load_extractor(section)
+    network = load_extractor(section, input_size or section.input_size.faces)
     real = saved or of_images(str(reference), training, others, network)
     if saved is None and faces and section.dlib_face_images:
         space = of_images(str(reference), training[: section.dlib_face_images], others, load_dlib_face())

@@ -23,10 +23,18 @@ JUDGE_EVALUATION = OUT / "judge-evaluation"
 JUDGE_METRICS = METRICS / "judge.json"
 
 
+class InputSize(Section):
+    """The side in pixels to which EfficientNet-Lite0 gets images enlarged; it was trained on 224."""
+
+    faces: Annotated[int, Field(ge=32)]
+    digits: Annotated[int, Field(ge=32)]
+
+
 class Evaluation(Section):
     """How images are scored against real ones; the same for every row of a table."""
 
     extractor: Literal["efficientnet_lite0", "inception"]
+    input_size: InputSize  # of efficientnet_lite0; inception has 299
     inception_weights: Annotated[str, Field(min_length=1)] | None  # path of pytorch-fid's file; null downloads it
     images: Annotated[int, Field(ge=2)]  # of each model; at most as many as there are validation images
     neighbours: Positive  # k of precision, recall, density and coverage

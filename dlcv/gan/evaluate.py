@@ -48,7 +48,7 @@ def run(model: str, params: Params) -> Path:
     section, name = params[Evaluation], name_of(model, params.seed)
     about = read_about(OUT / name)
     images = read_images(OUT / f"{name}-samples" / "images")
-    extractor, reference = load_extractor(section), load_reference(REFERENCE)
+    extractor, reference = load_extractor(section, section.input_size.faces), load_reference(REFERENCE)
     scores = score(images, reference, section, params.seed, extractor)
     curve_images = min(CURVE_IMAGES, equal_count(section, reference))
     over_steps = frechet_over_steps(name, model, curve_images, params.seed, extractor, reference)

@@ -49,7 +49,7 @@ def run(params: Params) -> Path:
     network, about = load_autoencoder(OUT / name)
     attribute = read_card(FACES)["label"]
     faces = {"train": load_split(FACES, "train"), "val": load_split(FACES, "val")}
-    extractor, reference = load_extractor(section), load_reference(REFERENCE)
+    extractor, reference = load_extractor(section, section.input_size.faces), load_reference(REFERENCE)
     codes = {split: encode(network, part.images) for split, part in faces.items()}
     fitted, noise = prior.fit(codes["train"]), normal(own.samples, (about["latent"],), params.seed)
     samples = {"samples": decode(network, noise), "samples_fitted": decode(network, fitted(noise.numpy()))}

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from dlcv.evaluation import bounds
-from dlcv.evaluation.config import Evaluation
+from dlcv.evaluation.config import Evaluation, InputSize
 from dlcv.evaluation.extractors import dlib_face
 from dlcv.evaluation.extractors import extractor as extractors
 from dlcv.evaluation.extractors.extractor import Extractor
@@ -36,6 +36,7 @@ def faces() -> tuple[np.ndarray, np.ndarray]:
 def section() -> Evaluation:
     return Evaluation(
         extractor="efficientnet_lite0",
+        input_size=InputSize(faces=224, digits=112),
         inception_weights=None,
         images=60,
         neighbours=3,
@@ -61,7 +62,7 @@ class _Blocks(nn.Module):
 
 @pytest.fixture(scope="session")
 def extractor() -> Extractor:
-    return Extractor("efficientnet_lite0", 192, "as the network", "0" * 64, _Blocks().eval())
+    return Extractor("efficientnet_lite0", 192, 224, "as the network", "0" * 64, _Blocks().eval())
 
 
 class Halves:

@@ -86,7 +86,7 @@ def test_only_so_many_images_are_scored_and_fewer_are_refused(
 def test_another_extractors_reference_is_refused(
     faces: tuple[np.ndarray, np.ndarray], reference: Reference, section: Evaluation, extractor: Extractor
 ) -> None:
-    other = Extractor(extractor.name, 192, extractor.resize, "1" * 64, extractor.network)
+    other = Extractor(extractor.name, 192, 224, extractor.resize, "1" * 64, extractor.network)
     with pytest.raises(UserError, match="the reference faces was made with another extractor"):
         score(faces[0], reference, section, 0, other)
 

@@ -305,7 +305,7 @@ def images() -> Iterator[Line]:
     files = [folder / f"s{person}" / "1.pgm" for person in range(1, 5)]
     faces = np.stack([sample.decode(file.read_bytes(), str(file), 64, crop=True) for file in files])
     yield "faces", faces
-    yield "efficientnet", load_extractor(PARAMS[Evaluation])(faces)
+    yield "efficientnet", load_extractor(PARAMS[Evaluation], 224)(faces)
     yield "dlib face", load_dlib_face()(faces)
     components = pca.fit(np.concatenate([faces, FACES]), 5)
     yield "pca", [pca.errors(components, faces), pca.sample(components, 3, 0)]

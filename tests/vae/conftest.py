@@ -103,4 +103,4 @@ class _Blocks(nn.Module):
 
 @pytest.fixture
 def extractor() -> Extractor:
-    return Extractor("efficientnet_lite0", 48, "as the network", "0" * 64, _Blocks().eval())
+    return Extractor("efficientnet_lite0", 48, 224, "as the network", "0" * 64, _Blocks().eval())

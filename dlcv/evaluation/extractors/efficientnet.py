@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-SIZE = 224  # pixels, as in its training
 FEATURES = 1280
 CLASSES = 1000
 EPSILON = 1e-3
@@ -112,7 +111,7 @@ class EfficientNetLite0(nn.Module):
         self.classifier.load_state_dict({"weight": state["_fc.weight"], "bias": state["_fc.bias"]})
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Pooled features, N x 1280 in [0, 6], of pixels in [0, 255], N x 3 x 224 x 224."""
+        """Pooled features, N x 1280 in [0, 6], of pixels in [0, 255], N x 3 x S x S; S is 224 in its training."""
         x = self.stem((pixels - 127) / 128)
         for block in self.blocks:
             x = block(x)

