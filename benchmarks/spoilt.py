@@ -2,25 +2,26 @@
 
     python benchmarks/spoilt.py [FOLDER [IMAGES [TRAINING [SIZE]]]]
 
-FOLDER is a prepared set of faces, `data/faces` if none is given. The first IMAGES (80) of its validation photographs
+FOLDER is a prepared set, `data/faces` if none is given. The first IMAGES (80) of its validation photographs
 are spoilt and compared with its first TRAINING (320) training photographs, in the features of the extractor that
-params.yaml names, with an input of SIZE (224) pixels, and in dlib's. The rows "mean face + noise along components" and
-"noise" are those of the stage `reference`. Digits have no face score, and dlib's features say nothing of them.
+params.yaml names, with an input of SIZE (224) pixels, and of faces in dlib's. The rows "mean image + noise along
+components" and "noise" are those of the stage `reference`.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-from dlcv.data.prepared import load_split
+from dlcv.data.prepared import load_split, read_card
 from dlcv.evaluation import pca
 from dlcv.evaluation.bounds import COMPONENTS, noise
-from dlcv.evaluation.config import Evaluation
+from dlcv.evaluation.config import Evaluation, has_faces
 from dlcv.evaluation.extractors.dlib_face import DlibFace, load_dlib_face
 from dlcv.evaluation.extractors.extractor import Extractor, load_extractor
 from dlcv.evaluation.metrics import frechet
@@ -70,13 +71,20 @@ def main(folder: str = "data/faces", count: str = "80", training: str = "320", s
     real = np.array(load_split(Path(folder), "train").images[: int(training)])
     images = np.array(load_split(Path(folder), "val").images[: int(count)])
     rows = {name: spoil(images) for name, spoil in SPOILT.items()}
-    rows["mean face + noise along components"] = pca.sample(pca.fit(real, COMPONENTS), len(images), seed)
+    rows["mean image + noise along components"] = pca.sample(pca.fit(real, COMPONENTS), len(images), seed)
     rows["noise"] = noise(images.shape, seed)
-    spaces: list[Extractor | DlibFace] = [load_extractor(section, int(size)), load_dlib_face()]
+    faces = has_faces(read_card(Path(folder))["name"])
+    spaces: list[Extractor | DlibFace] = [load_extractor(section, int(size)), *([load_dlib_face()] if faces else [])]
+    start = time.process_time()
     references = [space(real) for space in spaces]
-    print(f"{len(images)} images against {len(real)}, {section.neighbours} neighbours")
-    print("| images |", *(f"{space.name}: Fréchet | {' | '.join(SCORES)} |" for space in spaces), "face score |")
-    print("|", " --- |" * (2 + 4 * len(spaces)))
+    seconds = (time.process_time() - start) / len(real)
+    print(
+        f"{len(images)} images against {len(real)}, {section.neighbours} neighbours; "
+        f"{1000 * seconds:.1f} core-milliseconds for the features of an image"
+    )
+    columns = [f"{space.name}: Fréchet | {' | '.join(SCORES)}" for space in spaces] + ["face score"] * faces
+    print("|", " | ".join(["images", *columns]), "|")
+    print("|", " --- |" * (1 + faces + 4 * len(spaces)))
     for name, drawn in rows.items():
         cells = [name]
         for space, reference in zip(spaces, references, strict=True):
@@ -85,7 +93,9 @@ def main(folder: str = "data/faces", count: str = "80", training: str = "320", s
             equal = min(len(features), len(reference))
             manifold = manifold_scores(features[:equal], reference[:equal], section.neighbours)
             cells += [f"{distance:.{DIGITS.get(space.name, 1)}f}", *(f"{manifold[score]:.3f}" for score in SCORES)]
-        print("|", " | ".join([*cells, f"{face_score(drawn)['value']:.3f}"]), "|", flush=True)
+        if faces:
+            cells.append(f"{face_score(drawn)['value']:.3f}")
+        print("|", " | ".join(cells), "|", flush=True)
 
 
 if __name__ == "__main__":
