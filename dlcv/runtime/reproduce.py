@@ -7,65 +7,58 @@ DVC runs one stage at a time, and a small network does not use all cores. Here e
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from dlcv.runtime import devices, durations
-from dlcv.runtime.devices import VISIBLE, gpus
 from dlcv.runtime.errors import UserError
+from dlcv.runtime.executors import Executor, Processes, short
 from dlcv.runtime.gpus import Gpus, shared
 from dlcv.runtime.stages import Pipeline, read_pipeline
 from dlcv.runtime.tracking import LATER, import_file, offline
 
-# What DVC prints after every stage; not shown.
-HINTS = (
-    "Updating lock file",
-    "Use `dvc push`",
-    "To track the changes",
-    "\tgit add",
-    "To enable auto staging",
-    "\tdvc config core.autostage",
-)
 AT_MOST = 4  # the default for many cores: each stage may need more than a gigabyte
-PATIENCE = 20.0  # seconds that stages have to stop: a training writes a checkpoint after its current step
 EVERY = 60.0  # seconds between two imports of what stages have logged
 
 
 def default_jobs() -> int:
     """How many stages run at a time: one for each core, up to `AT_MOST` for each NVIDIA GPU or for the CPU."""
-    return min(_cores(), AT_MOST * max(1, len(gpus())))
+    return min(_cores(), AT_MOST * max(1, len(devices.gpus())))
 
 
 def reproduce(jobs: int | None, keep_going: bool = False) -> None:
     """Bring all stages of the repository of the working directory up to date, `jobs` stages at a time.
 
-    Of the stages that can run, that with the longest path behind it starts first. Where there are several GPUs, each
-    stage gets one of them. Without `jobs` there are `default_jobs`, and on GPUs no more than their memory holds. After
-    a failure, running stages finish and no further stage starts; with `keep_going`, those start that do not need the
-    failed one. SIGTERM and SIGINT stop the running stages. A second call in the same repository waits for the first
-    one.
+    Where there are several GPUs, each stage gets one of them. Without `jobs` there are `default_jobs`, and on GPUs no
+    more than their memory holds. See `run` for the order.
 
     Raises:
-        UserError: there is no pipeline here, a stage failed, or a signal stopped the stages.
+        UserError: as of `run`, or the memory of the trainings cannot be measured.
     """
-    with _alone():
+    with alone():
         pipeline = read_pipeline()
         machine = shared() if jobs is None and pipeline.changed else Gpus(devices.memory())
-        _run(pipeline, machine, default_jobs() if jobs is None else jobs, keep_going)
+        run(pipeline, Processes(default_jobs() if jobs is None else jobs, machine), keep_going)
 
 
-def _run(pipeline: Pipeline, machine: Gpus, jobs: int, keep_going: bool) -> None:
-    with Stages() as stages, Importer(), ThreadPoolExecutor(jobs) as pool:
+def run(pipeline: Pipeline, executor: Executor, keep_going: bool = False) -> None:
+    """Bring all stages of `pipeline` up to date.
+
+    Of the stages that can run, that with the longest path behind it starts first. After a failure, running stages
+    finish and no further stage starts; with `keep_going`, those start that do not need the failed one. SIGTERM and
+    SIGINT stop the running stages.
+
+    Raises:
+        UserError: a stage failed, or a signal stopped the stages.
+    """
+    with executor, Importer(), ThreadPoolExecutor(executor.slots) as pool:
         remaining = pipeline.remaining(durations.last())
         order = TopologicalSorter(pipeline.needs)
         order.prepare()
@@ -82,26 +75,24 @@ def _run(pipeline: Pipeline, machine: Gpus, jobs: int, keep_going: bool) -> None
             if not (skipped or ready or running):
                 break  # what is left needs a failed stage
             ready.sort(key=lambda stage: -remaining[stage])
-            # Submit no more than can run: stages that wait in the pool would start after a failure.
-            while ready and len(running) < jobs and not stages.stopped:
-                # No smaller stage passes the first one, or a large training would never find room.
-                if (gpu := machine.place(ready[0])) is None:
-                    break
+            # Submit no more than can run: stages that wait in the pool would start after a failure. No smaller stage
+            # passes the first one, or a large training would never find room.
+            while ready and len(running) < executor.slots and not executor.stopped and executor.admit(ready[0]):
                 stage = ready.pop(0)
                 touched.add(stage)
-                running[pool.submit(stages.run, stage, gpu)] = stage
+                running[pool.submit(executor.run, stage)] = stage
             done, _ = wait(running, timeout=None if running else 0, return_when=FIRST_COMPLETED)
             for future in done:
                 stage = running.pop(future)
-                machine.leave(stage)
+                executor.leave(stage)
                 if not future.result():
                     order.done(stage)
                     continue
-                if not (keep_going or stages.stopped):
-                    raise UserError(f"stage {stage} failed; its messages start with {_short(stage)}")
+                if not (keep_going or executor.stopped):
+                    raise UserError(f"stage {stage} failed; its messages start with {short(stage)}")
                 failed.append(stage)  # never done, so what needs it never starts
-            if stages.stopped and not running:
-                raise UserError(f"stopped by {stages.stopped}; run the same command again to go on")
+            if executor.stopped and not running:
+                raise UserError(f"stopped by {executor.stopped}; run the same command again to go on")
         if failed:
             names = ", ".join(failed)
             raise UserError(f"{len(failed)} stages failed, and what needs them did not run: {names}")
@@ -111,69 +102,6 @@ def _run(pipeline: Pipeline, machine: Gpus, jobs: int, keep_going: bool) -> None
 def _to_run(stage: str, pipeline: Pipeline, touched: set[str]) -> bool:
     """Whether DVC has to look at a stage: it has changed, or a stage that it needs may have changed since."""
     return stage in pipeline.changed or not touched.isdisjoint(pipeline.needs[stage])
-
-
-@dataclass
-class Stages:
-    """The running stages. As a context it passes SIGINT and SIGTERM on to them.
-
-    Attributes:
-        stopped: name of the signal that came; empty if none did.
-    """
-
-    stopped: str = ""
-    _processes: set[subprocess.Popen[str]] = field(default_factory=set)
-    _handlers: dict[int, object] = field(default_factory=dict)
-
-    def __enter__(self) -> Stages:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._handlers[number] = signal.signal(number, self._stop)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-
-    def run(self, stage: str, gpu: str = "") -> int:
-        """Run one stage, print its output line by line after its name, and return its exit code.
-
-        Args:
-            gpu: the only one that the stage sees; "" on a machine without one.
-        """
-        # Other stages may hold DVC's lock for longer than DVC waits by default.
-        command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
-        with subprocess.Popen(
-            command,
-            env={"PYTHONUNBUFFERED": "1", "DLCV_TRACKING": LATER, **os.environ, **({VISIBLE: gpu} if gpu else {})},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            # A group of its own: a signal has to reach the stage, and DVC has to outlive it to release its locks.
-            start_new_session=True,
-        ) as process:
-            self._processes.add(process)
-            assert process.stdout is not None
-            for line in process.stdout:
-                if line.strip() and not line.startswith(HINTS):
-                    print(f"{_short(stage)} | {line}", end="", flush=True)
-        self._processes.discard(process)
-        return process.returncode
-
-    def _stop(self, number: int, _: object) -> None:
-        if self.stopped:
-            return
-        self.stopped = signal.Signals(number).name
-        print(f"dlcv: {self.stopped}: the running stages stop, within {PATIENCE:.0f} s", file=sys.stderr, flush=True)
-        self._send(signal.SIGINT)  # DVC ignores it while its stage runs, and then releases its locks
-        killer = threading.Timer(PATIENCE, self._send, [signal.SIGKILL])
-        killer.daemon = True
-        killer.start()
-
-    def _send(self, number: int) -> None:
-        for process in list(self._processes):
-            if process.poll() is None:
-                os.killpg(process.pid, number)
 
 
 class Importer:
@@ -212,7 +140,7 @@ class Importer:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """Wait until no other `dlcv repro` runs in this repository."""
     folder = Path(".dvc/tmp")
     if not folder.parent.is_dir():
@@ -228,11 +156,6 @@ def _alone() -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _short(stage: str) -> str:
-    """`gan:train@sngan` for `stages/gan/dvc.yaml:train@sngan`."""
-    return stage.removeprefix("stages/").replace("/dvc.yaml:", ":")
 
 
 def _cores() -> int:
