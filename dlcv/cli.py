@@ -165,21 +165,35 @@ def repro(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", "-k", help="after a failure, go on with what does not need that stage")
     ] = False,
+    ray: Annotated[bool, typer.Option("--ray", help="run the stages on a Ray cluster; ADDRESS may follow")] = False,
+    address: Annotated[
+        str | None, typer.Argument(help="of the Ray cluster, HOST:PORT; default: RAY_ADDRESS, or one on this machine")
+    ] = None,
     rehearse: Annotated[
         bool, typer.Option("--rehearse", help="try every stage with two steps and few images in a temporary copy")
     ] = False,
 ) -> None:
     """Run `dvc repro` with several stages at a time."""
     from dlcv.runtime.config import load
-    from dlcv.runtime.reproduce import default_jobs, reproduce
+    from dlcv.runtime.errors import UserError
+    from dlcv.runtime.reproduce import default_jobs, reproduce, reproduce_on_ray
 
-    load()  # a bad params.yaml is refused before DVC writes its names into commands
+    params = load()  # a bad params.yaml is refused before DVC writes its names into commands
+    if address is not None and not ray:
+        raise UserError(
+            f"repro takes no {address}: an address needs --ray; for a single stage there is `dvc repro STAGE`"
+        )
+    if ray and (jobs is not None or rehearse):
+        raise UserError("--ray takes neither --jobs nor --rehearse: the cluster's CPUs decide; leave them out")
     if rehearse:
         from dlcv.rehearsal import rehearse as run
 
         run(jobs or default_jobs())
         return
-    reproduce(jobs, keep_going)
+    if ray:
+        reproduce_on_ray(address, params.raw["compute"]["threads"], keep_going)
+    else:
+        reproduce(jobs, keep_going)
 
 
 @app.command(epilog=example("export gan/sngan-0 my-sngan"))

@@ -12,7 +12,7 @@ from dlcv.runtime import devices
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.files import sha256, write_json
 
-MEASURED = Path(".dvc/tmp/dlcv-gpu-memory.json")
+MEASURED = Path(".dvc/tmp/dlcv-memory.json")
 OTHERS = 4e9  # bytes of a stage that trains nothing: its batches have the same size in every study
 CONTEXT = 1e9  # bytes of a process on a GPU beside its tensors
 FRAGMENTS = 1.2  # memory that the allocator holds for each byte in use
@@ -63,7 +63,7 @@ class Gpus:
 
 
 def needed(params: Path, measured: Path = MEASURED) -> dict[str, float]:
-    """The bytes that each training of the file `params` needs on a GPU, by the address of its stage.
+    """The bytes that each training of the file `params` needs, on a GPU if there is one, by the address of its stage.
 
     A few steps of each training are measured, once for every `params`; this takes minutes.
 
@@ -76,12 +76,12 @@ def needed(params: Path, measured: Path = MEASURED) -> dict[str, float]:
         if known["params"] == digest:
             found: dict[str, float] = known["bytes"]
             return found
-    print("dlcv: measuring the GPU memory of each training", file=sys.stderr, flush=True)
+    print("dlcv: measuring the memory of each training", file=sys.stderr, flush=True)
     # A process of its own, whose memory on the GPU is free again afterwards.
     command = [sys.executable, "-m", "dlcv", "doctor", "--memory"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        raise UserError("the GPU memory of the trainings cannot be measured; give --jobs, the stages at a time")
+        raise UserError("the memory of the trainings cannot be measured; give --jobs, the stages at a time")
     found = json.loads(done.stdout)
     write_json(measured, {"params": digest, "bytes": found})
     return found

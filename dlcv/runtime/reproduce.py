@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from dlcv.runtime import devices, durations
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.executors import Executor, Processes, short
-from dlcv.runtime.gpus import Gpus, shared
+from dlcv.runtime.gpus import Gpus, needed, shared
 from dlcv.runtime.stages import Pipeline, read_pipeline
 from dlcv.runtime.tracking import LATER, import_file, offline
 
@@ -37,7 +37,7 @@ def reproduce(jobs: int | None, keep_going: bool = False) -> None:
     """Bring all stages of the repository of the working directory up to date, `jobs` stages at a time.
 
     Where there are several GPUs, each stage gets one of them. Without `jobs` there are `default_jobs`, and on GPUs no
-    more than their memory holds. See `run` for the order.
+    more than their memory holds. See `run` for the order. A second call in the same repository waits for the first one.
 
     Raises:
         UserError: as of `run`, or the memory of the trainings cannot be measured.
@@ -46,6 +46,16 @@ def reproduce(jobs: int | None, keep_going: bool = False) -> None:
         pipeline = read_pipeline()
         machine = shared() if jobs is None and pipeline.changed else Gpus(devices.memory())
         run(pipeline, Processes(default_jobs() if jobs is None else jobs, machine), keep_going)
+
+
+def reproduce_on_ray(address: str | None, threads: int, keep_going: bool = False) -> None:
+    """As `reproduce`, on the nodes of the Ray cluster at `address`, with as many CPUs for a stage as it has threads."""
+    from dlcv.runtime.cluster import Cluster
+
+    with alone():
+        pipeline = read_pipeline()
+        gpus = devices.memory().values()
+        run(pipeline, Cluster(address, threads, needed(Path("params.yaml")), min(gpus, default=None)), keep_going)
 
 
 def run(pipeline: Pipeline, executor: Executor, keep_going: bool = False) -> None:

@@ -1,0 +1,158 @@
+"""What a node of a Ray cluster does with one stage.
+
+This module is sent to the node, so it imports nothing of this package. The node needs its dependencies: DVC, torch etc.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+TRACKED = "mlruns-offline"  # the folder of what stages log
+
+# Runs a command and ends it when the worker that started this one has died. Otherwise the stage of a dead worker would
+# go on beside its own second attempt. There are two of them, one in the other: Ray kills the children of a worker, and
+# only those, so the inner one is left to see it.
+GUARD = """
+import os, signal, subprocess, sys, time
+signal.pthread_sigmask(signal.SIG_SETMASK, [])  # a worker blocks SIGINT
+parent, place, *command = sys.argv[1:]
+if place == "outer":
+    command = [sys.executable, "-c", sys.orig_argv[2], str(os.getpid()), "inner", *command]
+process = subprocess.Popen(command, start_new_session=True)
+signal.signal(signal.SIGINT, lambda *_: os.killpg(process.pid, signal.SIGINT))
+while process.poll() is None:
+    if os.getppid() != int(parent):
+        if place == "inner":
+            os.killpg(process.pid, signal.SIGKILL)
+        sys.exit(1)
+    time.sleep(0.2)
+sys.exit(process.returncode)
+"""
+
+
+class Task(NamedTuple):
+    """A stage for a node.
+
+    Attributes:
+        stage: DVC's address.
+        name: of the stage, for its messages.
+        root: the repository on the machine of the command.
+        token: the text of a file in it, by which a node knows that it shares the folder.
+        token_file: its path in the repository.
+        environment: variables of the stage.
+        hints: starts of lines that are not printed.
+        patience: seconds that the stage has to stop.
+    """
+
+    stage: str
+    name: str
+    root: str
+    token: str
+    token_file: str
+    environment: dict[str, str]
+    hints: tuple[str, ...]
+    patience: float
+
+
+class Done(NamedTuple):
+    """What a node has done: the exit code, and what the stage logged, as a tar file, where the folder is not shared."""
+
+    code: int
+    shared: bool
+    logged: bytes = b""
+
+
+class Stop:
+    """An actor that tells the nodes whether the stages have to stop."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def ask(self) -> None:
+        self.asked = True
+
+    def came(self) -> bool:
+        return self.asked
+
+
+def run(task: Task, stop: Any, snapshot: bytes) -> Done:
+    """Run a stage in the repository, if this node shares its folder, or else in a copy with the DVC remote.
+
+    Args:
+        stop: the actor `Stop`.
+        snapshot: the files of the repository without outputs, as a tar file.
+    """
+    token = Path(task.root, task.token_file)
+    if token.is_file() and token.read_text(encoding="utf-8") == task.token:
+        return Done(_dvc(task, stop, Path(task.root), "repro", "--single-item", task.stage), shared=True)
+    with tempfile.TemporaryDirectory(prefix="dlcv-") as name:
+        folder = Path(name)
+        with tarfile.open(fileobj=io.BytesIO(snapshot)) as archive:
+            archive.extractall(folder, filter="data")
+        # The stages of this node share a cache, so an output is pulled once.
+        cache = Path.home() / ".cache" / "dlcv" / "dvc"
+        for key, value in {"core.no_scm": "true", "cache.dir": str(cache)}.items():
+            subprocess.run([sys.executable, "-m", "dvc", "config", "--local", key, value], cwd=folder, check=True)
+        code = _dvc(task, stop, folder, "repro", "--single-item", "--pull", task.stage)
+        if code == 0:
+            code = _dvc(task, stop, folder, "push", "--run-cache", task.stage)
+        return Done(code, shared=False, logged=_packed(folder / TRACKED))
+
+
+def _dvc(task: Task, stop: Any, folder: Path, *words: str) -> int:
+    """Run a command of DVC, print what it says, and return its exit code."""
+    environment = {**os.environ, **task.environment, "PYTHONPATH": str(folder), "PYTHONUNBUFFERED": "1"}
+    dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", *words]
+    process = subprocess.Popen(
+        [sys.executable, "-c", GUARD, str(os.getpid()), "outer", *dvc],
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    threading.Thread(target=_stop_when_asked, args=(process, stop, task.patience), daemon=True).start()
+    for line in process.stdout:
+        if line.strip() and not line.startswith(task.hints):
+            print(f"{task.name} | {line}", end="", flush=True)
+    return process.wait()
+
+
+def _stop_when_asked(guard: subprocess.Popen[str], stop: Any, patience: float) -> None:
+    """Interrupt the command of `guard` when `stop` says so, and kill it after `patience` seconds."""
+    import ray
+
+    while guard.poll() is None:
+        try:
+            asked = ray.get(stop.came.remote())
+        except ray.exceptions.RayError:  # the command that started all this is gone
+            asked = True
+        if asked:
+            guard.send_signal(signal.SIGINT)  # DVC ignores it while its stage runs, and then releases its locks
+            end = time.monotonic() + patience
+            while guard.poll() is None and time.monotonic() < end:
+                time.sleep(0.1)
+            guard.kill()
+            return
+        time.sleep(0.5)
+
+
+def _packed(folder: Path) -> bytes:
+    """A folder as a tar file."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        if folder.is_dir():
+            archive.add(folder, arcname=".")
+    return stream.getvalue()
