@@ -27,8 +27,9 @@ PLATFORMS = {"Linux x86-64": "x86_64-manylinux_2_28", "macOS arm64": "aarch64-ap
 OLDEST_MACOS = "14.0"
 SOURCES = ("antlr4-python3-runtime", "face-recognition-models")  # pure Python, and the index has no wheel
 # play: gradio allows only an older pillow, which may draw the street numbers of the source `sample` with other pixels.
+# ray: only `dlcv repro --ray` needs it, and its version is that of the cluster.
 # system: `make test-system` installs it beside the lock.
-UNLOCKED = {"play", "system"}
+UNLOCKED = {"play", "ray", "system"}
 
 
 def extras() -> list[str]:
