@@ -339,9 +339,10 @@ def _area(arguments: list[str]) -> str | None:
 
 def run() -> None:
     """Run the command line of this process."""
-    from dlcv.runtime import durations
+    from dlcv.runtime import durations, edits
 
     durations.measure()
+    refuse_edits = edits.watch()
     arguments = sys.argv[1:]
     area = _area(arguments)
     if area:
@@ -366,4 +367,6 @@ def run() -> None:
         raise SystemExit(2) from None
     except typer.Abort:
         raise KeyboardInterrupt from None
+    if not code:
+        refuse_edits()
     raise SystemExit(code)

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from dlcv.runtime import durations
 from dlcv.runtime.devices import VISIBLE, gpus
+from dlcv.runtime.edits import EDITED
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.stages import Pipeline, read_pipeline
 from dlcv.runtime.tracking import LATER, import_file, offline
@@ -127,7 +128,20 @@ class Stages:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def run(self, stage: str) -> int:
-        """Run one stage, print its output line by line after its name, and return its exit code."""
+        """Run one stage, again if its inputs were edited while it ran, and return its exit code."""
+        while True:
+            code, edited = self._run(stage)
+            if not edited or self.stopped:
+                return code
+            print(f"{_short(stage)} | its inputs were edited, so it runs again", flush=True)
+
+    def _run(self, stage: str) -> tuple[int, bool]:
+        """Run one stage and print its output line by line after its name.
+
+        Returns:
+            The exit code, and whether the stage failed because its inputs were edited.
+        """
+        edited = False
         # Other stages may hold DVC's lock for longer than DVC waits by default.
         command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
         with (
@@ -143,12 +157,15 @@ class Stages:
             ) as process,
         ):
             self._processes.add(process)
+            if self.stopped:  # the signal came while this process was started
+                os.killpg(process.pid, signal.SIGINT)
             assert process.stdout is not None
             for line in process.stdout:
+                edited |= EDITED in line
                 if line.strip() and not line.startswith(HINTS):
                     print(f"{_short(stage)} | {line}", end="", flush=True)
         self._processes.discard(process)
-        return process.returncode
+        return process.returncode, edited and process.returncode != 0
 
     @contextmanager
     def _gpu(self) -> Iterator[dict[str, str]]:
