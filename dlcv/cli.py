@@ -367,6 +367,8 @@ def run() -> None:
         raise SystemExit(2) from None
     except typer.Abort:
         raise KeyboardInterrupt from None
+    if code == 130:  # newer versions of typer end so after SIGINT or SIGTERM, without a word
+        raise KeyboardInterrupt
     if not code:
         refuse_edits()
     raise SystemExit(code)

@@ -31,7 +31,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workspace(finished: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(finished, tmp_path / "workspace", symlinks=True))
+    # Without the locks of the finished trainings, for which `wait_for_training` looks.
+    ignored = shutil.ignore_patterns(".checkpoints")
+    return Path(shutil.copytree(finished, tmp_path / "workspace", symlinks=True, ignore=ignored))
 
 
 def judge(folder: Path) -> dict[str, Any]:
@@ -72,7 +74,7 @@ def test_queued_experiments_keep_their_code_and_params(workspace: Path) -> None:
     for steps in (7, 8, 9, 10):
         text = dvc.api.read(str(JUDGE / "weights.json"), str(workspace), f"steps{steps}")
         about = json.loads(text)
-        assert about["params"]["training"]["steps"] == steps
+        assert about["params"]["judge"]["training"]["steps"] == steps
         assert ("edited" in about, "late" in about) == (steps > 8, False)
         curve = dvc.api.read(str(JUDGE / "curve.csv"), str(workspace), f"steps{steps}")
         assert curve.splitlines()[-1].startswith(f"{steps},")
@@ -91,12 +93,12 @@ def test_two_repros_and_edits_meanwhile(workspace: Path) -> None:
     said = [process.communicate()[0] for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), said
     assert "its inputs were edited, so it runs again" in said[0] and "another dlcv repro runs here" in said[1]
-    assert judge(workspace)["params"]["training"]["steps"] == 11 and judge(workspace)["edited"]
+    assert judge(workspace)["params"]["judge"]["training"]["steps"] == 11 and judge(workspace)["edited"]
     assert "up to date" in run(workspace, "dvc status")
     # Not from DVC's cache of runs either, which keeps what was recorded once.
     shutil.rmtree(workspace / JUDGE)
     run(workspace, "dlcv repro")
-    assert judge(workspace)["params"]["training"]["steps"] == 11
+    assert judge(workspace)["params"]["judge"]["training"]["steps"] == 11
     no_run_is_left(workspace, 3)
 
 
@@ -109,7 +111,7 @@ def test_the_second_repro_goes_on_when_the_first_is_stopped(workspace: Path) -> 
     said = [process.communicate()[0] for process in (first, second)]
     assert (first.returncode, second.returncode) == (1, 0), said
     assert "stopped by SIGTERM" in said[0] and "continues from its checkpoint" in said[1]
-    assert judge(workspace)["params"]["training"]["steps"] == LONG
+    assert judge(workspace)["params"]["judge"]["training"]["steps"] == LONG
     assert "up to date" in run(workspace, "dvc status")
     no_run_is_left(workspace, 2)
 

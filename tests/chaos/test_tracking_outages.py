@@ -101,7 +101,7 @@ OUTAGES: dict[str, Callable[[Watched], Callable[[str], str]]] = {
     "dies-after-it-took-the-points": outage(LOST, DEAD),
     "dies-after-it-made-the-run": outage(LOST, DEAD, at="/runs/create"),
     "loses-an-answer": outage(LOST, PASS, at="/runs/create"),
-    "dies-before-the-artifact": outage(DEAD, DEAD, at="grid.png"),
+    "dies-before-the-artifact": outage(DEAD, DEAD, at="name.png"),
     "dies-before-the-end": outage(DEAD, DEAD, at="/runs/update"),
 }
 
