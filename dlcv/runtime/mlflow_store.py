@@ -67,6 +67,10 @@ class StoredRun:
         names = self.client.get_run(self.id).data.metrics
         return {(name, point.step) for name in names for point in self.client.get_metric_history(self.id, name)}
 
+    def ended_since(self, time: int) -> bool:
+        """Whether the run has ended after `time`, in milliseconds."""
+        return (self.client.get_run(self.id).info.end_time or 0) > time
+
     def send(self, event: Event) -> None:
         """Send one event. If the server refuses its content, print a warning.
 

@@ -269,8 +269,8 @@ def import_file(path: Path, running: bool = False) -> int:
     """Import what was logged while the server was away: a file, or all `*.jsonl` of a folder. May be repeated.
 
     A file is renamed to `*.imported` once all of it is imported. A file without an end (its stage was killed, or is
-    still running) is imported up to its last event and kept. Scores wait for the run of their training. In a folder,
-    a file of another kind gives a warning. Imports that start together take turns.
+    still running) is imported up to its last event, and kept until its run has ended. Scores wait for the run of their
+    training. In a folder, a file of another kind gives a warning. Imports that start together take turns.
 
     Args:
         path: the file or folder.
@@ -323,9 +323,13 @@ def _import(file: Path, running: bool) -> int:
                 known |= {(name, step) for name, _, _, step in points}
                 event = {**event, "points": points}
             stored.send(event)
+        # A killed stage writes no end; its run ends by another file, when the stage is resumed.
+        times = [point[2] for event in events if event["kind"] == "metrics" for point in event["points"]]
+        last = max([header["start"], *times])
+        ended = (bool(events) and events[-1]["kind"] == "end") or stored.ended_since(last)
     except Exception as error:
         raise UserError(f"{file}: MLflow did not accept it: {line(error)}; try again later") from error
-    if events and events[-1]["kind"] == "end":
+    if ended:
         file.rename(file.with_suffix(".imported"))
         shutil.rmtree(file.with_suffix(""), ignore_errors=True)
     elif not running:

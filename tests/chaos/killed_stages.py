@@ -178,11 +178,13 @@ def tracked() -> str:
 
     if not tracking.offline().is_dir():
         return ""  # a stage of data logs nothing
-    tracking.import_file(tracking.offline())
+    for _ in range(2):  # the file of a killed stage is done when its run has ended
+        tracking.import_file(tracking.offline())
     client = MlflowClient(tracking.uri())
     experiments = [one.experiment_id for one in client.search_experiments()]
     runs = client.search_runs(experiments, max_results=50_000)
     wrong = [f"{run.info.run_name} is {run.info.status}" for run in runs if run.info.status == "RUNNING"]
+    wrong += [f"{file} is left" for file in tracking.offline().glob("*.jsonl")]
     for run in runs:
         for name in run.data.metrics:
             steps = [point.step for point in client.get_metric_history(run.info.run_id, name)]
