@@ -18,10 +18,10 @@ NO_PLACE = (errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EROFS, errno.
 
 
 def main() -> None:
-    from dlcv.cli import run
-
     interrupt_on_sigterm()
     try:
+        from dlcv.cli import run  # takes a moment, in which a signal may come
+
         run()
     except UserError as error:
         stop(f"error: {error}", 1)

@@ -363,9 +363,10 @@ def _area(arguments: list[str]) -> str | None:
 
 def run() -> None:
     """Run the command line of this process."""
-    from dlcv.runtime import durations
+    from dlcv.runtime import durations, edits
 
     durations.measure()
+    refuse_edits = edits.watch()
     arguments = sys.argv[1:]
     area = _area(arguments)
     if area:
@@ -390,4 +391,8 @@ def run() -> None:
         raise SystemExit(2) from None
     except typer.Abort:
         raise KeyboardInterrupt from None
+    if code == 130:  # newer versions of typer end so after SIGINT or SIGTERM, without a word
+        raise KeyboardInterrupt
+    if not code:
+        refuse_edits()
     raise SystemExit(code)

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from typing import Self
 
 from dlcv.runtime.devices import VISIBLE
+from dlcv.runtime.edits import EDITED
 from dlcv.runtime.gpus import Gpus
 from dlcv.runtime.tracking import LATER
 
@@ -55,7 +56,10 @@ class Executor(ABC):
 
     @abstractmethod
     def run(self, stage: str) -> int:
-        """Run an admitted stage, print its output line by line after its name, and return its exit code."""
+        """Run an admitted stage, print its output line by line after its name, and return its exit code.
+
+        A stage whose inputs were edited while it ran runs again.
+        """
 
     @abstractmethod
     def leave(self, stage: str) -> None:
@@ -96,7 +100,15 @@ class Processes(Executor):
         return True
 
     def run(self, stage: str) -> int:
-        gpu = self._on[stage]
+        while True:
+            code, edited = self._run(stage)
+            if not edited or self.stopped:
+                return code
+            print(f"{short(stage)} | its inputs were edited, so it runs again", flush=True)
+
+    def _run(self, stage: str) -> tuple[int, bool]:
+        """Run one stage; the exit code, and whether it failed because its inputs were edited."""
+        gpu, edited = self._on[stage], False
         with subprocess.Popen(
             command(stage),
             env={"PYTHONUNBUFFERED": "1", "DLCV_TRACKING": LATER, **os.environ, **({VISIBLE: gpu} if gpu else {})},
@@ -107,12 +119,15 @@ class Processes(Executor):
             start_new_session=True,
         ) as process:
             self._running.add(process)
+            if self.stopped:  # the signal came while this process was started
+                os.killpg(process.pid, signal.SIGINT)
             assert process.stdout is not None
             for line in process.stdout:
+                edited |= EDITED in line
                 if line.strip() and not line.startswith(HINTS):
                     print(f"{short(stage)} | {line}", end="", flush=True)
         self._running.discard(process)
-        return process.returncode
+        return process.returncode, edited and process.returncode != 0
 
     def leave(self, stage: str) -> None:
         self.machine.leave(stage)

@@ -67,6 +67,10 @@ class StoredRun:
         names = self.client.get_run(self.id).data.metrics
         return {(name, point.step) for name in names for point in self.client.get_metric_history(self.id, name)}
 
+    def ended_since(self, time: int) -> bool:
+        """Whether the run has ended after `time`, in milliseconds."""
+        return (self.client.get_run(self.id).info.end_time or 0) > time
+
     def send(self, event: Event) -> None:
         """Send one event. If the server refuses its content, print a warning.
 
@@ -126,7 +130,7 @@ def open_run(header: Event, *, late: bool = False, quiet: bool = False) -> Store
     found: str | None = None
     if header["kind"] == "scores":
         found = _newest(client, everywhere, f"tags.`weights.sha256` = '{header['weights']}'")
-    elif header["id"]:
+    else:
         # The run itself, or the run that was created for it when this one did not exist.
         found = _newest(client, everywhere, f"attributes.run_id = '{header['id']}'")
         found = found or _newest(client, everywhere, f"tags.`dlcv.origin` = '{header['id']}'")
@@ -237,14 +241,18 @@ def _create(client: MlflowClient, header: Event) -> str:
     """Create the run of a training."""
     name, seed = label(header["name"])
     tags = header["tags"] | ({"seed": seed} if seed else {})
-    if header["id"]:
-        tags["dlcv.origin"] = header["id"]  # by which a second import or a resumed stage finds it
+    tags["dlcv.origin"] = header["id"]  # by which a second import or a resumed stage finds it
     tags[PLACE] = place()
     with _lock():
         experiment = _experiment(client, header["area"])
         if header["kind"] == "run" and "fingerprint" in tags:
             _end_killed(client, experiment, tags["fingerprint"])
-        return str(client.create_run(experiment, header["start"], tags, name).info.run_id)
+        created = str(client.create_run(experiment, header["start"], tags, name).info.run_id)
+        # A request whose answer was lost was sent again, and made a second run.
+        for run in client.search_runs([experiment], f"tags.`dlcv.origin` = '{header['id']}'"):
+            if run.info.run_id != created:
+                client.delete_run(run.info.run_id)
+        return created
 
 
 def _end_killed(client: MlflowClient, experiment: str, fingerprint: str) -> None:

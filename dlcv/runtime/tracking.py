@@ -2,7 +2,7 @@
 
 Everything that a run logs is an event, a small JSON object. `dlcv.runtime.mlflow_store` sends it to the server. If the
 server is away, events are appended to `<root>/mlruns-offline/*.jsonl`, and `import_file` sends them later. A failure of
-tracking never stops a stage.
+tracking never stops a stage, and a training loop never waits for the server: a thread sends its points.
 
 The run of a training has the tag `weights.sha256`, set at its end: `add_scores` finds it by this tag.
 
@@ -20,11 +20,14 @@ import os
 import posixpath
 import re
 import shutil
+import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
+from datetime import datetime
 from pathlib import Path
 
 from dlcv.runtime import compute
@@ -106,13 +109,18 @@ class Run:
 
     Args:
         header: describes the run; None for a run that does nothing.
+        resumed: whether the header has the id of a killed run.
     """
 
-    def __init__(self, header: Event | None) -> None:
-        self._sink = _Sink(header or {})
-        self._points: list[tuple[str, float, int, int]] = []
-        self._flushed = time.time()
+    def __init__(self, header: Event | None, resumed: bool = False) -> None:
+        self._sink = _Sink(header or {}, resumed)
+        self._points: deque[tuple[str, float, int, int]] = deque()
         self._nonfinite: dict[str, int] = {}
+        self._sending = threading.Lock()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._send_points, daemon=True)
+        if header:
+            self._thread.start()
 
     @property
     def id(self) -> str | None:
@@ -120,37 +128,48 @@ class Run:
         return self._sink.header.get("id")
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Append one point to each named curve, without values that are not finite. Points are sent in batches."""
-        self._points += self._finite(values, step)
-        if len(self._points) >= BATCH or time.time() - self._flushed >= FLUSH_SECONDS:
-            self.flush()
+        """Append one point to each named curve, without values that are not finite. A thread sends the points."""
+        self._points.extend(self._finite(values, step))
 
     def flush(self) -> None:
-        """Send the buffered points now."""
+        """Send the buffered points now, in batches."""
         # The curve of a killed run goes beyond its last checkpoint; the repeated steps are not sent again.
         last = self._sink.last_steps
-        self._sink.write({"kind": "metrics", "points": [p for p in self._points if p[3] > last.get(p[0], -1)]})
-        self._points = []
-        self._flushed = time.time()
+        with self._sending:
+            while self._points:
+                batch = [self._points.popleft() for _ in range(min(BATCH, len(self._points)))]
+                self._sink.write({"kind": "metrics", "points": [p for p in batch if p[3] > last.get(p[0], -1)]})
 
     def scores(self, values: Mapping[str, float]) -> None:
         """Log final scores. Their names must differ from those of the curves."""
-        self._sink.write({"kind": "metrics", "points": self._finite(values, 0)})
+        self._send({"kind": "metrics", "points": self._finite(values, 0)})
 
     def figure(self, path: Path, folder: str = "figures") -> None:
         """Copy the file `path` into the folder `folder` of the run's artifacts. A missing file gives a warning."""
-        self._sink.write({"kind": "artifact", "path": str(Path(path).resolve()), "folder": folder})
+        self._send({"kind": "artifact", "path": str(Path(path).resolve()), "folder": folder})
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags that were not known at the start of the run, `weights.sha256` for example."""
-        self._sink.write({"kind": "tags", "values": _strings(tags)})
+        self._send({"kind": "tags", "values": _strings(tags)})
 
     def close(self, status: str | None) -> None:
         """Send the buffered points and end the run with `status`; None does not change its status. `run` calls this."""
+        self._end.set()
+        if self._thread.is_alive():
+            self._thread.join()
         self.flush()
         if self._nonfinite:
             self.set_tags({"nonfinite": ", ".join(f"{name}@{step}" for name, step in sorted(self._nonfinite.items()))})
-        self._sink.write({"kind": "end", "status": status, "time": _now()})
+        self._send({"kind": "end", "status": status, "time": _now()})
+
+    def _send(self, event: Event) -> None:
+        with self._sending:
+            self._sink.write(event)
+
+    def _send_points(self) -> None:
+        """Send the buffered points every `FLUSH_SECONDS`, in a thread: a loop that sends would wait for the server."""
+        while not self._end.wait(FLUSH_SECONDS):
+            self.flush()
 
     def _finite(self, values: Mapping[str, float], step: int) -> list[tuple[str, float, int, int]]:
         """The finite values as points. MLflow would store infinity as 1.797e308, which ruins the axes of the UI."""
@@ -194,11 +213,11 @@ def run(
         yield Run(None)
         return
     machine = {"cpu": compute.cpu(), "compute": compute.settings()}
-    header = {"kind": "run", "id": resume, "name": name, "area": area, "start": _now()}
-    handle = Run({**header, "tags": _strings({**identity(name), **machine, **tags})})
+    header = {"kind": "run", "id": resume or _new_id(), "name": name, "area": area, "start": _now()}
+    handle = Run({**header, "tags": _strings({**identity(name), **machine, **tags})}, resume is not None)
     try:
-        handle._sink.write({"kind": "params", "values": _strings(params)})
-        handle._sink.write({"kind": "datasets", "values": [astuple(dataset) for dataset in datasets]})
+        handle._send({"kind": "params", "values": _strings(params)})
+        handle._send({"kind": "datasets", "values": [astuple(dataset) for dataset in datasets]})
         yield handle
     except BaseException as error:
         handle.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
@@ -236,7 +255,7 @@ def scores_header(training: Training) -> Event:
     """The header of events that add something to the run of a training."""
     return {
         "kind": "scores",
-        "id": None,
+        "id": _new_id(),
         "name": training.name,
         "area": training.area,
         "start": _now(),
@@ -250,8 +269,8 @@ def import_file(path: Path, running: bool = False) -> int:
     """Import what was logged while the server was away: a file, or all `*.jsonl` of a folder. May be repeated.
 
     A file is renamed to `*.imported` once all of it is imported. A file without an end (its stage was killed, or is
-    still running) is imported up to its last event and kept. Scores wait for the run of their training. In a folder,
-    a file of another kind gives a warning. Imports that start together take turns.
+    still running) is imported up to its last event, and kept until its run has ended. Scores wait for the run of their
+    training. In a folder, a file of another kind gives a warning. Imports that start together take turns.
 
     Args:
         path: the file or folder.
@@ -304,9 +323,13 @@ def _import(file: Path, running: bool) -> int:
                 known |= {(name, step) for name, _, _, step in points}
                 event = {**event, "points": points}
             stored.send(event)
+        # A killed stage writes no end; its run ends by another file, when the stage is resumed.
+        times = [point[2] for event in events if event["kind"] == "metrics" for point in event["points"]]
+        last = max([header["start"], *times])
+        ended = (bool(events) and events[-1]["kind"] == "end") or stored.ended_since(last)
     except Exception as error:
         raise UserError(f"{file}: MLflow did not accept it: {line(error)}; try again later") from error
-    if events and events[-1]["kind"] == "end":
+    if ended:
         file.rename(file.with_suffix(".imported"))
         shutil.rmtree(file.with_suffix(""), ignore_errors=True)
     elif not running:
@@ -317,7 +340,7 @@ def _import(file: Path, running: bool) -> int:
 class _Sink:
     """Sends events to the server until it fails, then to a file. Does nothing without a header. Raises nothing."""
 
-    def __init__(self, header: Event) -> None:
+    def __init__(self, header: Event, resumed: bool) -> None:
         self.header = header
         self.last_steps: dict[str, int] = {}
         self._stored: StoredRun | None = None
@@ -333,7 +356,7 @@ class _Sink:
                 raise ConnectionError(f"it failed less than {PAUSE_SECONDS / 60:.0f} minutes ago")
             self._stored = open_run(header)
             assert self._stored is not None  # only an import waits
-            if header["id"]:
+            if resumed:
                 self.last_steps = self._stored.take_up(header["tags"])
             header["id"] = self._stored.id
         except Exception as error:  # of sqlalchemy or requests, for example: the stage goes on without a server
@@ -365,9 +388,9 @@ class _Sink:
 
     def _open_file(self) -> OSError | None:
         """Begin a file of events; the error if there can be none."""
-        self.header["id"] = self.header["id"] or f"offline-{uuid.uuid4().hex}"
         name = re.sub(r"[^\w.@-]+", "_", self.header["name"])
-        file = offline() / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{uuid.uuid4().hex[:4]}.jsonl"
+        # To the microsecond: an import takes the files in this order, a training before its scores.
+        file = offline() / f"{datetime.now():%Y%m%d-%H%M%S-%f}-{name}-{uuid.uuid4().hex[:4]}.jsonl"
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._append(file, self.header)
@@ -400,6 +423,11 @@ def _read(file: Path) -> list[Event]:
     except (ValueError, LookupError, TypeError):
         pass
     raise NoEvents(f"{file} is not a file of events; dlcv writes those into mlruns-offline")
+
+
+def _new_id() -> str:
+    """An id for a run that MLflow has not made yet. If its answer is lost, the run that it made is found by this id."""
+    return f"new-{uuid.uuid4().hex}"
 
 
 def _strings(values: Mapping[str, object]) -> dict[str, str]:

@@ -168,6 +168,25 @@ def test_a_file_cut_off_by_a_kill_is_imported_and_kept(root, monkeypatch):
     assert curve(root, found.info.run_id, "loss") == [(0, 1.0)] and offline(root) == [file]
 
 
+def test_the_file_of_a_killed_stage_is_kept_until_the_resumed_stage_has_ended(root, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setenv("DLCV_TRACKING", "later")
+        killed = tracking.run("train", area="adaptation", params={})
+        first = killed.__enter__()  # and never left, as after SIGKILL
+        first.log({"loss": 1.0}, 0)
+        first.flush()
+        with tracking.run("train", area="adaptation", params={}, resume=first.id) as second:
+            second.log({"loss": 0.5}, 1)
+            second.flush()
+            assert tracking.import_file(root / "mlruns-offline", running=True) == 2
+            assert len(offline(root)) == 2 and runs_of(root)[0].info.status == "RUNNING"
+    for _ in range(2):
+        tracking.import_file(root / "mlruns-offline")
+    (found,) = runs_of(root)
+    assert found.info.status == "FINISHED" and offline(root) == []
+    assert curve(root, found.info.run_id, "loss") == [(0, 1.0), (1, 0.5)]
+
+
 def test_one_event_that_the_server_refuses_does_not_hold_up_an_import(root, monkeypatch, capsys):
     with monkeypatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", AWAY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +84,28 @@ def test_a_failed_run_has_its_points_and_its_status(away: Path, error: type[Base
 
 def test_points_are_sent_in_batches_and_in_order(away: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "BATCH", 3)
-    monkeypatch.setattr(tracking, "FLUSH_SECONDS", math.inf)
     with tracking.run("train", area="adaptation", params={}) as run:
-        for step, expected in enumerate((0, 0, 3, 3)):
+        for step in range(7):
             run.log({"loss": float(step)}, step)
-            assert len(points(away)) == expected
-    assert points(away) == [("loss", float(step), step) for step in range(4)]
+        assert points(away) == []  # the loop sends nothing itself
+    assert points(away) == [("loss", float(step), step) for step in range(7)]
+    assert [len(event["points"]) for event in events(away) if event["kind"] == "metrics"] == [3, 3, 1]
+
+
+def test_a_thread_sends_the_points_while_a_training_runs(away: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "FLUSH_SECONDS", 0.01)
+    sent = threading.Event()
+    write = tracking._Sink.write
+
+    def written(sink: tracking._Sink, event: dict[str, Any]) -> None:
+        write(sink, event)
+        if event["kind"] == "metrics":
+            sent.set()
+
+    monkeypatch.setattr(tracking._Sink, "write", written)
+    with tracking.run("train", area="adaptation", params={}) as run:
+        run.log({"loss": 1.0}, 0)
+        assert sent.wait(30) and points(away) == [("loss", 1.0, 0)]
 
 
 def test_values_that_are_not_finite_become_a_tag(away: Path, capsys: pytest.CaptureFixture[str]) -> None:
