@@ -35,7 +35,7 @@ def evaluated(
     digits: Path, trained_digits: Path, judge: JudgeNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Any]:
     extractor: Any = Means()
-    monkeypatch.setattr(evaluate_digits, "load_extractor", lambda section: extractor)
+    monkeypatch.setattr(evaluate_digits, "load_extractor", lambda *_: extractor)
     train, val = (np.array(load_split(Path("data/digits/mnistm"), split).images) for split in ("train", "val"))
     save_reference(DIGITS_REFERENCE, of_images("digits/mnistm", train, val, extractor))
     sample_digits.run(MODEL, load())

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow  # whole trainings, samplings or evaluations
 def evaluated(faces: Path, trained_faces: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The scores of a network that was never trained."""
     extractor: Any = Means()
-    monkeypatch.setattr(evaluate_faces, "load_extractor", lambda section: extractor)
+    monkeypatch.setattr(evaluate_faces, "load_extractor", lambda *_: extractor)
     train, val = (np.array(load_split(Path("data/faces"), split).images) for split in ("train", "val"))
     save_reference(FACES_REFERENCE, of_images("faces", train, val, extractor))
     sample_faces.run(load())

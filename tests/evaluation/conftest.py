@@ -116,6 +116,6 @@ def prepared(
     """A study with the ORL faces prepared and light extractors."""
     write_prepared(Path("data/faces"), "faces", "sample", 64, sample.faces(np.random.default_rng(0)))
     set_params({"evaluation.images": 50, "evaluation.kid_subset_size": 20, "evaluation.dlib_face_images": 300})
-    monkeypatch.setattr(bounds, "load_extractor", lambda _: extractor)
-    monkeypatch.setattr(extractors, "load_extractor", lambda _: extractor)
+    monkeypatch.setattr(bounds, "load_extractor", lambda *_: extractor)
+    monkeypatch.setattr(extractors, "load_extractor", lambda *_: extractor)
     return study

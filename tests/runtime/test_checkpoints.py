@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import random
 import shutil
 from collections import namedtuple
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from dlcv.runtime import checkpoints as module
 from dlcv.runtime.checkpoints import Checkpoints, random_state, restore_random_state
+from dlcv.runtime.errors import UserError
 
 
 @pytest.fixture
@@ -54,6 +57,41 @@ def test_a_folder_without_its_file_is_skipped(saved: Checkpoints) -> None:
     (saved.folder / "step-000000020").mkdir()
     state = saved.latest()
     assert state is not None and state["step"] == 10
+
+
+def test_a_checkpoint_that_is_not_published_is_skipped(saved: Checkpoints) -> None:
+    saved.save(20, {"value": 2})
+    saved.save(20, {"value": 2})  # a resumed process writes it again
+    state = saved.latest()
+    assert state is not None and (state["step"], state["value"]) == (10, 1)
+
+
+def test_a_checkpoint_that_runs_code_is_refused(saved: Checkpoints) -> None:
+    torch.save({"step": 10, "random": Path("/")}, saved.folder / "step-000000010/rank-0.pt")
+    with pytest.raises(UserError, match=r"cannot read the checkpoint .*rank-0\.pt \(.*\); remove .* to start anew"):
+        saved.latest()
+
+
+def test_every_generator_goes_on_where_it_was() -> None:
+    def draw() -> tuple[float, float, float]:
+        return random.random(), float(np.random.rand()), float(torch.rand(()))
+
+    state = random_state()
+    expected = draw()
+    assert draw() != expected
+    restore_random_state(state)
+    assert draw() == expected
+
+
+def test_the_run_of_a_killed_training_is_known(saved: Checkpoints) -> None:
+    assert saved.run_id() is None
+    saved.keep_run_id(None)
+    assert saved.run_id() is None
+    saved.keep_run_id("abc")
+    assert saved.run_id() == "abc"
+    new = Checkpoints("gan", "dcgan-0", "e" * 64)
+    new.keep_run_id("def")
+    assert new.run_id() == "def" and saved.run_id() == "abc"
 
 
 @pytest.mark.parametrize("free", [0, 10 * module.SPARE])

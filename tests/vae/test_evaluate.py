@@ -41,7 +41,7 @@ FIGURES = ["curve", "interpolation", "neighbours", "reconstructions", "samples",
 def ready(study: Path, set_params: Any, extractor: Extractor, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A function that trains on faces with an attribute and makes their reference."""
     monkeypatch.setattr(stage, "train", partial(loop, log_every=2))
-    monkeypatch.setattr(evaluate, "load_extractor", lambda _: extractor)
+    monkeypatch.setattr(evaluate, "load_extractor", lambda *_: extractor)
     # t-SNE takes seconds; one test uses it.
     monkeypatch.setattr(figures.tsne, "fit", lambda features, perplexity, seed: features[:, :2])
     set_params(SMALL)

@@ -63,6 +63,23 @@ def test_left_out_groups_are_the_distances_of_what_is_left(count: int) -> None:
             leave_group_out(features, reference, groups)
 
 
+def test_the_smallest_groups_and_sets_are_accepted() -> None:
+    rng = np.random.default_rng(0)
+    reference = statistics(rng.normal(size=(50, 3)))
+    assert len(leave_group_out(rng.normal(size=(6, 3)), reference, 2)) == 2
+    assert len(leave_group_out(rng.normal(size=(6, 3)), reference, 3)) == 3  # two images in each
+    with pytest.raises(ValueError, match="3 groups of 5"):
+        leave_group_out(rng.normal(size=(5, 3)), reference, 3)
+    assert statistics(rng.normal(size=(2, 3))).count == 2
+
+
+def test_an_interval_written_out() -> None:
+    """Four groups: the variance is 3/4 of the sum of squares, 5; t of 3 degrees of freedom at 0.975 is 3.18245."""
+    half = 3.18245 * (0.75 * 5) ** 0.5
+    assert interval(10.0, [8.0, 9.0, 10.0, 11.0]) == pytest.approx((10 - half, 10 + half), rel=1e-5)
+    assert difference(10.0, [8.0, 9.0, 10.0, 11.0], 4.0, [0.0] * 4) == pytest.approx((6, 6 - half, 6 + half), abs=1e-4)
+
+
 def test_interval_contains_its_point_and_covers_other_draws() -> None:
     """Drawn again and again, the intervals hold the mean distance of that count about 95 times in 100."""
     rng = np.random.default_rng(0)

@@ -21,6 +21,8 @@ def test_kernel_distance_is_torch_fidelitys() -> None:
     )  # fmt: skip
     assert ours.value == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-4)
     assert ours.standard_deviation == pytest.approx(theirs["kernel_inception_distance_std"], rel=1e-4)
+    assert (ours.subsets, ours.subset_size) == (7, 60)
+    assert kernel_distance(generated[:2], real[:2], subsets=1, subset_size=2, seed=3).value != 0
     with pytest.raises(ValueError, match="subsets of 151"):
         kernel_distance(generated, real[:150], subsets=7, subset_size=151, seed=3)
 

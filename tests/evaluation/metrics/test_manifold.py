@@ -33,6 +33,21 @@ def test_density_and_coverage_are_their_definition() -> None:
     assert ours["coverage"] == pytest.approx((between.min(axis=0) <= radius).mean())
 
 
+@pytest.mark.parametrize("count", [60, 1100])  # within one block, and over several
+def test_coverage_of_all_blocks_is_joined(count: int) -> None:
+    generated, real = two_sets(count, 4)
+    between = ((generated[:, None] - real[None]) ** 2).sum(2)
+    radius = np.sort(((real[:, None] - real[None]) ** 2).sum(2), axis=1)[:, 3]
+    assert manifold_scores(generated, real, neighbours=3)["coverage"] == (between <= radius).any(0).mean()
+
+
+def test_as_many_images_as_neighbours_are_refused() -> None:
+    _, real = two_sets(5, 4)
+    assert manifold_scores(real, real, neighbours=4)["recall"] == 1  # each image lies on the edge of a ball, too
+    with pytest.raises(ValueError, match="5"):
+        manifold_scores(real, real, neighbours=5)
+
+
 def test_a_collapsed_model_is_precise_and_covers_nothing() -> None:
     _, real = two_sets(300, 8)
     one_image = np.repeat(real[:1], 300, axis=0)
