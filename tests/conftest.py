@@ -18,6 +18,8 @@ from dlcv.engine import environment
 
 environment.prepare(portable=True, threads=1)  # as params.yaml ships it, before NumPy and torch are imported
 
+import dvc  # noqa: E402, F401, whose log keeps the stream of the first import: in a test it would be closed afterwards
+
 from dlcv.engine import training  # noqa: E402
 from dlcv.engine.loop import train  # noqa: E402
 

@@ -113,7 +113,7 @@ def test_only_the_information_in_the_loss_changes(set_params: Any, section: str,
     network = method.networks["network"]
     (source, labels), (target, _) = batch()["source"], batch()["target"]
     if section == "dann":  # joint batch
-        logits = network(torch.cat([source, target]), 0.0).classes
+        logits = network(torch.cat([source, target])).classes
         of_source, of_target = logits[:16], logits[16:]
     else:
         of_source, of_target = network(source).classes, network(target).classes

@@ -10,7 +10,8 @@ import pytest
 from dlcv.report import results
 from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.files import read_json
+from dlcv.runtime.files import read_json, write_json
+from tests.report.made import EXTRACTOR
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +28,7 @@ def published(full: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(results, "git", git)
     monkeypatch.setattr(results, "_finished", lambda: True)
+    write_json(full / "out/evaluation/digits/mnistm/summary.json", {"protocol": {"extractor": EXTRACTOR}})
     return results.publish("made", load(), "make repro")
 
 
