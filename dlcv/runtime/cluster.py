@@ -2,12 +2,14 @@
 
 A node that shares the folder of the repository works in it. Another one gets the files of the repository, pulls what
 the stage needs from the DVC remote, and pushes what it makes; DVC then finds the run in its run cache and takes the
-outputs in. A stage whose node dies is started again, on another node if there is one.
+outputs in. Once there is such a node, what is made in the folder is pushed too, so nodes of both kinds work together. A
+stage whose node dies is started again, on another node if there is one.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import os
 import secrets
 import socket
@@ -18,10 +20,12 @@ import threading
 from pathlib import Path
 from typing import Any, Self
 
-from dlcv.runtime import node
+from dlcv.runtime import durations, node
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.executors import HINTS, PATIENCE, Executor, command, short
+from dlcv.runtime.executors import DVC, HINTS, PATIENCE, Executor, command, short
 from dlcv.runtime.gpus import CONTEXT, FRAGMENTS, OTHERS
+from dlcv.runtime.mlflow_store import COMMIT, commit_tags
+from dlcv.runtime.stages import has_remote, locked
 from dlcv.runtime.tracking import LATER, offline
 
 TOKEN = Path(".dvc/tmp/dlcv-ray")
@@ -33,30 +37,13 @@ class Cluster(Executor):
     """Stages as tasks of a Ray cluster, which finds the nodes with enough CPUs, memory and GPU.
 
     Args:
-        address: of the cluster; None for that of `RAY_ADDRESS`, or one that runs on this machine.
+        ray: the module, from `connect`.
         threads: of a stage; it gets as many CPUs.
         needs: bytes of each training, by its stage.
         gpu_memory: bytes of a GPU of the cluster.
-
-    Raises:
-        UserError: Ray is not installed, or there is no cluster.
     """
 
-    def __init__(self, address: str | None, threads: int, needs: dict[str, float], gpu_memory: float | None = None):
-        os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # stages may say the same
-        try:
-            import ray
-        except ImportError:
-            raise UserError("--ray needs Ray; install it with `pip install 'dlcv[ray]'`") from None
-        try:
-            if address is not None and ":" in address:  # Ray would wait for minutes
-                host, port = address.rsplit(":", 1)
-                socket.create_connection((host, int(port)), timeout=10).close()
-            ray.init(address=address or "auto", configure_logging=False)
-        except (OSError, ValueError, RuntimeError) as error:
-            where = f"at {address}" if address else "on this machine"
-            reason = " ".join(str(error).split())[:120]
-            raise UserError(f"there is no Ray cluster {where} ({reason}); `ray start --head` starts one") from None
+    def __init__(self, ray: Any, threads: int, needs: dict[str, float], gpu_memory: float | None = None):
         self.ray = ray
         ray.cloudpickle.register_pickle_by_value(node)
         resources = ray.cluster_resources()
@@ -66,9 +53,15 @@ class Cluster(Executor):
         self.gpu_memory = gpu_memory
         self.has_gpus = resources.get("GPU", 0) > 0
         self.token = secrets.token_hex(16)
+        self.environment = {"DLCV_TRACKING": os.environ.get("DLCV_TRACKING", LATER), COMMIT: json.dumps(commit_tags())}
         self._running: dict[str, Any] = {}
-        self._taking = threading.Lock()
-        self._stopper = ray.remote(node.Stop).options(num_cpus=0).remote()
+        self._exchange = threading.Lock()  # one thread at a time pulls or pushes
+        self._pushes = False  # whether the outputs have to be in the DVC remote, because a node lacks the folder
+        # On this machine: if the node with the actor died, the stages on all nodes would stop.
+        here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+            ray.get_runtime_context().get_node_id(), soft=False
+        )
+        self._stopper = ray.remote(node.Stop).options(num_cpus=0, scheduling_strategy=here).remote()
 
     def __enter__(self) -> Self:
         TOKEN.write_text(self.token, encoding="utf-8")
@@ -83,28 +76,61 @@ class Cluster(Executor):
         return True  # Ray keeps what does not fit waiting
 
     def run(self, stage: str) -> int:
+        try:
+            done = self._on_a_node(stage)
+            if done.code is None:
+                self._begin_to_push(done.away)
+                done = self._on_a_node(stage)
+        except self.ray.exceptions.RayError as error:
+            print(f"{short(stage)} | {type(error).__name__}: {' '.join(str(error).split())[:200]}", flush=True)
+            return 1
+        assert done.code is not None  # it got the files of the repository
+        with self._exchange:
+            _extract(done.logged)
+            if done.code == 0 and done.away:
+                return _call(command(stage, "--pull"), short(stage))
+            if done.code == 0 and self._pushes:
+                return _call([*DVC, "push", stage], short(stage))
+        return done.code
+
+    def _on_a_node(self, stage: str) -> node.Done:
+        """Run `stage` on a node that Ray chooses."""
         task = node.Task(
             stage,
             short(stage),
             str(Path.cwd()),
             self.token,
             str(TOKEN),
-            {"DLCV_TRACKING": os.environ.get("DLCV_TRACKING", LATER)},
+            self.environment,
             HINTS,
             PATIENCE,
         )
         remote = self.ray.remote(node.run).options(**self._resources(stage), max_retries=ATTEMPTS, name=short(stage))
-        reference = self._running[stage] = remote.remote(task, self._stopper, snapshot())
+        files = snapshot() if self._pushes else b""
+        reference = self._running[stage] = remote.remote(task, self._stopper, files)
         try:
-            done = node.Done(*self.ray.get(reference))
-        except self.ray.exceptions.RayError as error:
-            print(f"{short(stage)} | {type(error).__name__}: {' '.join(str(error).split())[:200]}", flush=True)
-            return 1
+            return node.Done(*self.ray.get(reference))
         finally:
             self._running.pop(stage, None)
-        if done.shared or done.code:
-            return done.code
-        return self._take(stage, done.logged)
+
+    def _begin_to_push(self, away: str) -> None:
+        """Push all outputs that there are, once, for the node `away`.
+
+        Raises:
+            UserError: there is no DVC remote, or it takes nothing.
+        """
+        with self._exchange:
+            if self._pushes:
+                return
+            if not has_remote():
+                raise UserError(
+                    f"the node {away} does not see {Path.cwd()}, and there is no DVC remote; "
+                    "mount the folder there, or add a remote by `dvc remote add -d storage URL`"
+                )
+            print(f"dlcv: {away} does not see this folder; pushing to the DVC remote", file=sys.stderr, flush=True)
+            if _call([*DVC, "push"], "dvc push"):
+                raise UserError("dvc push failed; its messages start with dvc push")
+            self._pushes = True
 
     def leave(self, stage: str) -> None:
         pass
@@ -124,17 +150,59 @@ class Cluster(Executor):
             share = (self.needs.get(stage, OTHERS) * FRAGMENTS + CONTEXT) / (self.gpu_memory or 1)
             gpus = min(1.0, round(share + 0.005, 2)) if self.gpu_memory else 1.0
             bytes_ = 0.0  # on the GPU
-        return {"num_cpus": self.threads, "num_gpus": gpus, "memory": int(bytes_ + PROCESS)}
+        wanted = {"GPU": gpus, "CPU": self.threads, "memory": int(bytes_ + PROCESS)}
+        # A stage that is too large for every node gets a whole one: Ray would wait without an end for a larger one.
+        nodes = [each["Resources"] for each in self.ray.nodes() if each["Alive"]]
+        held = max([min(each.get(name, 0), wanted[name]) for name in wanted] for each in nodes)
+        return dict(zip(("num_gpus", "num_cpus", "memory"), held, strict=True))
 
-    def _take(self, stage: str, logged: bytes) -> int:
-        """Take in what a node without the folder has pushed and logged; the exit code of DVC."""
-        with self._taking, tarfile.open(fileobj=io.BytesIO(logged)) as archive:
-            members = [each for each in archive.getmembers() if Path(each.name) != Path("away.json")]
-            archive.extractall(offline(), members=members, filter="data")
-        said = subprocess.run(command(stage, "--pull"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if said.returncode:
-            print("".join(f"{short(stage)} | {line}\n" for line in said.stdout.splitlines()), file=sys.stderr, end="")
-        return said.returncode
+
+def connect(address: str | None) -> Any:
+    """Connect this process with a Ray cluster and return the module of Ray.
+
+    Args:
+        address: HOST:PORT; None for that of `RAY_ADDRESS`, or a cluster that runs on this machine.
+
+    Raises:
+        UserError: Ray is not installed, or there is no cluster.
+    """
+    os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # stages may say the same
+    try:
+        import ray
+        import ray.util.scheduling_strategies
+    except ImportError:
+        raise UserError("--ray needs Ray; install it with `pip install 'dlcv[ray]'`") from None
+    try:
+        if address is not None and ":" in address:  # Ray would wait for minutes
+            host, port = address.rsplit(":", 1)
+            socket.create_connection((host, int(port)), timeout=10).close()
+        ray.init(address=address or "auto", configure_logging=False)
+    except (OSError, ValueError, RuntimeError) as error:
+        where = f"at {address}" if address else "on this machine"
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(f"there is no Ray cluster {where} ({reason}); `ray start --head` starts one") from None
+    return ray
+
+
+def _call(words: list[str], name: str) -> int:
+    """Run a command; its exit code. What it says is printed only if it fails, line by line after `name`."""
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        print("".join(f"{name} | {line}\n" for line in done.stdout.splitlines()), file=sys.stderr, end="")
+    return done.returncode
+
+
+def _extract(logged: bytes) -> None:
+    """Take in what a stage has logged on a node without the folder: the tar file of `node.Done`."""
+    if not logged:
+        return
+    with tarfile.open(fileobj=io.BytesIO(logged)) as archive:
+        for each in archive:
+            if each.name == str(durations.PATH) and (seconds := archive.extractfile(each)):
+                with open(durations.PATH, "ab") as file:
+                    file.write(seconds.read())
+            elif Path(each.name).is_relative_to(offline().name) and Path(each.name).name != "away.json":
+                archive.extract(each, offline().parent, filter="data")
 
 
 def snapshot() -> bytes:
@@ -145,7 +213,7 @@ def snapshot() -> bytes:
     if listed.returncode:
         raise UserError(f"--ray needs a git repository ({listed.stderr.strip()}); clone the project with git")
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as archive:
+    with locked(), tarfile.open(fileobj=stream, mode="w") as archive:  # no lock file is half-written meanwhile
         for name in [*filter(None, listed.stdout.split("\0")), ".dvc/config.local"]:
             if Path(name).is_file():
                 archive.add(name)

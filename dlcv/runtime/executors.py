@@ -24,6 +24,7 @@ HINTS = (
     "To enable auto staging",
     "\tdvc config core.autostage",
 )
+DVC = (sys.executable, "-m", "dvc", "--wait-for-lock")  # other stages may hold its lock for longer than it waits
 PATIENCE = 20.0  # seconds that stages have to stop: a training writes a checkpoint after its current step
 
 
@@ -147,8 +148,7 @@ class Processes(Executor):
 
 def command(stage: str, *options: str) -> list[str]:
     """The command that brings one stage up to date."""
-    # Other stages may hold DVC's lock for longer than DVC waits by default.
-    return [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", *options, stage]
+    return [*DVC, "repro", "--single-item", *options, stage]
 
 
 def short(stage: str) -> str:

@@ -5,8 +5,10 @@ This module is sent to the node, so it imports nothing of this package. The node
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -17,23 +19,28 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-TRACKED = "mlruns-offline"  # the folder of what stages log
+LOGGED = ("mlruns-offline", ".dvc/tmp/dlcv-durations.jsonl")  # what stages log: events for MLflow, and their seconds
 
 # Runs a command and ends it when the worker that started this one has died. Otherwise the stage of a dead worker would
 # go on beside its own second attempt. There are two of them, one in the other: Ray kills the children of a worker, and
-# only those, so the inner one is left to see it.
+# only those, so the inner one is left to see it. It holds a file lock as long as its command lives: the second
+# attempt waits for it, on another node too.
 GUARD = """
-import os, signal, subprocess, sys, time
+import fcntl, os, signal, subprocess, sys, time
 signal.pthread_sigmask(signal.SIG_SETMASK, [])  # a worker blocks SIGINT
-parent, place, *command = sys.argv[1:]
+parent, place, lock, *command = sys.argv[1:]
 if place == "outer":
-    command = [sys.executable, "-c", sys.orig_argv[2], str(os.getpid()), "inner", *command]
+    command = [sys.executable, "-c", sys.orig_argv[2], str(os.getpid()), "inner", lock, *command]
+else:
+    held = open(lock, "w")
+    fcntl.flock(held, fcntl.LOCK_EX)
 process = subprocess.Popen(command, start_new_session=True)
 signal.signal(signal.SIGINT, lambda *_: os.killpg(process.pid, signal.SIGINT))
 while process.poll() is None:
     if os.getppid() != int(parent):
         if place == "inner":
             os.killpg(process.pid, signal.SIGKILL)
+            process.wait()  # DVC takes the locks of a process that it still sees for held
         sys.exit(1)
     time.sleep(0.2)
 sys.exit(process.returncode)
@@ -65,10 +72,16 @@ class Task(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What a node has done: the exit code, and what the stage logged, as a tar file, where the folder is not shared."""
+    """What a node has done.
 
-    code: int
-    shared: bool
+    Attributes:
+        code: the exit code of DVC; None if the node did nothing: it lacks the folder and got no files.
+        away: the name of a node without the folder of the repository; empty if the node shares it.
+        logged: what the stage logged there and how long it took, as a tar file.
+    """
+
+    code: int | None
+    away: str = ""
     logged: bytes = b""
 
 
@@ -90,11 +103,12 @@ def run(task: Task, stop: Any, snapshot: bytes) -> Done:
 
     Args:
         stop: the actor `Stop`.
-        snapshot: the files of the repository without outputs, as a tar file.
+        snapshot: the files of the repository without outputs, as a tar file; empty as long as no node needs them.
     """
-    token = Path(task.root, task.token_file)
-    if token.is_file() and token.read_text(encoding="utf-8") == task.token:
-        return Done(_dvc(task, stop, Path(task.root), "repro", "--single-item", task.stage), shared=True)
+    if shares(task):
+        return Done(_dvc(task, stop, Path(task.root), "repro", "--single-item", task.stage))
+    if not snapshot:
+        return Done(None, platform.node())
     with tempfile.TemporaryDirectory(prefix="dlcv-") as name:
         folder = Path(name)
         with tarfile.open(fileobj=io.BytesIO(snapshot)) as archive:
@@ -106,15 +120,24 @@ def run(task: Task, stop: Any, snapshot: bytes) -> Done:
         code = _dvc(task, stop, folder, "repro", "--single-item", "--pull", task.stage)
         if code == 0:
             code = _dvc(task, stop, folder, "push", "--run-cache", task.stage)
-        return Done(code, shared=False, logged=_packed(folder / TRACKED))
+        return Done(code, platform.node(), _packed(folder))
+
+
+def shares(task: Task) -> bool:
+    """Whether this node shares the folder of the repository: it sees the file with the token of this run."""
+    token = Path(task.root, task.token_file)
+    return token.is_file() and token.read_text(encoding="utf-8") == task.token
 
 
 def _dvc(task: Task, stop: Any, folder: Path, *words: str) -> int:
     """Run a command of DVC, print what it says, and return its exit code."""
-    environment = {**os.environ, **task.environment, "PYTHONPATH": str(folder), "PYTHONUNBUFFERED": "1"}
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, **task.environment, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
     dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", *words]
+    lock = folder / ".dvc" / "tmp" / f"dlcv-ray-{hashlib.sha256(task.stage.encode()).hexdigest()[:16]}.lock"
+    lock.parent.mkdir(exist_ok=True)
     process = subprocess.Popen(
-        [sys.executable, "-c", GUARD, str(os.getpid()), "outer", *dvc],
+        [sys.executable, "-c", GUARD, str(os.getpid()), "outer", str(lock), *dvc],
         cwd=folder,
         env=environment,
         text=True,
@@ -137,7 +160,7 @@ def _stop_when_asked(guard: subprocess.Popen[str], stop: Any, patience: float) -
     while guard.poll() is None:
         try:
             asked = ray.get(stop.came.remote())
-        except ray.exceptions.RayError:  # the command that started all this is gone
+        except ray.exceptions.RayError:  # the machine of the command is gone
             asked = True
         if asked:
             guard.send_signal(signal.SIGINT)  # DVC ignores it while its stage runs, and then releases its locks
@@ -150,9 +173,10 @@ def _stop_when_asked(guard: subprocess.Popen[str], stop: Any, patience: float) -
 
 
 def _packed(folder: Path) -> bytes:
-    """A folder as a tar file."""
+    """What a stage has logged in the copy `folder`, as a tar file."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
-        if folder.is_dir():
-            archive.add(folder, arcname=".")
+        for name in LOGGED:
+            if (folder / name).exists():
+                archive.add(folder / name, arcname=name)
     return stream.getvalue()

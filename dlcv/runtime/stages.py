@@ -56,17 +56,33 @@ def read_pipeline() -> Pipeline:
     Raises:
         UserError: there is no pipeline here.
     """
+    with locked() as repo, _each_file_once():
+        changed = frozenset(stage.addressing for stage in repo.index.graph if stage.changed())
+        return Pipeline(_needs(repo), changed)
+
+
+@contextmanager
+def locked() -> Iterator[Repo]:
+    """Hold DVC's lock, so that no other command of DVC writes its files. Waits while one does."""
     from dvc.lock import LockError
 
     with _repository() as repo:
-        graph = repo.index.graph
         while True:
             try:
-                with repo.lock, _each_file_once():
-                    changed = frozenset(stage.addressing for stage in graph if stage.changed())
-                return Pipeline(_needs(repo), changed)
+                repo.lock.lock()
+                break
             except LockError:
                 time.sleep(0.5)
+        try:
+            yield repo
+        finally:
+            repo.lock.unlock()
+
+
+def has_remote() -> bool:
+    """Whether the repository has a default DVC remote."""
+    with _repository() as repo:
+        return bool(repo.config["core"].get("remote"))
 
 
 @contextmanager
