@@ -1,8 +1,8 @@
 """The stages of `dlcv repro --ray` on the nodes of a Ray cluster.
 
 A node that shares the folder of the repository works in it. Another one gets the files of the repository, pulls what
-the stage needs from the DVC remote, and pushes what it makes; DVC then finds the run in its run cache and takes the
-outputs in. Once there is such a node, what is made in the folder is pushed too, so nodes of both kinds work together. A
+the stage needs from the DVC remote, and pushes what it makes; the outputs are pulled, and the entry of its lock file is
+taken over. Once there is such a node, what is made in the folder is pushed too, so nodes of both kinds work together. A
 stage whose node dies is started again, on another node if there is one.
 """
 
@@ -17,16 +17,19 @@ import subprocess
 import sys
 import tarfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from dlcv.runtime import durations, node
+from dlcv.runtime.edits import EDITED
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.executors import DVC, HINTS, PATIENCE, Executor, command, short
+from dlcv.runtime.executors import DVC, HINTS, PATIENCE, Executor, short
+from dlcv.runtime.files import remove
 from dlcv.runtime.gpus import CONTEXT, FRAGMENTS, OTHERS
 from dlcv.runtime.mlflow_store import COMMIT, commit_tags
-from dlcv.runtime.stages import has_remote, locked
-from dlcv.runtime.tracking import LATER, offline
+from dlcv.runtime.stages import adopt, has_remote, lock_file, locked, outside_cache
+from dlcv.runtime.tracking import AWAY, EVENTS, LATER
 
 TOKEN = Path(".dvc/tmp/dlcv-ray")
 PROCESS = 2e9  # bytes of a stage beside what its training needs: Python, torch, the data
@@ -38,18 +41,27 @@ class Cluster(Executor):
 
     Args:
         ray: the module, from `connect`.
+        needs: the stages that each stage depends on.
         threads: of a stage; it gets as many CPUs.
-        needs: bytes of each training, by its stage.
+        memory: bytes of each training, by its stage.
         gpu_memory: bytes of a GPU of the cluster.
     """
 
-    def __init__(self, ray: Any, threads: int, needs: dict[str, float], gpu_memory: float | None = None):
+    def __init__(
+        self,
+        ray: Any,
+        needs: Mapping[str, list[str]],
+        threads: int,
+        memory: dict[str, float],
+        gpu_memory: float | None = None,
+    ):
         self.ray = ray
         ray.cloudpickle.register_pickle_by_value(node)
         resources = ray.cluster_resources()
         super().__init__(max(1, int(resources.get("CPU", 1)) // threads))
         self.threads = threads
         self.needs = needs
+        self.memory = memory
         self.gpu_memory = gpu_memory
         self.has_gpus = resources.get("GPU", 0) > 0
         self.token = secrets.token_hex(16)
@@ -75,7 +87,7 @@ class Cluster(Executor):
     def admit(self, stage: str) -> bool:
         return True  # Ray keeps what does not fit waiting
 
-    def run(self, stage: str) -> int:
+    def attempt(self, stage: str) -> tuple[int, bool]:
         try:
             done = self._on_a_node(stage)
             if done.code is None:
@@ -83,26 +95,28 @@ class Cluster(Executor):
                 done = self._on_a_node(stage)
         except self.ray.exceptions.RayError as error:
             print(f"{short(stage)} | {type(error).__name__}: {' '.join(str(error).split())[:200]}", flush=True)
-            return 1
+            return 1, False
         assert done.code is not None  # it got the files of the repository
         with self._exchange:
-            _extract(done.logged)
-            if done.code == 0 and done.away:
-                return _call(command(stage, "--pull"), short(stage))
+            if done.away:
+                return self._take(stage, done), False
             if done.code == 0 and self._pushes:
-                return _call([*DVC, "push", stage], short(stage))
-        return done.code
+                return _call([*DVC, "push", stage], short(stage)), False
+        return done.code, done.edited
 
     def _on_a_node(self, stage: str) -> node.Done:
         """Run `stage` on a node that Ray chooses."""
         task = node.Task(
             stage,
+            self.needs[stage],
             short(stage),
             str(Path.cwd()),
+            [EVENTS, str(durations.PATH), lock_file(stage), *outside_cache(stage)],
             self.token,
             str(TOKEN),
             self.environment,
             HINTS,
+            EDITED,
             PATIENCE,
         )
         remote = self.ray.remote(node.run).options(**self._resources(stage), max_retries=ATTEMPTS, name=short(stage))
@@ -142,12 +156,31 @@ class Cluster(Executor):
         for reference in list(self._running.values()):
             self.ray.cancel(reference, force=True)
 
+    def _take(self, stage: str, done: node.Done) -> int:
+        """Take in what a stage has logged and made on a node without the folder; the exit code of DVC."""
+        made = [] if done.code else outside_cache(stage)
+        for path in made:
+            remove(Path(path))
+        with tarfile.open(fileobj=io.BytesIO(done.files)) as archive:
+            texts = {name: _text(archive, name) for name in (str(durations.PATH), lock_file(stage))}
+            members = [
+                each for each in archive if any(Path(each.name).is_relative_to(name) for name in (EVENTS, *made))
+            ]
+            # Which servers were away is a fact of each machine.
+            archive.extractall(members=[each for each in members if Path(each.name).name != AWAY], filter="data")
+        if done.code:
+            return done.code
+        with open(durations.PATH, "ab") as file:
+            file.write(texts[str(durations.PATH)])
+        adopt(stage, texts[lock_file(stage)])
+        return _call([*DVC, "pull", "--force", stage], short(stage))
+
     def _resources(self, stage: str) -> dict[str, Any]:
         """What a stage needs of a node, as options of Ray."""
-        bytes_ = self.needs.get(stage, 0.0)
+        bytes_ = self.memory.get(stage, 0.0)
         gpus = 0.0
         if self.has_gpus:
-            share = (self.needs.get(stage, OTHERS) * FRAGMENTS + CONTEXT) / (self.gpu_memory or 1)
+            share = (self.memory.get(stage, OTHERS) * FRAGMENTS + CONTEXT) / (self.gpu_memory or 1)
             gpus = min(1.0, round(share + 0.005, 2)) if self.gpu_memory else 1.0
             bytes_ = 0.0  # on the GPU
         wanted = {"GPU": gpus, "CPU": self.threads, "memory": int(bytes_ + PROCESS)}
@@ -192,17 +225,10 @@ def _call(words: list[str], name: str) -> int:
     return done.returncode
 
 
-def _extract(logged: bytes) -> None:
-    """Take in what a stage has logged on a node without the folder: the tar file of `node.Done`."""
-    if not logged:
-        return
-    with tarfile.open(fileobj=io.BytesIO(logged)) as archive:
-        for each in archive:
-            if each.name == str(durations.PATH) and (seconds := archive.extractfile(each)):
-                with open(durations.PATH, "ab") as file:
-                    file.write(seconds.read())
-            elif Path(each.name).is_relative_to(offline().name) and Path(each.name).name != "away.json":
-                archive.extract(each, offline().parent, filter="data")
+def _text(archive: tarfile.TarFile, name: str) -> bytes:
+    """The content of a file in a tar file; empty without this file."""
+    file = archive.extractfile(name) if name in archive.getnames() else None
+    return file.read() if file else b""
 
 
 def snapshot() -> bytes:

@@ -55,12 +55,17 @@ class Executor(ABC):
     def admit(self, stage: str) -> bool:
         """Take a place for `stage`; False if it has to wait for a running stage to end."""
 
-    @abstractmethod
     def run(self, stage: str) -> int:
-        """Run an admitted stage, print its output line by line after its name, and return its exit code.
+        """Run an admitted stage, print its output line by line after its name, and return its exit code."""
+        while True:
+            code, edited = self.attempt(stage)
+            if not edited or self.stopped:
+                return code
+            print(f"{short(stage)} | its inputs were edited, so it runs again", flush=True)
 
-        A stage whose inputs were edited while it ran runs again.
-        """
+    @abstractmethod
+    def attempt(self, stage: str) -> tuple[int, bool]:
+        """Run a stage once; the exit code, and whether it failed because its inputs were edited."""
 
     @abstractmethod
     def leave(self, stage: str) -> None:
@@ -100,15 +105,7 @@ class Processes(Executor):
         self._on[stage] = gpu
         return True
 
-    def run(self, stage: str) -> int:
-        while True:
-            code, edited = self._run(stage)
-            if not edited or self.stopped:
-                return code
-            print(f"{short(stage)} | its inputs were edited, so it runs again", flush=True)
-
-    def _run(self, stage: str) -> tuple[int, bool]:
-        """Run one stage; the exit code, and whether it failed because its inputs were edited."""
+    def attempt(self, stage: str) -> tuple[int, bool]:
         gpu, edited = self._on[stage], False
         with subprocess.Popen(
             command(stage),
@@ -146,9 +143,9 @@ class Processes(Executor):
                 os.killpg(process.pid, number)
 
 
-def command(stage: str, *options: str) -> list[str]:
+def command(stage: str) -> list[str]:
     """The command that brings one stage up to date."""
-    return [*DVC, "repro", "--single-item", *options, stage]
+    return [*DVC, "repro", "--single-item", stage]
 
 
 def short(stage: str) -> str:

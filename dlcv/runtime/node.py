@@ -19,8 +19,6 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-LOGGED = ("mlruns-offline", ".dvc/tmp/dlcv-durations.jsonl")  # what stages log: events for MLflow, and their seconds
-
 # Runs a command and ends it when the worker that started this one has died. Otherwise the stage of a dead worker would
 # go on beside its own second attempt. There are two of them, one in the other: Ray kills the children of a worker, and
 # only those, so the inner one is left to see it. It holds a file lock as long as its command lives: the second
@@ -52,22 +50,28 @@ class Task(NamedTuple):
 
     Attributes:
         stage: DVC's address.
+        needs: the addresses of the stages whose outputs it reads.
         name: of the stage, for its messages.
         root: the repository on the machine of the command.
+        back: paths in the repository that come back from a node without the folder.
         token: the text of a file in it, by which a node knows that it shares the folder.
         token_file: its path in the repository.
         environment: variables of the stage.
         hints: starts of lines that are not printed.
+        sign: text in a line of a stage whose inputs were edited while it ran.
         patience: seconds that the stage has to stop.
     """
 
     stage: str
+    needs: list[str]
     name: str
     root: str
+    back: list[str]
     token: str
     token_file: str
     environment: dict[str, str]
     hints: tuple[str, ...]
+    sign: str
     patience: float
 
 
@@ -76,13 +80,15 @@ class Done(NamedTuple):
 
     Attributes:
         code: the exit code of DVC; None if the node did nothing: it lacks the folder and got no files.
+        edited: whether the stage failed because its inputs were edited.
         away: the name of a node without the folder of the repository; empty if the node shares it.
-        logged: what the stage logged there and how long it took, as a tar file.
+        files: those of `Task.back`, as a tar file.
     """
 
     code: int | None
+    edited: bool = False
     away: str = ""
-    logged: bytes = b""
+    files: bytes = b""
 
 
 class Stop:
@@ -106,9 +112,9 @@ def run(task: Task, stop: Any, snapshot: bytes) -> Done:
         snapshot: the files of the repository without outputs, as a tar file; empty as long as no node needs them.
     """
     if shares(task):
-        return Done(_dvc(task, stop, Path(task.root), "repro", "--single-item", task.stage))
+        return Done(*_dvc(task, stop, Path(task.root), "repro", "--single-item", task.stage))
     if not snapshot:
-        return Done(None, platform.node())
+        return Done(None, away=platform.node())
     with tempfile.TemporaryDirectory(prefix="dlcv-") as name:
         folder = Path(name)
         with tarfile.open(fileobj=io.BytesIO(snapshot)) as archive:
@@ -117,10 +123,13 @@ def run(task: Task, stop: Any, snapshot: bytes) -> Done:
         cache = Path.home() / ".cache" / "dlcv" / "dvc"
         for key, value in {"core.no_scm": "true", "cache.dir": str(cache)}.items():
             subprocess.run([sys.executable, "-m", "dvc", "config", "--local", key, value], cwd=folder, check=True)
-        code = _dvc(task, stop, folder, "repro", "--single-item", "--pull", task.stage)
-        if code == 0:
-            code = _dvc(task, stop, folder, "push", "--run-cache", task.stage)
-        return Done(code, platform.node(), _packed(folder))
+        commands = [["repro", "--single-item", "--pull", task.stage], ["push", "--run-cache", task.stage]]
+        if task.needs:  # `repro --pull` pulls a missing dependency only if it is one output, not a folder of several
+            commands.insert(0, ["pull", *task.needs])
+        code = 0
+        for words in commands:
+            code = code or _dvc(task, stop, folder, *words)[0]
+        return Done(code, away=platform.node(), files=_packed(folder, task.back))
 
 
 def shares(task: Task) -> bool:
@@ -129,8 +138,8 @@ def shares(task: Task) -> bool:
     return token.is_file() and token.read_text(encoding="utf-8") == task.token
 
 
-def _dvc(task: Task, stop: Any, folder: Path, *words: str) -> int:
-    """Run a command of DVC, print what it says, and return its exit code."""
+def _dvc(task: Task, stop: Any, folder: Path, *words: str) -> tuple[int, bool]:
+    """Run a command of DVC and print what it says; the exit code, and whether it failed because of an edit."""
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, **task.environment, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
     dvc = [sys.executable, "-m", "dvc", "--wait-for-lock", *words]
@@ -147,10 +156,13 @@ def _dvc(task: Task, stop: Any, folder: Path, *words: str) -> int:
     )
     assert process.stdout is not None
     threading.Thread(target=_stop_when_asked, args=(process, stop, task.patience), daemon=True).start()
+    edited = False
     for line in process.stdout:
+        edited |= task.sign in line
         if line.strip() and not line.startswith(task.hints):
             print(f"{task.name} | {line}", end="", flush=True)
-    return process.wait()
+    code = process.wait()
+    return code, edited and code != 0
 
 
 def _stop_when_asked(guard: subprocess.Popen[str], stop: Any, patience: float) -> None:
@@ -172,11 +184,11 @@ def _stop_when_asked(guard: subprocess.Popen[str], stop: Any, patience: float) -
         time.sleep(0.5)
 
 
-def _packed(folder: Path) -> bytes:
-    """What a stage has logged in the copy `folder`, as a tar file."""
+def _packed(folder: Path, names: list[str]) -> bytes:
+    """The files and folders `names` in `folder`, without those that do not exist, as a tar file."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
-        for name in LOGGED:
+        for name in names:
             if (folder / name).exists():
                 archive.add(folder / name, arcname=name)
     return stream.getvalue()

@@ -55,8 +55,9 @@ def reproduce_on_ray(address: str | None, threads: int, keep_going: bool = False
     with alone():
         ray = connect(address)  # first: to measure what the stages need takes minutes
         pipeline = read_pipeline()
-        needs = needed(Path("params.yaml")) if pipeline.changed else {}
-        run(pipeline, Cluster(ray, threads, needs, min(devices.memory().values(), default=None)), keep_going)
+        memory = needed(Path("params.yaml")) if pipeline.changed else {}
+        gpu = min(devices.memory().values(), default=None)
+        run(pipeline, Cluster(ray, pipeline.needs, threads, memory, gpu), keep_going)
 
 
 def run(pipeline: Pipeline, executor: Executor, keep_going: bool = False) -> None:

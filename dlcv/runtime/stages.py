@@ -8,7 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
 
 from dlcv.runtime.errors import UserError
 
@@ -77,6 +80,33 @@ def locked() -> Iterator[Repo]:
             yield repo
         finally:
             repo.lock.unlock()
+
+
+def outside_cache(address: str) -> list[str]:
+    """The outputs of a stage that DVC does not cache, such as metrics in git: their paths in the repository."""
+    with _repository() as repo:
+        (stage,) = repo.stage.collect(address)
+        return [Path(out.fs_path).relative_to(repo.root_dir).as_posix() for out in stage.outs if not out.use_cache]
+
+
+def lock_file(address: str) -> str:
+    """The path of the lock file of a stage: `stages/gan/dvc.lock` of `stages/gan/dvc.yaml:train@sngan`."""
+    return str(Path(address.rpartition(":")[0]).parent / "dvc.lock")
+
+
+def adopt(address: str, lock: bytes) -> None:
+    """Take over the run of a stage in a copy of the repository, whose outputs are here.
+
+    Args:
+        lock: the text of `lock_file` in the copy.
+    """
+    from dvc.stage.loader import StageLoader
+
+    entries = YAML(typ="safe").load(lock)["stages"]
+    with locked() as repo:
+        (stage,) = repo.stage.collect(address)
+        StageLoader.fill_from_lock(stage, entries[stage.name])
+        stage.dump(update_pipeline=False)
 
 
 def has_remote() -> bool:
