@@ -267,7 +267,7 @@ def test_a_training_whose_node_dies_goes_on_elsewhere_to_the_same_bits(
     small_pipeline.run(local, "dlcv repro --jobs 2")
 
     address, nodes = start()
-    process = small_pipeline.start(shared, f"dlcv repro --ray {address}")
+    process = small_pipeline.start(shared, f"dlcv repro --ray {address}", Path(ray.__file__).parent.parent)
     wait_for(process, lambda: any((shared / ".checkpoints").rglob("step-*[0-9]")))
     training = ["-m", "dlcv", "evaluate", "judge", "train"]
     running = psutil.process_iter(["pid", "cmdline", "cwd"], "")
