@@ -24,6 +24,7 @@ HINTS = (
     "To enable auto staging",
     "\tdvc config core.autostage",
 )
+DVC = (sys.executable, "-m", "dvc", "--wait-for-lock")  # other stages may hold its lock for longer than it waits
 PATIENCE = 20.0  # seconds that stages have to stop: a training writes a checkpoint after its current step
 
 
@@ -54,12 +55,17 @@ class Executor(ABC):
     def admit(self, stage: str) -> bool:
         """Take a place for `stage`; False if it has to wait for a running stage to end."""
 
-    @abstractmethod
     def run(self, stage: str) -> int:
-        """Run an admitted stage, print its output line by line after its name, and return its exit code.
+        """Run an admitted stage, print its output line by line after its name, and return its exit code."""
+        while True:
+            code, edited = self.attempt(stage)
+            if not edited or self.stopped:
+                return code
+            print(f"{short(stage)} | its inputs were edited, so it runs again", flush=True)
 
-        A stage whose inputs were edited while it ran runs again.
-        """
+    @abstractmethod
+    def attempt(self, stage: str) -> tuple[int, bool]:
+        """Run a stage once; the exit code, and whether it failed because its inputs were edited."""
 
     @abstractmethod
     def leave(self, stage: str) -> None:
@@ -99,15 +105,7 @@ class Processes(Executor):
         self._on[stage] = gpu
         return True
 
-    def run(self, stage: str) -> int:
-        while True:
-            code, edited = self._run(stage)
-            if not edited or self.stopped:
-                return code
-            print(f"{short(stage)} | its inputs were edited, so it runs again", flush=True)
-
-    def _run(self, stage: str) -> tuple[int, bool]:
-        """Run one stage; the exit code, and whether it failed because its inputs were edited."""
+    def attempt(self, stage: str) -> tuple[int, bool]:
         gpu, edited = self._on[stage], False
         with subprocess.Popen(
             command(stage),
@@ -145,10 +143,9 @@ class Processes(Executor):
                 os.killpg(process.pid, number)
 
 
-def command(stage: str, *options: str) -> list[str]:
+def command(stage: str) -> list[str]:
     """The command that brings one stage up to date."""
-    # Other stages may hold DVC's lock for longer than DVC waits by default.
-    return [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", *options, stage]
+    return [*DVC, "repro", "--single-item", stage]
 
 
 def short(stage: str) -> str:

@@ -32,6 +32,7 @@ Event = dict[str, Any]
 SQLITE = "sqlite:///"
 LOCK_SECONDS = 120.0
 PLACE = "dlcv.place"  # a tag: where a run was started
+COMMIT = "DLCV_COMMIT"  # a variable: the tags of the git commit as JSON, for stages that run in a copy without git
 
 # Set before mlflow is imported, unless the user has set them. With MLflow's defaults a request is retried for minutes.
 ENVIRONMENT = {
@@ -158,15 +159,24 @@ def identity(name: str) -> dict[str, str]:
     experiment = os.environ.get("DVC_EXP_NAME", "")
     baseline = os.environ.get("DVC_EXP_BASELINE_REV", "")
     tags = {"dvc.stage": os.environ.get("DVC_STAGE", name), "dvc.exp": experiment, "dvc.baseline": baseline}
-    commit = _git("rev-parse", "HEAD")
-    if commit:
-        # The pipeline itself writes these files while it runs: changes in them are no changes of the code.
-        ours = [":(exclude,glob)**/dvc.lock", ":(exclude)metrics", ":(exclude)report"]
-        changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *ours)
-        tags |= {"git.commit": commit, "mlflow.source.git.commit": commit, "git.dirty": str(bool(changes)).lower()}
+    commit = commit_tags()
     params = Path("params.yaml")
     digest = hashlib.sha256(params.read_bytes()).hexdigest()[:8] if params.is_file() else "no-params"
-    return {**tags, "dlcv.group": experiment or f"{commit[:7] if commit else 'no-commit'}-{digest}"}
+    group = experiment or f"{commit['git.commit'][:7] if commit else 'no-commit'}-{digest}"
+    return {**tags, **commit, "dlcv.group": group}
+
+
+def commit_tags() -> dict[str, str]:
+    """The tags of the git commit: those in the environment, of a copy without git, or those of the repository."""
+    if given := os.environ.get(COMMIT):
+        return dict(json.loads(given))
+    commit = _git("rev-parse", "HEAD")
+    if not commit:
+        return {}
+    # The pipeline itself writes these files while it runs: changes in them are no changes of the code.
+    ours = [":(exclude,glob)**/dvc.lock", ":(exclude)metrics", ":(exclude)report"]
+    changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *ours)
+    return {"git.commit": commit, "mlflow.source.git.commit": commit, "git.dirty": str(bool(changes)).lower()}
 
 
 def label(name: str) -> tuple[str, str]:

@@ -50,12 +50,14 @@ def reproduce(jobs: int | None, keep_going: bool = False) -> None:
 
 def reproduce_on_ray(address: str | None, threads: int, keep_going: bool = False) -> None:
     """As `reproduce`, on the nodes of the Ray cluster at `address`, with as many CPUs for a stage as it has threads."""
-    from dlcv.runtime.cluster import Cluster
+    from dlcv.runtime.cluster import Cluster, connect
 
     with alone():
+        ray = connect(address)  # first: to measure what the stages need takes minutes
         pipeline = read_pipeline()
-        gpus = devices.memory().values()
-        run(pipeline, Cluster(address, threads, needed(Path("params.yaml")), min(gpus, default=None)), keep_going)
+        memory = needed(Path("params.yaml")) if pipeline.changed else {}
+        gpu = min(devices.memory().values(), default=None)
+        run(pipeline, Cluster(ray, pipeline.needs, threads, memory, gpu), keep_going)
 
 
 def run(pipeline: Pipeline, executor: Executor, keep_going: bool = False) -> None:

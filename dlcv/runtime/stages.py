@@ -8,7 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
 
 from dlcv.runtime.errors import UserError
 
@@ -56,17 +59,60 @@ def read_pipeline() -> Pipeline:
     Raises:
         UserError: there is no pipeline here.
     """
+    with locked() as repo, _each_file_once():
+        changed = frozenset(stage.addressing for stage in repo.index.graph if stage.changed())
+        return Pipeline(_needs(repo), changed)
+
+
+@contextmanager
+def locked() -> Iterator[Repo]:
+    """Hold DVC's lock, so that no other command of DVC writes its files. Waits while one does."""
     from dvc.lock import LockError
 
     with _repository() as repo:
-        graph = repo.index.graph
         while True:
             try:
-                with repo.lock, _each_file_once():
-                    changed = frozenset(stage.addressing for stage in graph if stage.changed())
-                return Pipeline(_needs(repo), changed)
+                repo.lock.lock()
+                break
             except LockError:
                 time.sleep(0.5)
+        try:
+            yield repo
+        finally:
+            repo.lock.unlock()
+
+
+def outside_cache(address: str) -> list[str]:
+    """The outputs of a stage that DVC does not cache, such as metrics in git: their paths in the repository."""
+    with _repository() as repo:
+        (stage,) = repo.stage.collect(address)
+        return [Path(out.fs_path).relative_to(repo.root_dir).as_posix() for out in stage.outs if not out.use_cache]
+
+
+def lock_file(address: str) -> str:
+    """The path of the lock file of a stage: `stages/gan/dvc.lock` of `stages/gan/dvc.yaml:train@sngan`."""
+    return str(Path(address.rpartition(":")[0]).parent / "dvc.lock")
+
+
+def adopt(address: str, lock: bytes) -> None:
+    """Take over the run of a stage in a copy of the repository, whose outputs are here.
+
+    Args:
+        lock: the text of `lock_file` in the copy.
+    """
+    from dvc.stage.loader import StageLoader
+
+    entries = YAML(typ="safe").load(lock)["stages"]
+    with locked() as repo:
+        (stage,) = repo.stage.collect(address)
+        StageLoader.fill_from_lock(stage, entries[stage.name])
+        stage.dump(update_pipeline=False)
+
+
+def has_remote() -> bool:
+    """Whether the repository has a default DVC remote."""
+    with _repository() as repo:
+        return bool(repo.config["core"].get("remote"))
 
 
 @contextmanager

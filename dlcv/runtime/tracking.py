@@ -52,6 +52,8 @@ __all__ = ["Dataset", "Run", "Training", "add_scores", "import_file", "initialis
 BATCH = 1000  # points that are sent at once; the most that MLflow accepts in one request
 FLUSH_SECONDS = 5.0
 LATER = "later"  # a value of DLCV_TRACKING
+EVENTS = "mlruns-offline"  # the folder with files of events for `import_file`
+AWAY = "away.json"  # in it: the addresses of the servers that failed, and when
 
 # A server that failed is left alone for a while, by other processes too: each try may wait for the time-out.
 PAUSE_SECONDS = 300.0
@@ -59,12 +61,12 @@ PAUSE_SECONDS = 300.0
 
 def offline() -> Path:
     """The folder with files of events for `import_file`."""
-    return root() / "mlruns-offline"
+    return root() / EVENTS
 
 
 def _away_file() -> Path:
     """The addresses of the servers that failed, and when."""
-    return offline() / "away.json"
+    return offline() / AWAY
 
 
 def _failed_at() -> dict[str, float]:

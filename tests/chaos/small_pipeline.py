@@ -62,11 +62,16 @@ def mark_code(folder: Path, mark: str) -> None:
     path.write_text(text.replace("about={", f'about={{"{mark}": True, ', 1))
 
 
-def start(folder: Path, words: str) -> subprocess.Popen[str]:
-    """`python -m` WORDS in `folder`, whose own code its stages run."""
+def start(folder: Path, words: str, *places: Path) -> subprocess.Popen[str]:
+    """`python -m` WORDS in `folder`, whose own code its stages run; packages may be in `places` too."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "DLCV_", "MLFLOW_"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**kept, "PYTHONPATH": str(folder), "PATH": path, "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **kept,
+        "PYTHONPATH": os.pathsep.join(map(str, (folder, *places))),
+        "PATH": path,
+        "PYTHONUNBUFFERED": "1",
+    }
     command = [sys.executable, "-m", *words.split()]
     return subprocess.Popen(
         command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -11,41 +12,59 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from ruamel.yaml import YAML
 
+from dlcv.runtime import cluster, node
 from dlcv.runtime.errors import UserError
+from dlcv.runtime.files import sha256, write_json
+from dlcv.runtime.gpus import MEASURED
+from dlcv.runtime.reproduce import reproduce_on_ray
 from dlcv.runtime.stages import read_pipeline
+from tests.chaos import small_pipeline
 
-ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'dlcv[ray]'")
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
 
 REPOSITORY = Path(__file__).parent.parent.parent
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
-# Logs where it runs; at the first attempt it waits to be killed.
+# Logs where it runs. `left` and `right` wait for each other if both shall run at a time.
 STAGE = """
 import os, sys, time
 from pathlib import Path
 from dlcv.runtime import tracking
 
-name, needs = sys.argv[1], sys.argv[2:]
+out, *needs = sys.argv[1:]
+name = Path(out).name
 with tracking.run(name + "-0", area="gan", params={"steps": 1}) as run:
     run.log({"loss": float(len(needs))}, 0)
     places = Path(os.environ["PLACES"])
     with places.open("a") as file:
         file.write(f"{name} {Path.cwd()} {os.getpid()}\\n")
-    while name == os.environ.get("WAITS") and places.read_text().split().count(name) == 1:
+    other = {"left": "right", "right": "left"}.get(name)
+    while "MEET" in os.environ and other and other not in places.read_text().split():
         time.sleep(0.1)
-Path(name).write_text(name + "".join(Path(each).read_text() for each in needs))
+    while name == os.environ.get("WAITS"):
+        time.sleep(0.1)
+files = [file for need in needs for file in ([Path(need)] if Path(need).is_file() else sorted(Path(need).iterdir()))]
+text = name + "".join(file.read_text() for file in files)
+Path(out).parent.mkdir(exist_ok=True)
+Path(out).write_text(text)
+if name == "last":
+    Path("metric.json").write_text(f'{{"letters": {len(text)}}}')
 """
+NEEDS = {"first": [], "made/left": ["first"], "made/right": ["first"], "last": ["made"]}
 
 
 class Node:
-    """A node of the cluster, with all its processes in one session."""
+    """A node of the cluster with all its processes. The head has no CPU for stages."""
 
     def __init__(self, address: str | None, variables: dict[str, str], log: Path):
-        head = ["--head", "--port=0", "--include-dashboard=false"] if address is None else [f"--address={address}"]
-        command = [sys.executable, "-m", "ray.scripts.scripts", "start", *head, "--block", "--num-cpus=2"]
+        head = ["--head", "--port=0", "--include-dashboard=false", "--num-cpus=0"]
+        # The head's monitor reads the logs of this whole machine.
+        other = [f"--address={address}", "--num-cpus=2", "--include-log-monitor=false"]
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", *(other if address else head), "--block"]
         self.log = log
         with log.open("w") as out:
             self.process = subprocess.Popen(
@@ -57,7 +76,7 @@ class Node:
             )
 
     def wait_for(self, text: str) -> str:
-        for _ in range(600):
+        for _ in range(900):
             said = self.log.read_text()
             if text in said:
                 return said
@@ -65,10 +84,12 @@ class Node:
             time.sleep(0.2)
         raise AssertionError(self.log.read_text())
 
+    def runs(self, pid: int) -> bool:
+        """Whether the process `pid` is one of this node."""
+        return psutil.Process(self.process.pid) in psutil.Process(pid).parents()
+
     def kill(self) -> None:
         """As a machine that loses its power, except for the processes in sessions of their own."""
-        import psutil
-
         if self.process.poll() is None:
             for each in psutil.Process(self.process.pid).children(recursive=True):
                 if os.getsid(each.pid) == os.getsid(self.process.pid):
@@ -79,144 +100,184 @@ class Node:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with a diamond of stages: `first`, then `left` and `right`, then `last`."""
+    """A repository with a diamond of stages: `first`, then `made/left` and `made/right`, then `last`."""
     root = tmp_path / "project"
     root.mkdir()
     monkeypatch.chdir(root)
     subprocess.run(["git", "init", "-q"], check=True)
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], check=True)
+    dvc("init", "--quiet")
     (root / "stage.py").write_text(STAGE)
     (root / "dlcv").symlink_to(REPOSITORY / "dlcv")
-    (root / ".gitignore").write_text("mlruns-offline/\nmlflow.db\n")
+    (root / ".gitignore").write_text("mlruns-offline/\nmlflow.db\n/first\n/made\n/last\n")
     (root / "params.yaml").write_text("seed: 0\n")
-    needs: dict[str, list[str]] = {"last": ["left", "right"], "left": ["first"], "right": ["first"], "first": []}
-    stages = {
-        name: {"cmd": " ".join(["python stage.py", name, *needed]), "deps": ["stage.py", *needed], "outs": [name]}
-        for name, needed in needs.items()
+    stages: dict[str, Any] = {
+        Path(out).name: {"cmd": " ".join(["python stage.py", out, *needs]), "deps": ["stage.py", *needs], "outs": [out]}
+        for out, needs in NEEDS.items()
     }
+    stages["last"]["metrics"] = [{"metric.json": {"cache": False}}]
     YAML().dump({"stages": stages}, root / "dvc.yaml")
+    subprocess.run(["git", "add", "."], check=True)
+    author = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+    subprocess.run(["git", *author, "commit", "--quiet", "--message=state"], check=True)
     monkeypatch.setenv("PLACES", str(tmp_path / "places"))
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY), prepend=os.pathsep)
     monkeypatch.delenv("DLCV_TRACKING", raising=False)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr("dlcv.runtime.reproduce.needed", lambda _: {"left": 1e8})
+    monkeypatch.setattr("dlcv.runtime.reproduce.needed", lambda _: {})
     return root
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., tuple[str, list[Node]]]]:
-    """Starts a cluster of two nodes; returns its address and the nodes."""
+    """Starts a head and two nodes, the second of them with more variables; returns the address and the nodes."""
     nodes: list[Node] = []
 
-    def both(**variables: str) -> tuple[str, list[Node]]:
+    def all_three(second: dict[str, str] | None = None, **variables: str) -> tuple[str, list[Node]]:
         nodes.append(Node(None, variables, tmp_path / "head.log"))
         said = nodes[0].wait_for("Ray runtime started")
         address = said.split("--address='")[1].split("'")[0]
-        nodes.append(Node(address, variables, tmp_path / "other.log"))
-        nodes[1].wait_for("Ray runtime started")
-        return address, nodes
+        for number, more in enumerate([{}, second or {}]):  # one after the other: two at once would take one socket
+            nodes.append(Node(address, {**variables, **more}, tmp_path / f"node-{number}.log"))
+            nodes[-1].wait_for("Ray runtime started")
+        return address, nodes[1:]
 
-    yield both
+    yield all_three
     if ray.is_initialized():
         ray.shutdown()
-    for node in nodes:
-        node.kill()
+    for each in reversed(nodes):
+        each.kill()
 
 
-def check(root: Path) -> None:
-    """The outputs are those of one process, and DVC and MLflow know of each stage once."""
-    assert (root / "last").read_text() == "lastleftfirstrightfirst"
-    assert not read_pipeline().changed
+def dvc(*words: str) -> None:
+    subprocess.run([sys.executable, "-m", "dvc", *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def places() -> list[list[str]]:
+    """Name, folder and process of each stage that has run."""
+    file = Path(os.environ["PLACES"])
+    return [line.split() for line in file.read_text().splitlines()] if file.is_file() else []
+
+
+def wait_for(process: subprocess.Popen[str], seen: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if seen():
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    raise AssertionError("it did not come")
+
+
+def ended(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def runs() -> list[Any]:
+    """The runs in MLflow."""
     from mlflow import MlflowClient
 
-    client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("gan")
-    assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id])
-    finished = [run.info.run_name for run in runs if run.info.status == "FINISHED"]
-    assert sorted(finished) == ["first", "last", "left", "right"]
+    client = MlflowClient(f"sqlite:///{Path('mlflow.db').resolve()}")
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    return list(client.search_runs(experiments))
 
 
-def test_a_stage_whose_node_dies_runs_again(project: Path, start: Any) -> None:
-    places = Path(os.environ["PLACES"])
-    address, nodes = start(WAITS="left", PLACES=str(places))
-    script = "from dlcv.runtime import reproduce; reproduce.needed = lambda _: {}\n"
-    script += f"reproduce.reproduce_on_ray({address!r}, 1)"
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+def check() -> None:
+    """The outputs are those of one process, DVC knows all of them, and MLflow knows of each stage once."""
+    assert (
+        Path("last").read_text() == "lastleftfirstrightfirst" and Path("metric.json").read_text() == '{"letters": 23}'
     )
-    for _ in range(600):
-        if places.exists() and "left" in places.read_text():
-            break
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
-    pid = next(int(line.split()[2]) for line in places.read_text().splitlines() if line.startswith("left"))
-    ray.init(address=address, configure_logging=False)
-    # The head keeps the cluster together; where it runs the stage, its worker is what dies.
-    import psutil
-
-    worker = next(each for each in psutil.Process(pid).parents() if "ray::" in " ".join(each.cmdline()))
-    if psutil.Process(nodes[1].process.pid) in worker.parents():
-        nodes[1].kill()
-    else:
-        worker.kill()
-    out, _ = process.communicate(timeout=240)
-    assert process.returncode == 0, out
-    assert places.read_text().split().count("left") == 2
-    assert not psutil.pid_exists(pid)
-    check(project)
+    assert not read_pipeline().changed
+    found = runs()
+    assert sorted(run.info.run_name for run in found) == ["first", "last", "left", "right"]
+    assert {run.info.status for run in found} == {"FINISHED"} and {len(run.data.metrics) for run in found} == {1}
+    # A copy without git names the same commit.
+    assert (
+        len({run.data.tags["git.commit"] for run in found}) == len({run.data.tags["dlcv.group"] for run in found}) == 1
+    )
 
 
+def script(address: str) -> subprocess.Popen[str]:
+    """A process of `dlcv repro --ray` without the check of params.yaml, which the small pipeline lacks."""
+    text = "from dlcv.runtime import reproduce; reproduce.needed = lambda _: {'first': 1e15}\n"
+    text += "from dlcv.runtime.errors import UserError\n"
+    text += f"try: reproduce.reproduce_on_ray({address!r}, 16)\n"  # no node has as many CPUs and as much memory
+    text += "except UserError as error: raise SystemExit(f'error: {error}')"
+    return subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.mark.parametrize("second", [{"AWAY": "1"}, {}], ids=["one node of two", "both nodes"])
 def test_a_node_without_the_folder_uses_the_remote(
-    project: Path, start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    second: dict[str, str], project: Path, start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dlcv.runtime import cluster
-    from dlcv.runtime.reproduce import reproduce_on_ray
+    dvc("remote", "add", "--default", "storage", str(tmp_path / "storage"))
+    monkeypatch.setenv("DLCV_TRACKING", "later")
+    dvc("repro", "--single-item", "first")  # an output that no node has made
+    monkeypatch.delenv("DLCV_TRACKING")
+    (tmp_path / "home").mkdir()
+    variables = {"HOME": str(tmp_path / "home"), "MEET": "1"} | ({} if second else {"AWAY": "1"})
+    address, _ = start(second=second, **variables)
+    # This function is sent to the nodes: one with AWAY is as a machine without this folder.
+    shares = node.shares
+    monkeypatch.setattr(node, "shares", lambda task: "AWAY" not in os.environ and shares(task))
+    reproduce_on_ray(address, 2)
+    assert sorted(name for name, _, _ in places()) == ["first", "last", "left", "right"]
+    away = {name for name, folder, _ in places() if folder != str(project)}
+    assert "first" not in away and len(away & {"left", "right"}) == (1 if second else 2)
+    check()
 
-    home = tmp_path / "home"
-    home.mkdir()
-    subprocess.run(
-        [sys.executable, "-m", "dvc", "remote", "add", "-d", "storage", str(tmp_path / "storage")], check=True
-    )
-    address, _ = start(HOME=str(home), PLACES=os.environ["PLACES"])
-    # The nodes look for another file than the one that is there: as on a machine without this folder.
-    monkeypatch.setattr(cluster, "TOKEN", Path("elsewhere"))
-    monkeypatch.setattr(Path, "write_text", unless_token(Path.write_text))
-    reproduce_on_ray(address, 1)
-    where = {line.split()[1] for line in Path(os.environ["PLACES"]).read_text().splitlines()}
-    assert len(where) == 4 and str(project) not in where
-    check(project)
 
-
-def unless_token(write: Any) -> Any:
-    return lambda path, *args, **options: None if path == Path("elsewhere") else write(path, *args, **options)
+def test_a_node_without_the_folder_and_no_remote(project: Path, start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    address, _ = start()
+    monkeypatch.setattr(node, "shares", lambda task: False)
+    with pytest.raises(UserError, match="does not see .*/project, and there is no DVC remote; mount the folder there"):
+        reproduce_on_ray(address, 1)
+    assert not places()
 
 
 def test_a_signal_stops_the_stages(project: Path, start: Any) -> None:
-    places = Path(os.environ["PLACES"])
-    address, _ = start(WAITS="first", PLACES=str(places))
-    script = "from dlcv.runtime import reproduce; reproduce.needed = lambda _: {}\n"
-    script += "from dlcv.runtime.errors import UserError\n"
-    script += f"try: reproduce.reproduce_on_ray({address!r}, 1)\n"
-    script += "except UserError as error: raise SystemExit(f'error: {error}')"
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    for _ in range(600):
-        if places.exists():
-            break
-        time.sleep(0.1)
+    address, _ = start(WAITS="first")
+    process = script(address)
+    wait_for(process, lambda: bool(places()))
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=120)
     assert "stopped by SIGTERM; run the same command again" in said, said
-    import psutil
-
-    assert not psutil.pid_exists(int(places.read_text().split()[2]))
+    assert ended(int(places()[0][2]))
 
 
 def test_without_a_cluster_it_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dlcv.runtime.reproduce import reproduce_on_ray
-
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with pytest.raises(UserError, match="there is no Ray cluster .*; `ray start --head` starts one"):
-        reproduce_on_ray("127.0.0.1:1", 1)
+        cluster.connect("127.0.0.1:1")
+
+
+def outputs(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file that the stages have made."""
+    files = [path for top in ("data", "out") for path in sorted((folder / top).rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_a_training_whose_node_dies_goes_on_elsewhere_to_the_same_bits(
+    tmp_path: Path, start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY), prepend=os.pathsep)
+    local, shared = tmp_path / "local", tmp_path / "shared"
+    for folder in (local, shared):
+        small_pipeline.make(folder)
+        small_pipeline.set_steps(folder, 1000)
+    write_json(shared / MEASURED, {"params": sha256(shared / "params.yaml"), "bytes": {}})
+    small_pipeline.run(local, "dlcv repro --jobs 2")
+
+    address, nodes = start()
+    process = small_pipeline.start(shared, f"dlcv repro --ray {address}", Path(ray.__file__).parent.parent)
+    wait_for(process, lambda: any((shared / ".checkpoints").rglob("step-*[0-9]")))
+    training = ["-m", "dlcv", "evaluate", "judge", "train"]
+    running = psutil.process_iter(["pid", "cmdline", "cwd"], "")
+    (pid,) = [each.pid for each in running if each.info["cmdline"][1:6] == training and each.info["cwd"] == str(shared)]
+    (where,) = [each for each in nodes if each.runs(pid)]
+    where.kill()
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    assert "continues from its checkpoint at step" in said and ended(pid)
+    assert outputs(shared) == outputs(local) and any("weights" in name for name in outputs(local))
+    monkeypatch.chdir(shared)
+    assert not read_pipeline().changed
+    assert [run.info.status for run in runs() if run.data.tags.get("fingerprint")] == ["FINISHED"]

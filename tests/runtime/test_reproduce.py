@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from dlcv.runtime.devices import gpus
 from dlcv.runtime.errors import UserError
-from dlcv.runtime.reproduce import default_jobs, reproduce
+from dlcv.runtime.reproduce import default_jobs, reproduce, reproduce_on_ray
 from dlcv.runtime.stages import UNKNOWN, Pipeline, read_pipeline
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -240,6 +240,15 @@ def test_what_stages_log_is_sent_at_the_end(pipeline: Path, monkeypatch: pytest.
     (run,) = client.search_runs([experiment.experiment_id])
     assert run.info.run_name == "sngan" and run.info.status == "FINISHED" and run.data.metrics == {"loss": 1.0}
     assert list((pipeline / "mlruns-offline").glob("*.jsonl")) == []
+
+
+def test_without_ray_it_is_one_line_before_anything_is_measured(
+    pipeline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setattr("dlcv.runtime.reproduce.needed", lambda _: pytest.fail("measured"))
+    with pytest.raises(UserError, match="--ray needs Ray; install it with `pip install 'dlcv.ray.'`"):
+        reproduce_on_ray(None, 1)
 
 
 def test_without_tracking_nothing_is_sent(pipeline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
