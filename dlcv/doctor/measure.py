@@ -32,7 +32,7 @@ class Cost:
         seconds: of one step.
         bytes: weights, gradients, optimizer and average, and what the step keeps for its backward pass; on a GPU the
             peak of the allocator.
-        measured: images in the batch that was measured; the rest is in proportion.
+        measured: images in the batch that was measured; `whole` says what follows for all.
     """
 
     flops: float
@@ -73,25 +73,40 @@ def cost(job: Job) -> Cost:
     # Its hooks by module do not allow `autograd.grad`, which a gradient penalty needs; only the sum is wanted.
     counter.mod_tracker = Whole()  # type: ignore[assignment]
     with counter, kept() as peak:
-        began = time.perf_counter()
         run(small, 0)
-        once = time.perf_counter() - began
+
+    def timed(images: int, steps: int) -> float:
+        """Seconds of a step."""
+        began = time.perf_counter()
+        for step in range(steps):
+            run(images, step)
+        return (time.perf_counter() - began) / steps
+
+    once = timed(small, 1)
     affordable = max(small, int(small * PATIENCE / ROUNDS / once))
     count = min(job.batch_size, affordable - affordable % job.multiple)
     if device.type == "cuda":
         count = job.batch_size  # a GPU is not slower with more images, until it is full
         torch.cuda.reset_peak_memory_stats()
     run(count, 0)
-    began = time.perf_counter()
-    for step in range(ROUNDS):
-        run(count, step)
-    seconds = (time.perf_counter() - began) / ROUNDS
+    seconds = whole(job.batch_size, (count, timed(count, ROUNDS)), (small, once))
     if device.type == "cuda":
         memory = float(torch.cuda.max_memory_allocated())
     else:
         memory = (COPIES + job.averages) * weights + peak() * job.batch_size / small
-    share = job.batch_size / count
-    return Cost(counter.get_total_flops() * job.batch_size / small, seconds * share, memory, count)
+    return Cost(counter.get_total_flops() * job.batch_size / small, seconds, memory, count)
+
+
+def whole(images: int, measured: tuple[int, float], small: tuple[int, float]) -> float:
+    """The seconds of a step with `images`, from those with two smaller numbers of images.
+
+    A part of a step takes the same time with every number of images; the rest is in proportion.
+    """
+    (count, seconds), (fewer, less) = measured, small
+    if count == fewer:
+        return seconds * images / count
+    each = max(0.0, seconds - less) / (count - fewer)
+    return seconds + each * (images - count)
 
 
 class Whole:
