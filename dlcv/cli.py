@@ -52,10 +52,11 @@ def options(
     ] = None,
 ) -> None:
     """The commands of a reproducible study, which `dvc repro` runs in order: data, trainings, scores, report."""
-    if device is not None:
-        from dlcv.runtime import devices
+    from dlcv.runtime import devices
 
+    if device is not None:
         devices.use(device)
+    devices.join_others()
 
 
 params_app = typer.Typer(

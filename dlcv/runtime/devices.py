@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from itertools import takewhile
 
 from dlcv.runtime.errors import UserError
@@ -38,6 +39,16 @@ def memory() -> dict[str, float]:
         answer = subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip()
         found[gpu] = float(answer) * 2**20 if answer.isdecimal() else math.inf
     return found
+
+
+def join_others() -> None:
+    """Where torchrun or `accelerate launch` has started several of this process: train together, and print once."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        return
+    if not gpus():
+        os.environ.setdefault(ACCELERATE_CPU, "true")  # or else accelerate lets each of them train for itself
+    if os.environ.get("RANK", "0") != "0":
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, until the process ends
 
 
 def use(device: str) -> None:

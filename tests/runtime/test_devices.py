@@ -88,3 +88,26 @@ def test_the_memory_of_each_gpu(two_gpus: Path) -> None:
     assert devices.memory() == {"0": math.inf, "1": math.inf}  # the program says something else
     two_gpus.write_text('#!/bin/sh\ncase "$*" in *memory*) echo 1000;; *) echo 0; echo 1;; esac\n')
     assert devices.memory() == {"0": 1000 * 2**20, "1": 1000 * 2**20}
+
+
+@pytest.mark.parametrize(
+    ("variables", "visible", "expected"),
+    [
+        ({}, "", (None, True)),
+        ({"WORLD_SIZE": "1", "RANK": "0"}, "", (None, True)),
+        ({"WORLD_SIZE": "2", "RANK": "0"}, "", ("true", True)),
+        ({"WORLD_SIZE": "2", "RANK": "1"}, "", ("true", False)),
+        ({"WORLD_SIZE": "2", "RANK": "1"}, "0,1", (None, False)),
+    ],
+)
+def test_processes_that_start_together_share_the_cpu_and_print_once(
+    variables: dict[str, str], visible: str, expected: tuple[str | None, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WORLD_SIZE", "RANK", devices.ACCELERATE_CPU):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(devices.VISIBLE, visible)
+    monkeypatch.setattr(sys, "stdout", before := sys.stdout)  # to be restored
+    devices.join_others()
+    assert (os.environ.get(devices.ACCELERATE_CPU), sys.stdout is before) == expected
