@@ -15,11 +15,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlcv.diffusion.config import Prediction
-from dlcv.diffusion.samplers import PerImage, ddim, ddpm, noise_predictor, pairs, spaced
+from dlcv.diffusion.config import Ddim, Diffusion, Prediction
+from dlcv.diffusion.samplers import PerImage, ddim, ddpm, noise_predictor, pairs, spaced, times_of
 from dlcv.diffusion.schedule import Schedule, linear, output_of, velocity, x0_from_eps
 from dlcv.runtime.errors import UserError
-from tests.diffusion.conftest import nonzero_unet
+from tests.diffusion.conftest import nonzero_unet, shipped
 
 SCHEDULE = linear(1000, 1e-4, 0.02)
 CPU = torch.device("cpu")
@@ -167,6 +167,14 @@ def test_the_spacings_are_those_of_the_references() -> None:
     }
 
 
+def test_the_times_of_settings_are_all_where_they_name_no_number() -> None:
+    settings = shipped()[Ddim].sampling.model_copy(update={"spacing": "uniform", "steps": 4})
+    short = linear(20, 1e-4, 0.02)
+    assert times_of(settings, short) == [15, 10, 5, 0]
+    digits = shipped()[Diffusion].sampling.model_copy(update={"spacing": "uniform", "steps": None})
+    assert times_of(digits, short) == list(range(19, -1, -1))
+
+
 @pytest.mark.parametrize("spacing", SPACINGS)
 def test_every_spacing_descends_without_equal_times(spacing: Any) -> None:
     for timesteps in (10, 400, 1000):
@@ -305,6 +313,7 @@ def test_the_noise_of_each_image_is_that_of_its_seed() -> None:
     assert torch.equal(first[0], first[2]) and not torch.equal(first[0], first[1])
     assert not torch.equal(first, second)
     assert torch.equal(PerImage([2], CPU)(like[:1])[0], first[1])
+    assert draw(like.double()).dtype == torch.float64
 
 
 @pytest.mark.parametrize("sample", [ddim, ddpm])

@@ -47,6 +47,13 @@ def test_the_schedule_is_float64_and_ends_in_the_image() -> None:
     assert several.flatten().tolist() == [schedule.alpha_bar(t) for t in (0, 980, 999)]
 
 
+def test_both_parts_of_a_schedule_go_to_a_device() -> None:
+    schedule = linear(10, 1e-4, 0.02)
+    assert schedule.to(torch.device("cpu")) is schedule
+    moved = schedule.to(torch.device("meta"))
+    assert (moved.betas.device.type, moved.alpha_bars.device.type) == ("meta", "meta")
+
+
 def test_noised_images_have_the_stated_mean_and_deviation() -> None:
     x = noised(torch.full((1, 1, 300, 300), 0.5), torch.randn(1, 1, 300, 300), 0.36)
     assert x.mean().item() == pytest.approx(0.3, abs=0.02) and x.std().item() == pytest.approx(0.8, abs=0.01)

@@ -7,6 +7,7 @@ import random
 import shutil
 from collections import namedtuple
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -27,6 +28,26 @@ def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkpoints:
     (checkpoints.folder / "snapshots").mkdir()
     (checkpoints.folder / "snapshots/step-000005.safetensors").write_bytes(b"old")
     return checkpoints
+
+
+def test_their_folder_names_what_the_steps_depend_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    fingerprint = "0123456789abcdef" * 4
+    folder = tmp_path / ".checkpoints/gan/sngan-0"
+    torch_ = f"torch{torch.__version__}"
+    assert Checkpoints("gan", "sngan-0", fingerprint).folder == folder / f"0123456789abcdef-1xcpu-{torch_}"
+    several = Checkpoints("gan", "sngan-0", fingerprint, "cuda", 1, 2)
+    assert several.folder == folder / f"0123456789abcdef-2xcuda-{torch_}"
+
+
+def test_a_new_checkpoint_replaces_the_earlier_one_and_success_removes_all(saved: Checkpoints) -> None:
+    saved.save(20, {"value": 2})
+    saved.publish(20)
+    state = saved.latest()
+    assert state is not None and state["step"] == 20
+    assert [path.name for path in saved.folder.glob("step-*")] == ["step-000000020"]
+    saved.remove()
+    assert list(saved.folder.parent.iterdir()) == []
 
 
 def test_a_kill_while_they_are_removed_leaves_none(saved: Checkpoints, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,8 +89,12 @@ def test_a_checkpoint_that_is_not_published_is_skipped(saved: Checkpoints) -> No
 
 def test_a_checkpoint_that_runs_code_is_refused(saved: Checkpoints) -> None:
     torch.save({"step": 10, "random": Path("/")}, saved.folder / "step-000000010/rank-0.pt")
-    with pytest.raises(UserError, match=r"cannot read the checkpoint .*rank-0\.pt \(.*\); remove .* to start anew"):
+    with pytest.raises(
+        UserError, match=r"cannot read the checkpoint .*rank-0\.pt \(.*\); remove .* to start anew"
+    ) as error:
         saved.latest()
+    reason = str(error.value).split("(", 1)[1].rsplit(")", 1)[0]
+    assert reason.startswith("Weights only load failed. ") and len(reason) == 120 and "  " not in reason
 
 
 def test_every_generator_goes_on_where_it_was() -> None:
@@ -94,20 +119,25 @@ def test_the_run_of_a_killed_training_is_known(saved: Checkpoints) -> None:
     assert new.run_id() == "def" and saved.run_id() == "abc"
 
 
-@pytest.mark.parametrize("free", [0, 10 * module.SPARE])
+@pytest.mark.parametrize("free", [0, 2 * module.SPARE, 10 * module.SPARE])
 def test_a_full_disk_is_one_error_and_keeps_the_earlier_checkpoint(
     saved: Checkpoints, monkeypatch: pytest.MonkeyPatch, free: int
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(_: object, file: BinaryIO) -> None:
+        file.write(bytes(2 * module.SPARE))  # the space that is free once the half-written file is gone
+        file.flush()
         raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed\nmore lines")
 
     monkeypatch.setattr(torch, "save", refuse)
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1, 1, free))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(1, 1, free if folder == saved.folder else None))
     with pytest.raises((OSError, RuntimeError)) as error:
         saved.save(20, {"value": 2})
     full = isinstance(error.value, OSError) and error.value.errno == errno.ENOSPC
-    assert full == (free == 0)  # an error of another kind keeps its traceback
+    assert full == (free <= 2 * module.SPARE)  # an error of another kind keeps its traceback
+    if isinstance(error.value, OSError):
+        assert error.value.filename == str(saved.folder / "step-000000020.part/rank-0.pt")
+        assert error.value.strerror == "No space left on device"
     assert list(saved.folder.glob("*.part")) == []
     state = saved.latest()
     assert state is not None and state["step"] == 10

@@ -16,7 +16,7 @@ from dlcv.adaptation.config import Adaptation, Dann
 from dlcv.diffusion.config import Diffusion
 from dlcv.gan.config import Gan
 from dlcv.runtime import config
-from dlcv.runtime.config import key_of, load, names_in, show, validate
+from dlcv.runtime.config import key_of, load, load_for, names_in, shipped, show, validate
 from dlcv.runtime.errors import UserError
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -111,6 +111,7 @@ def test_sections_are_typed_and_lambda_has_an_alias() -> None:
         ("gan.sngan.loss", "hing", "gan.sngan.loss: there is no hing; did you mean hinge?"),
         ("gan.sngan", None, "gan: the section sngan is empty; write sngan: {} for a model that equals the base"),
         ("gan.smples", 3, "unknown key gan.smples; did you mean samples?"),
+        ("gan.settigs", 3, "unknown key gan.settigs; did you mean seeds?"),
         ("gan.models", ["dcgan", "snagn"], "gan: models names snagn, which has no section; did you mean sngan?"),
         ("gan.models", ["dcgan", "dcgan"], "gan: models has to name each model once, not ['dcgan', 'dcgan']"),
         (
@@ -160,6 +161,34 @@ def test_a_training_has_its_own_seed_or_the_first_of_its_list() -> None:
     assert [params.for_seed(seed, [4, 5]).seed for seed in (None, 0, 7)] == [4, 0, 7]
     one = params.for_seed(7, [4, 5])
     assert params.seed == 0 and one.raw == params.raw and one[Gan] is params[Gan]
+
+
+def test_a_copy_may_have_other_sections() -> None:
+    params = load(REPOSITORY / "params.yaml").for_seed(3, [0])
+    other = params[Dann].model_copy(update={"lambda_": 7.0})
+    copied = params.with_sections(other)
+    assert copied[Dann] is other and copied[Gan] is params[Gan] and params[Dann] is not other
+    assert (copied.seed, copied.raw) == (3, params.raw)
+
+
+def test_outside_a_study_the_values_are_those_that_ship(
+    study: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (study / "params.yaml").write_text((study / "params.yaml").read_text().replace("seed: 0", "seed: 9"))
+    assert load_for(None).seed == load_for(Path("weights")).seed == 9
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert shipped() == REPOSITORY / "params.yaml" and load_for(Path("weights")).seed == 0
+    message = "there is no params.yaml here; run dlcv in the root of the repository, or name weights by"
+    with pytest.raises(UserError, match=f"^{message} --weights$"):
+        load_for(None)
+    with pytest.raises(UserError, match=f"^{message} --noise$"):
+        load_for(None, "--noise")
+
+
+def test_a_wheel_has_the_values_beside_its_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "PACKAGE", tmp_path)
+    (tmp_path / "params.yaml").touch()
+    assert shipped() == tmp_path / "params.yaml"
 
 
 def test_a_missing_key_is_named() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dlcv.runtime.config import load, read_yaml, validate
-from dlcv.runtime.editing import apply_profile, set_values
+from dlcv.runtime.editing import _changes, apply_profile, set_values
 from dlcv.runtime.errors import UserError
 from dlcv.runtime.nested import flatten, merged
 
@@ -176,3 +176,8 @@ def test_a_broken_params_yaml_is_not_edited(study: Path) -> None:
     with pytest.raises(UserError, match="params.yaml: the key .* is missing"):
         apply_profile("smoke")
     assert text(study) == "seed: 0\n"
+
+
+def test_a_key_that_only_one_side_has_is_that_of_the_base() -> None:
+    before, after = {"a": {"b": 1, "c": None}, "d": 2}, {"a": {"c": 3, "e": [4]}, "d": 2}
+    assert _changes(before, after) == ["a.b: 1 -> (base)", "a.c: None -> 3", "a.e: (base) -> [4]"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest
@@ -15,6 +17,12 @@ def test_wilson_agrees_with_scipy_and_contains_its_point(successes: int, trials:
     reference = binomtest(successes, trials).proportion_ci(method="wilson")
     assert (low, high) == pytest.approx((reference.low, reference.high), abs=1e-12)
     assert low <= successes / trials <= high
+
+
+def test_wilson_stays_in_0_to_1_for_any_number() -> None:
+    """Rounding would take some of these ends beyond."""
+    for trials in range(1, 200):
+        assert wilson(0, trials)[0] == 0 and wilson(trials, trials)[1] == 1
 
 
 def test_wilson_refuses_what_is_no_share() -> None:
@@ -45,3 +53,11 @@ def test_paired_bootstrap_matches_resampling_the_images() -> None:
     _, low, high = paired_bootstrap(first, second, seed=0)
     assert (low, high) == pytest.approx(naive, abs=0.01)
     assert paired_bootstrap(first, first, seed=0) == (0.0, 0.0, 0.0)
+    again = paired_bootstrap(first, second, seed=0)
+    assert again == paired_bootstrap(first, second, seed=0, resamples=10_000) != paired_bootstrap(first, second, seed=1)
+
+
+@pytest.mark.parametrize("shapes", [(3, 2), ((2, 2), (2, 2)), (0, 0)])
+def test_paired_bootstrap_refuses_what_is_not_paired(shapes: tuple[Any, Any]) -> None:
+    with pytest.raises(ValueError, match="not paired: .* and "):
+        paired_bootstrap(np.ones(shapes[0], bool), np.ones(shapes[1], bool), seed=0)

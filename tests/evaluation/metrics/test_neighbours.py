@@ -12,7 +12,7 @@ def test_nearest_finds_the_image_that_was_moved_a_little() -> None:
     training = np.random.default_rng(0).normal(size=(700, 16))
     order = np.random.default_rng(1).permutation(700)[:600]
     index, distance = nearest(training[order] + 0.01, training)
-    assert np.array_equal(index, order)
+    assert np.array_equal(index, order) and index.dtype == np.int64
     assert distance == pytest.approx(np.full(600, 0.01 * 4), rel=1e-3)
 
 

@@ -34,8 +34,8 @@ def test_a_new_training_written_out() -> None:
 
 def test_a_mean_difference_written_out() -> None:
     differences, t = [3.0, 7.0, 5.0], stats.t.ppf(0.975, 2)
-    mean, _, high = mean_difference(differences, 0.3**2, same_images=False)
-    assert (mean, high - mean) == (5, pytest.approx(t * 2 / math.sqrt(3)))
+    mean, low, high = mean_difference(differences, 0.3**2, same_images=False)
+    assert (mean, high - mean) == (5, pytest.approx(t * 2 / math.sqrt(3))) and mean - low == high - mean
     mean, _, high = mean_difference(differences, 0.3**2, same_images=True)
     assert high - mean == pytest.approx(math.hypot(t * 2 / math.sqrt(3), 1.959964 * 0.3))
     mean, _, high = mean_difference([5.0, 5.0], 0.3**2, same_images=False)
