@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -77,9 +79,24 @@ def locked() -> Iterator[Repo]:
             except LockError:
                 time.sleep(0.5)
         try:
+            _remove_broken_locks(Path(repo.tmp_dir) / "rwlock")
             yield repo
         finally:
             repo.lock.unlock()
+
+
+def _remove_broken_locks(file: Path) -> None:
+    """Remove DVC's list of the files in use if it is no JSON: DVC was killed while it wrote it, and would stop at it.
+
+    DVC writes it only while it holds the lock of the repository, as the caller does.
+    """
+    try:
+        json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except ValueError:
+        print(f"dlcv: {file} was cut off by a kill, so it is removed", file=sys.stderr, flush=True)
+        file.unlink()
 
 
 def outside_cache(address: str) -> list[str]:

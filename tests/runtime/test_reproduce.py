@@ -133,6 +133,16 @@ def test_a_signal_stops_the_stages_and_leaves_no_lock(pipeline: Path, number: in
     assert Path("last").exists()
 
 
+@pytest.mark.usefixtures("pipeline")
+def test_locks_that_a_killed_dvc_has_written_by_half_are_removed(capfd: pytest.CaptureFixture[str]) -> None:
+    """Stages that do not stop in time are killed, and DVC with them."""
+    Path(".dvc/tmp").mkdir(exist_ok=True)
+    Path(".dvc/tmp/rwlock").write_text('{"write": {"/study/fir')
+    reproduce(2)
+    assert Path("last").exists()
+    assert "rwlock was cut off by a kill, so it is removed" in capfd.readouterr().err
+
+
 def test_a_second_call_waits(pipeline: Path) -> None:
     (pipeline / "slow.py").write_text(SLOW.replace("60", "3"))
     write({"first": f"{sys.executable} slow.py"})
