@@ -70,9 +70,12 @@ class Checkpoints:
         except (OSError, RuntimeError) as error:
             written = path.stat().st_size if path.is_file() else 0
             remove(part)
-            if shutil.disk_usage(self.folder).free > written + SPARE and not isinstance(error, OSError):
+            if isinstance(error, OSError):
+                full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else:  # torch reports a full disk as an internal error of many lines
+                full = shutil.disk_usage(self.folder).free <= written + SPARE
+            if not full:
                 raise
-            # torch reports a full disk as an internal error of many lines.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
 
     def publish(self, step: int) -> None:

@@ -168,9 +168,9 @@ def test_the_spacings_are_those_of_the_references() -> None:
 
 
 def test_the_times_of_settings_are_all_where_they_name_no_number() -> None:
-    settings = shipped()[Ddim].sampling.model_copy(update={"spacing": "uniform", "steps": 4})
+    settings = shipped()[Ddim].sampling.model_copy(update={"spacing": "uniform+1", "steps": 4})
     short = linear(20, 1e-4, 0.02)
-    assert times_of(settings, short) == [15, 10, 5, 0]
+    assert times_of(settings, short) == [16, 11, 6, 1]
     digits = shipped()[Diffusion].sampling.model_copy(update={"spacing": "uniform", "steps": None})
     assert times_of(digits, short) == list(range(19, -1, -1))
 

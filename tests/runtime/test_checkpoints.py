@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 import shutil
 from collections import namedtuple
@@ -141,6 +142,27 @@ def test_a_full_disk_is_one_error_and_keeps_the_earlier_checkpoint(
     assert list(saved.folder.glob("*.part")) == []
     state = saved.latest()
     assert state is not None and state["step"] == 10
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_another_error_of_the_system_is_not_called_a_full_disk(
+    saved: Checkpoints, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(number, "refused")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError) as error:
+        saved.save(20, {"value": 2})
+    assert error.value.errno == (errno.EIO if number == errno.EIO else errno.ENOSPC)
+
+
+def test_a_place_that_cannot_be_opened_is_named(saved: Checkpoints) -> None:
+    place = saved.folder / "step-000000020.part/rank-0.pt"
+    place.mkdir(parents=True)
+    with pytest.raises(IsADirectoryError) as error:
+        saved.save(20, {"value": 2})
+    assert error.value.filename == str(place)
 
 
 def test_fewer_gpus_than_before(monkeypatch: pytest.MonkeyPatch) -> None:

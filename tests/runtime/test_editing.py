@@ -171,6 +171,21 @@ def test_single_values_are_set_and_an_invalid_one_changes_nothing(study: Path) -
     assert text(study) == before
 
 
+def test_new_values_are_written_in_the_style_of_the_file(study: Path) -> None:
+    path = "/a" + 7 * "/folder with a long name"  # as one line it has more than 120 characters
+    set_values({"gan.mine": {"steps": 7, "betas": [0.1, 0.2]}, "data.course.path": path})
+    written = text(study)
+    assert "\n  mine:\n    steps: 7\n    betas:\n" in written
+    assert f"\n    path: {path[:111].rpartition(' ')[0]}\n" in written
+    assert load().raw["data"]["course"]["path"] == path
+
+
+def test_a_profile_gives_an_override_a_list_that_only_the_base_had(study: Path) -> None:
+    (study / "profiles/mine.yaml").write_text("gan: {dcgan: {betas: [0.1, 0.2]}}")
+    assert apply_profile("mine") == ["gan.dcgan.betas: (base) -> [0.1, 0.2]"]
+    assert load().raw["gan"]["dcgan"]["betas"] == [0.1, 0.2]
+
+
 def test_a_broken_params_yaml_is_not_edited(study: Path) -> None:
     (study / "params.yaml").write_text("seed: 0\n")
     with pytest.raises(UserError, match="params.yaml: the key .* is missing"):

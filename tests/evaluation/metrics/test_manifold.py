@@ -44,8 +44,15 @@ def test_coverage_of_all_blocks_is_joined(count: int) -> None:
 def test_as_many_images_as_neighbours_are_refused() -> None:
     _, real = two_sets(5, 4)
     assert manifold_scores(real, real, neighbours=4)["recall"] == 1  # each image lies on the edge of a ball, too
-    with pytest.raises(ValueError, match="5"):
+    with pytest.raises(ValueError, match="5 and 5 images for 5 neighbours"):
         manifold_scores(real, real, neighbours=5)
+
+
+def test_the_edge_of_a_ball_belongs_to_it() -> None:
+    """Balls of radius 2 around the first images, which reach just to the second ones."""
+    first, second = np.array([[0.0], [2], [100], [102]]), np.array([[4.0], [-2], [98], [104]])
+    assert manifold_scores(second, first, neighbours=1)["precision"] == 1
+    assert manifold_scores(first, second, neighbours=1)["recall"] == 1
 
 
 def test_a_collapsed_model_is_precise_and_covers_nothing() -> None:
