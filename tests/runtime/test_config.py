@@ -205,7 +205,7 @@ def test_a_missing_key_is_named() -> None:
 
 def test_a_file_that_is_missing_or_no_mapping(study: Path) -> None:
     (study / "params.yaml").write_text("seed: [1")
-    with pytest.raises(UserError, match="params.yaml is not YAML"):
+    with pytest.raises(UserError, match='params.yaml is not YAML: while parsing a flow sequence in "'):
         load()
     (study / "params.yaml").write_text("[1]")
     with pytest.raises(UserError, match="params.yaml is not a mapping of keys to values"):
