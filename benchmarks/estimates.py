@@ -3,17 +3,16 @@
     python benchmarks/estimates.py
 
 For each training of params.yaml: the milliseconds of a step as doctor extrapolates them from a few steps with random
-images, those of the training as its own stage sets it up, and their ratio. Reads the prepared data.
+images, those of the training as its own stage sets it up, and their ratio; then the hours of all trainings but those of
+the adaptation's variants. Reads the prepared data.
 """
 
 from __future__ import annotations
 
 import os
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,10 @@ from dlcv.engine import environment
 os.environ["DLCV_TRACKING"] = "off"
 environment.prepare_from(Path("params.yaml"))  # before torch is imported
 
+import numpy as np
 from trainings import set_up, stages
 
-from dlcv.doctor.jobs import jobs
+from dlcv.doctor.jobs import Job, jobs
 from dlcv.doctor.measure import cost
 from dlcv.engine.loop import train
 from dlcv.runtime.config import load
@@ -34,7 +34,7 @@ WARM_UP = 3  # steps
 
 
 def taken(run: Callable[[], object], expected: float) -> float:
-    """The median seconds from one step of a training to the next."""
+    """The mean seconds from one step of a training to the next: a penalty may come in every fourth."""
     made = set_up(run)
     began: list[float] = []
     step = made.method.step
@@ -46,24 +46,31 @@ def taken(run: Callable[[], object], expected: float) -> float:
     made.method.step = timed  # type: ignore[method-assign]
     steps = max(10, min(60, round(SECONDS / expected)))
     train(made.method, made.batches, **{**made.options, "steps": steps, "snapshot_at": ()})
-    return statistics.median(after - before for before, after in pairwise(began[WARM_UP:]))
+    return (began[-1] - began[WARM_UP]) / (len(began) - 1 - WARM_UP)
 
 
 def main() -> None:
     params = load()
-    costs = {stage: cost(job) for job in jobs(params) if "/variants/" not in job.name for stage in job.stages}
+    every = [job for job in jobs(params) if "/variants/" not in job.name]
+    hours = np.zeros(2)
     for name, run in stages(params):
-        stage = stage_of(name, list(costs))
-        expected = costs[stage].seconds
-        seconds = taken(run, expected)
-        print(f"{name:32} {1000 * expected:8.1f} ms expected {1000 * seconds:8.1f} ms taken {expected / seconds:6.2f}")
+        job = job_of(name, every)
+        both = np.array([expected := cost(job).seconds, taken(run, expected)])
+        hours += both * job.steps * len(job.stages) / 3600
+        print(f"{name:32}", line(1000 * both, "ms"), flush=True)
+    print(f"{'all':32}", line(hours, "h"))
 
 
-def stage_of(name: str, addresses: list[str]) -> str:
-    """The address of a training that `stages` names."""
+def line(both: np.ndarray, unit: str) -> str:
+    expected, seconds = both
+    return f"{expected:9.2f} {unit} expected {seconds:9.2f} {unit} taken {expected / seconds:6.2f}"
+
+
+def job_of(name: str, every: list[Job]) -> Job:
+    """The training that `stages` names."""
     word = name.replace(" ", "@")  # "dann usps-mnistm" is the stage dann@usps-mnistm-0
-    kind = {"judge": ":judge", "vae": "vae/dvc.yaml:", "ddim": "ddim/dvc.yaml:"}.get(word, word)
-    return next(address for address in addresses if kind in address)
+    part = {"judge": ":judge", "vae": "vae/dvc.yaml:", "ddim": "ddim/dvc.yaml:"}.get(word, word)
+    return next(job for job in every if any(part in stage for stage in job.stages))
 
 
 if __name__ == "__main__":
