@@ -43,7 +43,7 @@ def taken(run: Callable[[], object], expected: float) -> float:
         began.append(time.perf_counter())
         return step(*arguments)
 
-    made.method.step = timed  # type: ignore[method-assign]
+    made.method.step = timed  # type: ignore[assignment,method-assign]
     steps = max(10, min(60, round(SECONDS / expected)))
     train(made.method, made.batches, **{**made.options, "steps": steps, "snapshot_at": ()})
     return (began[-1] - began[WARM_UP]) / (len(began) - 1 - WARM_UP)

@@ -67,14 +67,6 @@ def cost(job: Job) -> Cost:
         if device.type == "cuda":
             torch.cuda.synchronize()
 
-    small = min(job.batch_size, max(SMALL, 2 * job.multiple))
-    run(small, 0)  # the first step allocates what stays
-    counter = FlopCounterMode(display=False)
-    # Its hooks by module do not allow `autograd.grad`, which a gradient penalty needs; only the sum is wanted.
-    counter.mod_tracker = Whole()  # type: ignore[assignment]
-    with counter, kept() as peak:
-        run(small, 0)
-
     def timed(images: int, steps: int) -> float:
         """Seconds of a step."""
         began = time.perf_counter()
@@ -82,19 +74,28 @@ def cost(job: Job) -> Cost:
             run(images, step)
         return (time.perf_counter() - began) / steps
 
+    small = min(job.batch_size, max(SMALL, 2 * job.multiple))
+    run(small, 0)  # the first step allocates what stays
+    counter = FlopCounterMode(display=False)
+    # Its hooks by module do not allow `autograd.grad`, which a gradient penalty needs; only the sum is wanted.
+    counter.mod_tracker = Whole()  # type: ignore[assignment]
+    with counter, kept() as peak:
+        counted = timed(small, 1)
+    flops = counter.get_total_flops() * job.batch_size / small
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        run(job.batch_size, 0)  # a GPU is not slower with more images, until it is full
+        seconds = timed(job.batch_size, ROUNDS)
+        return Cost(flops, seconds, float(torch.cuda.max_memory_allocated()), job.batch_size)
+    memory = (COPIES + job.averages) * weights + peak() * job.batch_size / small
+    if counted > PATIENCE:  # the time that counting takes does not matter then
+        return Cost(flops, whole(job.batch_size, (small, counted), (small, counted)), memory, small)
     once = timed(small, 1)
     affordable = max(small, int(small * PATIENCE / ROUNDS / once))
     count = min(job.batch_size, affordable - affordable % job.multiple)
-    if device.type == "cuda":
-        count = job.batch_size  # a GPU is not slower with more images, until it is full
-        torch.cuda.reset_peak_memory_stats()
     run(count, 0)
     seconds = whole(job.batch_size, (count, timed(count, ROUNDS)), (small, once))
-    if device.type == "cuda":
-        memory = float(torch.cuda.max_memory_allocated())
-    else:
-        memory = (COPIES + job.averages) * weights + peak() * job.batch_size / small
-    return Cost(counter.get_total_flops() * job.batch_size / small, seconds, memory, count)
+    return Cost(flops, seconds, memory, count)
 
 
 def whole(images: int, measured: tuple[int, float], small: tuple[int, float]) -> float:
