@@ -1,4 +1,4 @@
-"""The project's trainings and its training loop, for the benchmarks that time them."""
+"""The project's trainings, for the benchmarks that time them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,11 @@ from dlcv.adaptation.trainings import trainings
 from dlcv.diffusion import train_digits, train_faces
 from dlcv.diffusion.config import Diffusion
 from dlcv.engine import training
-from dlcv.engine.arithmetic import make_accelerator
-from dlcv.engine.loop import Batches, Method, train
+from dlcv.engine.loop import Batches, Method
 from dlcv.evaluation.judge import train as judge
 from dlcv.gan import train as gan
 from dlcv.gan.config import Gan
-from dlcv.runtime.checkpoints import Checkpoints
 from dlcv.runtime.config import Params
-from dlcv.runtime.tracking import Run
 from dlcv.vae import train as vae
 
 
@@ -65,14 +62,3 @@ def set_up(run: Callable[[], object]) -> Training:
         except Training as made:
             return made
     raise AssertionError("the stage trains nothing")
-
-
-def by_our_loop(method: Method, batches: Batches, steps: int, **options: Any) -> Callable[[], None]:
-    """A call that trains `method` for `steps` steps; `options` are further arguments of `train`."""
-    checkpoints, accelerator = Checkpoints("benchmark", "ours", "0" * 64), make_accelerator()
-    fixed: dict[str, Any] = {"name": "benchmark", "steps": steps, "checkpoints": checkpoints, "run": Run(None)}
-
-    def call() -> None:
-        train(method, batches, accelerator=accelerator, **fixed, **options)
-
-    return call

@@ -9,11 +9,10 @@ import errno
 import os
 import sys
 
-from dlcv.runtime.errors import UserError
+from dlcv.runtime.errors import FULL, UserError
 from dlcv.runtime.signals import interrupt_on_sigterm
 
 # What the system says of a path that cannot be written. Another OSError is a bug and keeps its traceback.
-FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_PLACE = (errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ELOOP)
 
 

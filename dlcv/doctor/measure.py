@@ -32,7 +32,7 @@ class Cost:
         seconds: of one step.
         bytes: weights, gradients, optimizer and average, and what the step keeps for its backward pass; on a GPU the
             peak of the allocator.
-        measured: images in the batch that was measured; `whole` says what follows for all.
+        measured: images in the batch that was measured; `extrapolated` says what follows for all.
     """
 
     flops: float
@@ -89,16 +89,16 @@ def cost(job: Job) -> Cost:
         return Cost(flops, seconds, float(torch.cuda.max_memory_allocated()), job.batch_size)
     memory = (COPIES + job.averages) * weights + peak() * job.batch_size / small
     if counted > PATIENCE:  # the time that counting takes does not matter then
-        return Cost(flops, whole(job.batch_size, (small, counted), (small, counted)), memory, small)
+        return Cost(flops, counted * job.batch_size / small, memory, small)
     once = timed(small, 1)
     affordable = max(small, int(small * PATIENCE / ROUNDS / once))
     count = min(job.batch_size, affordable - affordable % job.multiple)
     run(count, 0)
-    seconds = whole(job.batch_size, (count, timed(count, ROUNDS)), (small, once))
+    seconds = extrapolated(job.batch_size, (count, timed(count, ROUNDS)), (small, once))
     return Cost(flops, seconds, memory, count)
 
 
-def whole(images: int, measured: tuple[int, float], small: tuple[int, float]) -> float:
+def extrapolated(images: int, measured: tuple[int, float], small: tuple[int, float]) -> float:
     """The seconds of a step with `images`, from those with two smaller numbers of images.
 
     A part of a step takes the same time with every number of images; the rest is in proportion.

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from dlcv.runtime.errors import UserError
+from dlcv.runtime.errors import FULL, UserError
 from dlcv.runtime.files import remove, root
 
 SPARE = 2**20  # bytes; with less than this the disk is full
@@ -71,7 +71,7 @@ class Checkpoints:
             written = path.stat().st_size if path.is_file() else 0
             remove(part)
             if isinstance(error, OSError):
-                full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+                full = error.errno in FULL
             else:  # torch reports a full disk as an internal error of many lines
                 full = shutil.disk_usage(self.folder).free <= written + SPARE
             if not full:

@@ -1,10 +1,13 @@
-"""The one exception for errors that the user can fix, and the hints in its messages."""
+"""The one exception for errors that the user can fix, the hints in its messages, and what the system says of a full disk."""
 
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # numbers of an OSError: no space, or no more than the user may have
 
 
 class UserError(Exception):

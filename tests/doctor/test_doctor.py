@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from dlcv.doctor import page
 from dlcv.doctor.jobs import Job, jobs
 from dlcv.doctor.machine import missing
-from dlcv.doctor.measure import Cost, cost, kept, whole
+from dlcv.doctor.measure import Cost, cost, extrapolated, kept
 from dlcv.runtime.config import load
 from dlcv.runtime.errors import UserError
 
@@ -43,11 +43,11 @@ def test_the_work_of_a_linear_layer() -> None:
 
 def test_the_time_of_a_batch_follows_from_two_smaller_ones() -> None:
     # A step of 1 s and 0.1 s for each image.
-    assert whole(64, (24, 3.4), (4, 1.4)) == pytest.approx(7.4)
-    assert whole(24, (24, 3.4), (4, 1.4)) == 3.4
+    assert extrapolated(64, (24, 3.4), (4, 1.4)) == pytest.approx(7.4)
+    assert extrapolated(24, (24, 3.4), (4, 1.4)) == 3.4
     # With one number of images, in proportion; never shorter than what was measured.
-    assert whole(64, (4, 1.4), (4, 1.4)) == pytest.approx(22.4)
-    assert whole(64, (24, 3.4), (4, 3.6)) == 3.4
+    assert extrapolated(64, (4, 1.4), (4, 1.4)) == pytest.approx(22.4)
+    assert extrapolated(64, (24, 3.4), (4, 3.6)) == 3.4
 
 
 def test_trainings_of_one_study_may_have_different_precisions() -> None:
