@@ -1,4 +1,4 @@
-"""The one exception for errors that the user can fix, the hints in its messages, and what the system says of a full disk."""
+"""The one exception for errors that the user can fix, the hints in its messages, and the errors of a full disk."""
 
 from __future__ import annotations
 
